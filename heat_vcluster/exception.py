@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every fact that can go wrong, one class each, with a stable code."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+
+class VClusterError(Exception):
+    """The root of all errors of this package.
+
+    ``code`` is stable and meant for programs; ``str(error)`` is meant for
+    people and never holds a secret, a host name or a capacity.
+    """
+
+    code = 'vcluster.error'
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing wrong in a document: where, what, and what would be right.
+
+    ``path`` is written as ``instances[3].spec.flavor``; the empty path is
+    the document itself.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f'{self.path or "document"}: {self.message}'
+
+
+class InvalidDocument(VClusterError):
+    """The document cannot be meant; ``faults`` has all that was found."""
+
+    code = 'vcluster.invalid_document'
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        count = len(self.faults)
+        head = f'{count} fault{"" if count == 1 else "s"} in the document'
+        super().__init__('\n'.join([head, *map(str, self.faults)]))
+
+
+class NoValidPlacement(VClusterError):
+    """No placement obeys the rules; ``reasons`` are the tenant's to read.
+
+    ``proven`` tells a proof from a search that ran out of time;
+    ``operator_reasons`` may name hosts and numbers and go to logs only.
+    """
+
+    code = 'vcluster.no_valid_placement'
+
+    def __init__(
+        self,
+        reasons: Iterable[str],
+        *,
+        rules: Iterable[str] = (),
+        proven: bool = True,
+        operator_reasons: Iterable[str] = (),
+    ) -> None:
+        self.reasons = tuple(reasons)
+        self.rules = tuple(rules)
+        self.proven = proven
+        self.operator_reasons = tuple(operator_reasons)
+        head = (
+            'No placement obeys these rules together'
+            if proven
+            else 'No placement was found in the time allowed'
+        )
+        super().__init__(f'{head}: ' + '; '.join(self.reasons))
+
+
+class InvalidPlan(VClusterError):
+    """The independent check refused a plan: a defect of the solver."""
+
+    code = 'vcluster.invalid_plan'
+
+    def __init__(self, violations: Iterable[str]) -> None:
+        self.violations = tuple(violations)
+        super().__init__(
+            'A computed plan broke its own rules and was not used'
+        )
+
+
+class ReservationConflict(VClusterError):
+    """The planned room is gone; nothing is held. A new plan may fit."""
+
+    code = 'vcluster.reservation_conflict'
+
+
+class CloudError(VClusterError):
+    """A service of the cloud refused or failed; carries its own reason."""
+
+    code = 'vcluster.cloud_error'
+
+    def __init__(self, service: str, reason: str) -> None:
+        self.service = service
+        self.reason = reason
+        super().__init__(f'{service}: {reason}')
+
+
+class CloudForbidden(CloudError):
+    """A service refused for lack of rights."""
+
+    code = 'vcluster.forbidden'
+
+
+class QuotaExceeded(CloudError):
+    """A quota of the tenant is used up."""
+
+    code = 'vcluster.quota_exceeded'
+
+
+class SpaceLost(VClusterError):
+    """Between release and claim someone else took a member's place."""
+
+    code = 'vcluster.space_lost'
+
+
+class MemberFailed(VClusterError):
+    """A member could not be built; names it and the service's reason."""
+
+    code = 'vcluster.member_failed'
+
+    def __init__(self, member: str, reason: str) -> None:
+        self.member = member
+        self.reason = reason
+        super().__init__(f'member {member}: {reason}')
+
+
+class Cancelled(VClusterError):
+    """The operation was stopped on request."""
+
+    code = 'vcluster.cancelled'
+
+
+class TimedOut(VClusterError):
+    """The operation passed its deadline."""
+
+    code = 'vcluster.timed_out'
+
+
+class ClusterNotFound(VClusterError):
+    """There is no such cluster, or it belongs to another project."""
+
+    code = 'vcluster.not_found'
+
+    def __init__(self, cluster_id: str) -> None:
+        super().__init__(f'Cluster {cluster_id} could not be found')
+
+
+class ClusterExists(VClusterError):
+    """The chosen id is taken by a different cluster."""
+
+    code = 'vcluster.exists'
+
+
+class ClusterBusy(VClusterError):
+    """Another engine is at work on the cluster."""
+
+    code = 'vcluster.busy'
+
+
+class LeaseLost(VClusterError):
+    """This engine no longer owns the cluster; its writes are refused."""
+
+    code = 'vcluster.lease_lost'
+
+
+class InvalidConfiguration(VClusterError):
+    """The operator's configuration cannot be meant."""
+
+    code = 'vcluster.invalid_configuration'

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The statuses of clusters and members, and the moves between them.
+
+The tables are the one truth: the store refuses any other move, and the
+diagrams in the documentation are drawn from them.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ClusterStatus(enum.StrEnum):
+    """What a cluster is, as a whole."""
+
+    PLANNING = 'PLANNING'
+    CREATING = 'CREATING'
+    ACTIVE = 'ACTIVE'
+    ROLLING_BACK = 'ROLLING_BACK'
+    ERROR = 'ERROR'
+    DELETING = 'DELETING'
+    DELETED = 'DELETED'
+
+
+class MemberStatus(enum.StrEnum):
+    """What one member is."""
+
+    PLANNED = 'PLANNED'
+    HELD = 'HELD'
+    BUILDING = 'BUILDING'
+    ACTIVE = 'ACTIVE'
+    ERROR = 'ERROR'
+    DELETING = 'DELETING'
+    DELETED = 'DELETED'
+
+
+#: Moves of a cluster: (from, to) -> why it happens.
+CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
+    (ClusterStatus.PLANNING, ClusterStatus.CREATING): 'all places are held',
+    (ClusterStatus.PLANNING, ClusterStatus.ROLLING_BACK): 'cancelled',
+    (ClusterStatus.PLANNING, ClusterStatus.ERROR): 'no valid placement',
+    (ClusterStatus.PLANNING, ClusterStatus.DELETING): 'deleted early',
+    (ClusterStatus.CREATING, ClusterStatus.ACTIVE): 'every member is active',
+    (ClusterStatus.CREATING, ClusterStatus.ROLLING_BACK): 'a step failed',
+    (ClusterStatus.CREATING, ClusterStatus.ERROR): 'its engine died',
+    (ClusterStatus.CREATING, ClusterStatus.DELETING): 'its engine died',
+    (ClusterStatus.ROLLING_BACK, ClusterStatus.ERROR): 'rollback is over',
+    (ClusterStatus.ROLLING_BACK, ClusterStatus.DELETING): 'its engine died',
+    (ClusterStatus.ACTIVE, ClusterStatus.DELETING): 'delete was asked for',
+    (ClusterStatus.ERROR, ClusterStatus.DELETING): 'delete was asked for',
+    (ClusterStatus.DELETING, ClusterStatus.DELETED): 'nothing is left',
+    (ClusterStatus.DELETING, ClusterStatus.ERROR): 'something is left',
+}
+
+#: Moves of a member: (from, to) -> why it happens.
+MEMBER_MOVES: dict[tuple[MemberStatus, MemberStatus], str] = {
+    (MemberStatus.PLANNED, MemberStatus.HELD): 'its place is held',
+    (MemberStatus.PLANNED, MemberStatus.BUILDING): 'it needs no hold',
+    (MemberStatus.PLANNED, MemberStatus.DELETED): 'it was never built',
+    (MemberStatus.HELD, MemberStatus.BUILDING): 'its first part is made',
+    (MemberStatus.HELD, MemberStatus.DELETED): 'its hold is released',
+    (MemberStatus.BUILDING, MemberStatus.ACTIVE): 'all its parts are ready',
+    (MemberStatus.BUILDING, MemberStatus.ERROR): 'a part of it failed',
+    (MemberStatus.BUILDING, MemberStatus.DELETING): 'rollback or delete',
+    (MemberStatus.ACTIVE, MemberStatus.DELETING): 'rollback or delete',
+    (MemberStatus.ERROR, MemberStatus.DELETING): 'rollback or delete',
+    (MemberStatus.DELETING, MemberStatus.DELETED): 'nothing is left of it',
+    (MemberStatus.DELETING, MemberStatus.ERROR): 'something of it is left',
+}
+
+#: A cluster in one of these is being worked on by an engine.
+IN_PROGRESS = frozenset(
+    {
+        ClusterStatus.PLANNING,
+        ClusterStatus.CREATING,
+        ClusterStatus.ROLLING_BACK,
+        ClusterStatus.DELETING,
+    }
+)
+
+
+def is_allowed(
+    old: ClusterStatus | MemberStatus, new: ClusterStatus | MemberStatus
+) -> bool:
+    """Tell whether a status may move from ``old`` to ``new``.
+
+    Staying is always allowed: a repeated write changes nothing.
+    """
+    moves: dict[tuple[object, object], str] = {
+        **CLUSTER_MOVES,
+        **MEMBER_MOVES,
+    }
+    return old == new or (old, new) in moves
