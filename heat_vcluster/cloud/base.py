@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outside: what the engine may ask of a cloud, and may rely on.
+
+One ``Cloud`` acts for one tenant. All methods may be called from several
+threads at once. They raise ``CloudError`` (or a subclass) with the service's
+own words, after retrying by themselves what is worth retrying (connection
+trouble, 429, 503, races of generations), within bounds.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Collection, Iterable, Sequence
+
+from heat_vcluster import context as ctx
+from heat_vcluster.cloud import model
+from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import model as spec
+
+
+class Cloud(abc.ABC):
+    """A cloud as one tenant sees it, plus the rights of our service.
+
+    ``ensure_*`` methods are lookup-or-create by the owner's tag: called
+    again after a crash they return what is there. ``delete`` is idempotent.
+    """
+
+    # -- what is there ----------------------------------------------------
+
+    @abc.abstractmethod
+    def resolve(self, wanted: spec.GroupSpec) -> model.Resolution:
+        """Find every existing thing the document names, and what it needs.
+
+        Raises InvalidDocument with all faults at once (unknown flavor,
+        image, network, key, volume type, security group, external network,
+        multiattach not allowed by the type, quotas that cannot suffice).
+        Nothing is changed in the cloud.
+        """
+
+    @abc.abstractmethod
+    def snapshot(
+        self, demands: Sequence[placement.Demand]
+    ) -> tuple[placement.Snapshot, tuple[placement.Demand, ...]]:
+        """Read capacity now, and where each demand may go.
+
+        Returns the snapshot and the same demands with ``candidates`` set.
+        """
+
+    # -- the hold ---------------------------------------------------------
+
+    @abc.abstractmethod
+    def reserve(self, holds: Sequence[model.Hold]) -> None:
+        """Set aside room for all holds, or for none.
+
+        Raises ReservationConflict if the room is gone. A hold that is
+        already there by its id is not taken twice.
+        """
+
+    @abc.abstractmethod
+    def release(self, hold_ids: Iterable[str]) -> None:
+        """Give the room back. Unknown holds are no error."""
+
+    @abc.abstractmethod
+    def find_holds(self, hold_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the holds that really hold room now."""
+
+    # -- networks ---------------------------------------------------------
+
+    @abc.abstractmethod
+    def ensure_network(
+        self, owner: model.Owner, name: str, wanted: spec.NetworkSpec
+    ) -> str:
+        """Make the bare network; return its id."""
+
+    @abc.abstractmethod
+    def ensure_subnet(
+        self,
+        owner: model.Owner,
+        name: str,
+        network_id: str,
+        wanted: spec.SubnetSpec,
+    ) -> str: ...
+
+    @abc.abstractmethod
+    def ensure_router(
+        self,
+        owner: model.Owner,
+        name: str,
+        external_network_id: str,
+        subnet_ids: Sequence[str],
+    ) -> str:
+        """Make the router with its gateway and an interface per subnet."""
+
+    @abc.abstractmethod
+    def ensure_port(
+        self, owner: model.Owner, wanted: model.PortRequest
+    ) -> model.Port: ...
+
+    @abc.abstractmethod
+    def ensure_floating_ip(
+        self, owner: model.Owner, external_network_id: str, port_id: str
+    ) -> model.FloatingIp: ...
+
+    # -- volumes and servers ----------------------------------------------
+
+    @abc.abstractmethod
+    def ensure_volume(
+        self, owner: model.Owner, wanted: model.VolumeRequest
+    ) -> str:
+        """Ask for the volume; return its id at once (poll the state)."""
+
+    @abc.abstractmethod
+    def volume_state(self, volume_id: str) -> model.VolumeState: ...
+
+    @abc.abstractmethod
+    def ensure_server(
+        self, owner: model.Owner, wanted: model.ServerRequest
+    ) -> str:
+        """Ask for the server on its host; return its id at once.
+
+        A server of the owner that has failed is not returned: the caller
+        deletes it first.
+        """
+
+    @abc.abstractmethod
+    def is_claimed(self, server_id: str) -> bool:
+        """Tell whether the server's room is accounted to itself by now."""
+
+    @abc.abstractmethod
+    def server_state(self, server_id: str) -> model.ServerState: ...
+
+    @abc.abstractmethod
+    def attach_volume(
+        self, server_id: str, volume_id: str, device: str | None
+    ) -> None:
+        """Ask to attach; done already is no error (poll the state)."""
+
+    @abc.abstractmethod
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        """Ask to detach; not attached is no error (poll the state)."""
+
+    # -- removal ----------------------------------------------------------
+
+    @abc.abstractmethod
+    def find(
+        self, cluster_id: str, member: str | None = None
+    ) -> tuple[model.Thing, ...]:
+        """Return everything tagged with the cluster (and member).
+
+        In the order of removal (see ``Kind``).
+        """
+
+    @abc.abstractmethod
+    def delete(self, thing_kind: model.Kind, thing_id: str) -> None:
+        """Ask for removal. Gone already is success.
+
+        A router loses its gateway and interfaces first. Raises CloudError
+        when the service refuses for now (still in use): call again.
+        """
+
+    @abc.abstractmethod
+    def is_gone(self, thing_kind: model.Kind, thing_id: str) -> bool:
+        """Tell whether it really is no more."""
+
+
+class CloudOpener(abc.ABC):
+    """Opens the cloud for a tenant; shared by all requests of a process."""
+
+    #: scopes a document may use here, widest first, ``host`` last.
+    scopes: Collection[str]
+
+    @abc.abstractmethod
+    def open(self, context: ctx.Context) -> Cloud:
+        """Return the cloud as this tenant. Cheap; no call goes out."""
+
+    @abc.abstractmethod
+    def release_holds(self, hold_ids: Iterable[str]) -> None:
+        """Release holds by our own rights alone, without any tenant."""

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values that pass between the engine and a cloud."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+
+from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import model as spec
+
+
+class Kind(enum.StrEnum):
+    """What can be made in a cloud, in the order in which it is removed."""
+
+    FLOATING_IP = 'floating_ip'
+    SERVER = 'server'
+    PORT = 'port'
+    VOLUME = 'volume'
+    ROUTER = 'router'
+    SUBNET = 'subnet'
+    NETWORK = 'network'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Owner:
+    """For which part of which member a thing is made: its lookup tag.
+
+    ``part`` tells things of one kind apart within one member: ``nic-0``,
+    ``subnet-1``; empty for the member's own thing.
+    """
+
+    cluster_id: str
+    member: str
+    part: str = ''
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Thing:
+    """Something that really is in the cloud, found by its tag."""
+
+    kind: Kind
+    id: str
+    owner: Owner
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hold:
+    """Room set aside for one member: one consumer in placement.
+
+    """
+
+    id: str  # uuid of the consumer
+    member: str
+    place: str  # host name as in the snapshot
+    resources: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resolution:
+    """What the names in a document mean in this cloud, at this moment.
+
+    ``flavors`` .. ``volume_types`` map names as written to ids; ``demands``
+    has one entry per server and volume that takes part in placement.
+    """
+
+    demands: tuple[placement.Demand, ...]
+    flavors: Mapping[str, str]
+    images: Mapping[str, str]
+    networks: Mapping[str, str]
+    volumes: Mapping[str, str]
+    volume_types: Mapping[str, str]
+    security_groups: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PortRequest:
+    name: str
+    network_id: str
+    fixed_ip: str | None = None
+    security_group_ids: tuple[str, ...] | None = None  # None: default
+    port_security: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Port:
+    id: str
+    addresses: tuple[str, ...]
+    mac_address: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FloatingIp:
+    id: str
+    address: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VolumeRequest:
+    """``pool``: the planned place, or None where it cannot be steered."""
+
+    name: str
+    spec: spec.VolumeSpec
+    pool: str | None = None
+    image_id: str | None = None
+    type_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerRequest:
+    """``host``: the planned place, by its name in the snapshot.
+
+    Exactly one of ``image_id`` and ``boot_volume_id`` is set. ``port_ids``
+    in the order of the interfaces; none: the server has no network.
+    """
+
+    name: str
+    spec: spec.ServerSpec
+    host: str
+    flavor_id: str
+    port_ids: tuple[str, ...]
+    image_id: str | None = None
+    boot_volume_id: str | None = None
+
+
+class Progress(enum.StrEnum):
+    """How far a server or volume is."""
+
+    BUILDING = 'building'
+    READY = 'ready'
+    FAILED = 'failed'
+    GONE = 'gone'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerState:
+    """``no_valid_host``: the failure is that its place was taken.
+
+    ``host`` is where it really sits (None if unknown to our rights);
+    ``reason`` the service's own words for a failure.
+    """
+
+    progress: Progress
+    status: str  # the service's own, e.g. ACTIVE
+    reason: str | None = None
+    no_valid_host: bool = False
+    host: str | None = None
+    attached: frozenset[str] = frozenset()  # ids of attached volumes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VolumeState:
+    progress: Progress
+    status: str
+    reason: str | None = None
+    pool: str | None = None  # where it really is; None if not told
+    attached_to: frozenset[str] = frozenset()  # server ids
