@@ -143,10 +143,14 @@ class Cloud(abc.ABC):
 
     @abc.abstractmethod
     def find(
-        self, cluster_id: str, member: str | None = None
+        self,
+        cluster_id: str,
+        member: str | None = None,
+        kinds: Collection[model.Kind] | None = None,
     ) -> tuple[model.Thing, ...]:
         """Return everything tagged with the cluster (and member).
 
+        Only of the given kinds, if any are given: each kind costs a call.
         In the order of removal (see ``Kind``).
         """
 

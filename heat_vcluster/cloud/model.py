@@ -47,9 +47,7 @@ class Thing:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Hold:
-    """Room set aside for one member: one consumer in placement.
-
-    """
+    """Room set aside for one member: one consumer in placement."""
 
     id: str  # uuid of the consumer
     member: str
