@@ -182,6 +182,10 @@ class Settings:
         """HOME of a service: some look for their files nowhere else."""
         return self.state_dir / 'home' / service
 
+    def files(self, service: str) -> Path:
+        """What a service keeps outside of its databases."""
+        return self.state_dir / 'lib' / service
+
     def log(self, service: str) -> Path:
         return self.state_dir / 'log' / f'{service}.log'
 

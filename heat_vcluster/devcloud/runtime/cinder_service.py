@@ -7,6 +7,8 @@ service in a class attribute.
 
 from __future__ import annotations
 
+import time
+
 from cinder import context, objects, service
 from cinder.cmd import volume as volume_cmd
 from cinder.common import constants
@@ -15,6 +17,8 @@ from oslo_db import exception as db_exc
 from oslo_log import log
 
 LOG = log.getLogger(__name__)
+
+READY_SECONDS = 120
 
 
 class Neighbour(service.Service):  # type: ignore[misc]
@@ -34,14 +38,28 @@ class Neighbour(service.Service):  # type: ignore[misc]
 def start_volume(backend: str) -> None:
     cfg.CONF.register_opt(volume_cmd.host_opt, group=backend)
     host = f'{cfg.CONF[backend].backend_host}@{backend}'
-    Neighbour.create(
+    volume = Neighbour.create(
         host=host,
         service_name=backend,
         binary=constants.VOLUME_BINARY,
         coordination=True,
-    ).start()
+    )
+    volume.start()
+    # After a long pause the scheduler would take it for dead until its next
+    # regular report.
+    volume.report_state()
 
 
 def start_scheduler() -> None:
-    """Returns when the scheduler has heard of all backends."""
-    Neighbour.create(binary=constants.SCHEDULER_BINARY).start()
+    """Returns when the scheduler has heard of all backends.
+
+    Raises TimeoutError when some did not report.
+    """
+    scheduler = Neighbour.create(binary=constants.SCHEDULER_BINARY)
+    scheduler.start()
+    scheduler.report_state()
+    deadline = time.monotonic() + READY_SECONDS
+    while not scheduler.manager.driver.is_ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError('not all volume backends reported')
+        time.sleep(0.1)

@@ -17,7 +17,6 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from heat_vcluster.devcloud import services, settings
-from heat_vcluster.devcloud.runtime import sqlite
 from heat_vcluster.devcloud.services.base import Service
 
 
@@ -51,6 +50,9 @@ class Project(BaseApplication):
 
     def load(self) -> Callable[..., Any]:
         """Called once, in the worker: threads do not survive a fork."""
+        # Not at the top: the parent process has no use for SQLAlchemy.
+        from heat_vcluster.devcloud.runtime import sqlite
+
         sqlite.serialize_transactions()
         runtime = self._runtime()
         prepare = getattr(runtime, 'prepare', None)

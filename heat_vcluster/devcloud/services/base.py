@@ -40,9 +40,7 @@ class Service(abc.ABC):
         """Variables for the service and for its database commands."""
         return {}
 
-    def database_commands(
-        self, cloud: settings.Settings
-    ) -> list[list[str]]:
+    def database_commands(self, cloud: settings.Settings) -> list[list[str]]:
         """Commands that bring the databases to their newest schema.
 
         They run one after the other, each time the cloud starts from
@@ -105,9 +103,7 @@ def default_section(cloud: settings.Settings) -> dict[str, Value]:
     }
 
 
-def password_auth(
-    cloud: settings.Settings, user: str
-) -> dict[str, Value]:
+def password_auth(cloud: settings.Settings, user: str) -> dict[str, Value]:
     """keystoneauth's options for a user of project ``service``."""
     return {
         'auth_type': 'password',

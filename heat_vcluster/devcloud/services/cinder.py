@@ -49,7 +49,7 @@ class Cinder(base.Service):
 def _sections(cloud: Settings) -> base.Ini:
     etc = cloud.etc('cinder')
     shared = cloud.venv_dir / 'etc/cinder'
-    lib = cloud.state_dir / 'lib/cinder'
+    lib = cloud.files('cinder')
     return {
         'DEFAULT': base.default_section(cloud)
         | {
@@ -64,8 +64,8 @@ def _sections(cloud: Settings) -> base.Ini:
             'default_volume_type': 'standard',
             'allow_availability_zone_fallback': True,
             'scheduler_default_filters': ','.join(FILTERS),
-            # The backends are in this process and report at once.
-            'scheduler_driver_init_wait_time': 15,
+            # The runtime waits for the reports, and knows sooner.
+            'scheduler_driver_init_wait_time': 1,
             'backend_stats_polling_interval': 10,
             'periodic_interval': 10,
             'periodic_fuzzy_delay': 0,
