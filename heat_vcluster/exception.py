@@ -170,6 +170,12 @@ class LeaseLost(VClusterError):
     code = 'vcluster.lease_lost'
 
 
+class IllegalMove(VClusterError):
+    """A status was to change in a way its table does not have: a defect."""
+
+    code = 'vcluster.illegal_move'
+
+
 class InvalidConfiguration(VClusterError):
     """The operator's configuration cannot be meant."""
 

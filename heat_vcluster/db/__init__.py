@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of each cluster, kept in SQL."""
+
+from heat_vcluster.db.api import Store
+from heat_vcluster.db.records import (
+    ClusterRecord,
+    DomainRecord,
+    EventRecord,
+    HoldRecord,
+    HoldState,
+    Lease,
+    LeftoverRecord,
+    MemberRecord,
+    NewMember,
+)
+from heat_vcluster.db.writer import KEEP, Writer
+
+__all__ = [
+    'KEEP',
+    'ClusterRecord',
+    'DomainRecord',
+    'EventRecord',
+    'HoldRecord',
+    'HoldState',
+    'Lease',
+    'LeftoverRecord',
+    'MemberRecord',
+    'NewMember',
+    'Store',
+    'Writer',
+]

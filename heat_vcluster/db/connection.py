@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How to reach the database so that threads, processes and forks are safe.
+
+Nothing connects before the first use. SQLite is put into WAL mode, so that
+readers never wait; its writers take their turn at BEGIN and not halfway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+BUSY_SECONDS = 30
+_WRITE = {'vcluster_write': True}
+
+
+class Database:
+    """A database behind a URL; ``reading`` and ``writing`` lend connections.
+
+    Each is one transaction: committed at the end, rolled back on an error.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == 'sqlite'
+        self.is_in_memory = self.is_sqlite and (
+            self.url.database in (None, '', ':memory:')
+        )
+        self.engine: Any = _open(self)
+        _databases.add(self)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Any]:
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Any]:
+        with (
+            self.engine.connect() as plain,
+            plain.execution_options(**_WRITE) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Close all idle connections; the next use opens new ones."""
+        self.engine.dispose()
+
+    def forget(self) -> None:
+        """Leave a parent's connections alone, in a fresh child process.
+
+        They must be neither used nor closed here: both would disturb the
+        parent. So they are kept referenced until the process ends.
+        """
+        if not self.is_in_memory:
+            _inherited.append(self.engine.pool)
+            self.engine.dispose(close=False)
+
+
+def _open(database: Database) -> Any:
+    if not database.is_sqlite:
+        return sa.create_engine(
+            database.url,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            pool_size=10,
+            max_overflow=20,
+        )
+    if not database.is_in_memory:
+        _make_private(str(database.url.database))
+    # A database in memory is one connection: its users take turns.
+    size, overflow = (1, 0) if database.is_in_memory else (10, -1)
+    engine = sa.create_engine(
+        database.url,
+        connect_args={'check_same_thread': False, 'timeout': BUSY_SECONDS},
+        poolclass=sa.pool.QueuePool,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=BUSY_SECONDS,
+    )
+    sa.event.listen(engine, 'connect', _prepare_sqlite)
+    sa.event.listen(engine, 'begin', _begin_sqlite)
+    return engine
+
+
+def _make_private(path: str) -> None:
+    """Make the file before SQLite does: documents may hold secrets."""
+    directory = os.path.dirname(os.path.abspath(path))
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _prepare_sqlite(raw: Any, record: Any) -> None:
+    raw.isolation_level = None  # our own BEGIN, see _begin_sqlite
+    raw.execute(f'PRAGMA busy_timeout = {BUSY_SECONDS * 1000}')
+    _turn_on_wal(raw)
+    raw.execute('PRAGMA synchronous = NORMAL')
+    raw.execute('PRAGMA foreign_keys = ON')
+
+
+def _turn_on_wal(raw: Any) -> None:
+    """Switch to WAL; a no-op but for the very first connection of all.
+
+    SQLite does not wait for others by itself when it changes the mode.
+    """
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            raw.execute('PRAGMA journal_mode = WAL')
+        except sqlite3.OperationalError as error:
+            if 'locked' not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _begin_sqlite(connection: Any) -> None:
+    if connection.get_execution_options().get('vcluster_write'):
+        connection.exec_driver_sql('BEGIN IMMEDIATE')
+    else:
+        connection.exec_driver_sql('BEGIN')
+
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_inherited: list[Any] = []
+
+
+def _forget_all() -> None:
+    for database in list(_databases):
+        database.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables, for SQLite, PostgreSQL and MySQL alike."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+metadata = sa.MetaData(
+    naming_convention={
+        'ix': 'ix_%(table_name)s_%(column_0_N_name)s',
+        'uq': 'uq_%(table_name)s_%(column_0_N_name)s',
+        'fk': 'fk_%(table_name)s_%(column_0_N_name)s',
+        'pk': 'pk_%(table_name)s',
+    }
+)
+
+
+class UtcDateTime(sa.types.TypeDecorator):  # type: ignore[misc]
+    """Aware datetimes in Python, naive ones in UTC in the database.
+
+    Microseconds are kept everywhere; MySQL has to be asked for them.
+    """
+
+    impl = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql')
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError('a time without a zone means nothing')
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return value and value.replace(tzinfo=datetime.UTC)
+
+
+def _json(name: str, *, nullable: bool = False) -> Any:
+    return sa.Column(name, sa.JSON(none_as_null=True), nullable=nullable)
+
+
+def _of_cluster(**options: Any) -> Any:
+    return sa.Column(
+        'cluster_id',
+        sa.String(36),
+        sa.ForeignKey('clusters.id', ondelete='CASCADE'),
+        nullable=False,
+        **options,
+    )
+
+
+def _table(name: str, *columns: Any) -> Any:
+    return sa.Table(
+        name,
+        metadata,
+        *columns,
+        mysql_engine='InnoDB',
+        mysql_charset='utf8mb4',
+    )
+
+
+clusters = _table(
+    'clusters',
+    sa.Column('id', sa.String(36), primary_key=True),
+    sa.Column('name', sa.String(255)),
+    sa.Column('project_id', sa.String(64), nullable=False),
+    sa.Column('user_id', sa.String(64), nullable=False),
+    _json('document'),
+    _json('plan', nullable=True),
+    sa.Column('status', sa.String(16), nullable=False),
+    sa.Column('status_reason', sa.Text),
+    sa.Column('error_code', sa.String(64)),
+    # The lease: who may write, until when, and which acquisition it is.
+    sa.Column('owner', sa.String(255)),
+    sa.Column('lease_until', UtcDateTime),
+    sa.Column('fence', sa.Integer, nullable=False),
+    sa.Column('cancel_requested', sa.Boolean, nullable=False),
+    sa.Column('deadline', UtcDateTime),
+    sa.Column('created_at', UtcDateTime, nullable=False),
+    sa.Column('updated_at', UtcDateTime, nullable=False),
+    sa.Column('deleted_at', UtcDateTime),
+    sa.Index(None, 'project_id', 'created_at'),
+    sa.Index(None, 'status'),
+)
+
+members = _table(
+    'members',
+    _of_cluster(primary_key=True),
+    sa.Column('name', sa.String(255), primary_key=True),
+    sa.Column('type', sa.String(32), nullable=False),
+    sa.Column('position', sa.Integer, nullable=False),
+    _json('desired'),
+    sa.Column('status', sa.String(16), nullable=False),
+    sa.Column('reason', sa.Text),
+    sa.Column('resource_id', sa.String(64)),
+    sa.Column('place', sa.String(255)),
+    _json('domains'),
+    _json('facts'),
+)
+
+holds = _table(
+    'holds',
+    sa.Column('id', sa.String(36), primary_key=True),
+    _of_cluster(index=True),
+    sa.Column('member', sa.String(255), nullable=False),
+    sa.Column('place', sa.String(255), nullable=False),
+    _json('resources'),
+    sa.Column('state', sa.String(16), nullable=False),
+    sa.Column('created_at', UtcDateTime, nullable=False),
+)
+
+# ``real`` is an operator's name: it never leaves by a tenant's door.
+domains = _table(
+    'domains',
+    _of_cluster(primary_key=True),
+    sa.Column('scope', sa.String(64), primary_key=True),
+    sa.Column('real', sa.String(255), primary_key=True),
+    sa.Column('pseudonym', sa.String(255), nullable=False),
+    sa.UniqueConstraint('cluster_id', 'scope', 'pseudonym'),
+)
+
+leftovers = _table(
+    'leftovers',
+    _of_cluster(primary_key=True),
+    sa.Column('kind', sa.String(32), primary_key=True),
+    sa.Column('thing_id', sa.String(64), primary_key=True),
+    sa.Column('member', sa.String(255)),
+    sa.Column('reason', sa.Text, nullable=False),
+    sa.Column('at', UtcDateTime, nullable=False),
+)
+
+events = _table(
+    'events',
+    sa.Column(
+        'id',
+        sa.BigInteger().with_variant(sa.Integer, 'sqlite'),
+        primary_key=True,
+        autoincrement=True,
+    ),
+    _of_cluster(),
+    sa.Column('at', UtcDateTime, nullable=False),
+    sa.Column('member', sa.String(255)),
+    sa.Column('kind', sa.String(64), nullable=False),
+    sa.Column('message', sa.Text, nullable=False),
+    sa.Index(None, 'cluster_id', 'id'),
+)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the store gives out: frozen records of one moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from heat_vcluster import states
+from heat_vcluster.placement import model as placement
+
+
+class HoldState(enum.StrEnum):
+    """``HELD`` from before the room is asked for until it is given back."""
+
+    HELD = 'held'
+    RELEASED = 'released'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewMember:
+    """A member as it is first written down; ``desired`` is plain JSON."""
+
+    name: str
+    type: str
+    desired: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to a cluster; a higher ``fence`` overrules it."""
+
+    cluster_id: str
+    owner: str
+    fence: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ClusterRecord:
+    """One cluster. All times are aware, in UTC."""
+
+    id: str
+    name: str | None
+    project_id: str
+    user_id: str
+    document: Mapping[str, Any]
+    plan: placement.Plan | None
+    status: states.ClusterStatus
+    status_reason: str | None
+    error_code: str | None
+    owner: str | None
+    lease_until: datetime.datetime | None
+    fence: int
+    cancel_requested: bool
+    deadline: datetime.datetime | None
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    deleted_at: datetime.datetime | None
+
+    @property
+    def is_in_progress(self) -> bool:
+        return self.status in states.IN_PROGRESS
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """One member: what is wanted of it and what it is.
+
+    ``place`` is the real host or pool and no tenant's to see; ``domains``
+    maps each scope to the pseudonym that is.
+    """
+
+    cluster_id: str
+    name: str
+    type: str
+    position: int
+    desired: Mapping[str, Any]
+    status: states.MemberStatus
+    reason: str | None
+    resource_id: str | None
+    place: str | None
+    domains: Mapping[str, str]
+    facts: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HoldRecord:
+    """Room that was asked for; the record is older than the room."""
+
+    id: str
+    cluster_id: str
+    member: str
+    place: str
+    resources: Mapping[str, int]
+    state: HoldState
+    created_at: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DomainRecord:
+    """A real domain and the name by which the tenant knows it."""
+
+    scope: str
+    real: str
+    pseudonym: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LeftoverRecord:
+    """Something that could not be removed, and why."""
+
+    cluster_id: str
+    kind: str
+    thing_id: str
+    member: str | None
+    reason: str
+    at: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EventRecord:
+    """What happened. Ids grow; ``member`` None: the cluster as a whole."""
+
+    id: int
+    cluster_id: str
+    at: datetime.datetime
+    member: str | None
+    kind: str
+    message: str
+
+
+def plan_to_json(plan: placement.Plan) -> dict[str, Any]:
+    """Write a plan as plain JSON values; see ``plan_from_json``."""
+    return dataclasses.asdict(plan)
+
+
+def plan_from_json(raw: Mapping[str, Any] | None) -> placement.Plan | None:
+    if raw is None:
+        return None
+    return placement.Plan(
+        **{
+            **raw,
+            'given_up': tuple(
+                placement.Violation(**each) for each in raw['given_up']
+            ),
+            'unsteered': tuple(
+                (rule, member) for rule, member in raw['unsteered']
+            ),
+        }
+    )
+
+
+def cluster_from_row(row: Any) -> ClusterRecord:
+    values = dict(row._mapping)
+    values['plan'] = plan_from_json(values['plan'])
+    values['status'] = states.ClusterStatus(values['status'])
+    return ClusterRecord(**values)
+
+
+def member_from_row(row: Any) -> MemberRecord:
+    values = dict(row._mapping)
+    values['status'] = states.MemberStatus(values['status'])
+    return MemberRecord(**values)
+
+
+def hold_from_row(row: Any) -> HoldRecord:
+    values = dict(row._mapping)
+    values['state'] = HoldState(values['state'])
+    return HoldRecord(**values)

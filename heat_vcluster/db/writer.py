@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine may write about the cluster it has the lease of.
+
+Every method is one transaction that first proves the lease: an engine that
+was overruled cannot overwrite what its successor found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+
+from heat_vcluster import exception, states
+from heat_vcluster.cloud import model as cloud
+from heat_vcluster.db import connection as db_connection
+from heat_vcluster.db import models, records
+from heat_vcluster.placement import model as placement
+
+Clock = Callable[[], datetime.datetime]
+
+
+class _Keep(enum.Enum):
+    KEEP = enum.auto()
+
+
+#: Leaves a column as it is; None clears it.
+KEEP: Final = _Keep.KEEP
+Keep = Literal[_Keep.KEEP]
+
+
+class Writer:
+    """Fenced writes to one cluster. All raise LeaseLost once overruled."""
+
+    def __init__(
+        self,
+        database: db_connection.Database,
+        lease: records.Lease,
+        clock: Clock,
+    ) -> None:
+        self.lease = lease
+        self._database = database
+        self._clock = clock
+
+    # The cluster
+
+    def set_status(
+        self,
+        status: states.ClusterStatus,
+        reason: str | None = None,
+        error_code: str | None = None,
+    ) -> None:
+        """Move the cluster; both words are replaced, None clears them.
+
+        Raises IllegalMove for a move that states.CLUSTER_MOVES lacks.
+        """
+        with self._fenced() as connection:
+            old = connection.scalar(
+                sa.select(models.clusters.c.status).where(self._is_cluster)
+            )
+            _check_move(states.ClusterStatus(old), status)
+            values: dict[str, Any] = {
+                'status': status.value,
+                'status_reason': reason,
+                'error_code': error_code,
+            }
+            if status is states.ClusterStatus.DELETED:
+                values['deleted_at'] = self._clock()
+            self._set_cluster(connection, **values)
+
+    def set_plan(self, plan: placement.Plan | None) -> None:
+        raw = None if plan is None else records.plan_to_json(plan)
+        with self._fenced() as connection:
+            self._set_cluster(connection, plan=raw)
+
+    def set_deadline(self, deadline: datetime.datetime | None) -> None:
+        with self._fenced() as connection:
+            self._set_cluster(connection, deadline=deadline)
+
+    def clear_cancel(self) -> None:
+        """Take back a request to stop: what it was meant for is over."""
+        with self._fenced() as connection:
+            self._set_cluster(connection, cancel_requested=False)
+
+    def set_domains(self, known: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep pseudonyms, as scope -> real name -> pseudonym.
+
+        What is kept already stays; ValueError for an attempt to rename.
+        """
+        with self._fenced() as connection:
+            kept = {
+                (row.scope, row.real): row.pseudonym
+                for row in connection.execute(
+                    self._mine(sa.select(models.domains), models.domains)
+                )
+            }
+            fresh = []
+            for scope, names in known.items():
+                for real, pseudonym in names.items():
+                    if kept.get((scope, real), pseudonym) != pseudonym:
+                        raise ValueError(f'{scope} {real} has its pseudonym')
+                    if (scope, real) not in kept:
+                        fresh.append(
+                            self._row(
+                                scope=scope, real=real, pseudonym=pseudonym
+                            )
+                        )
+            if fresh:
+                connection.execute(sa.insert(models.domains), fresh)
+
+    # Its members
+
+    def set_member(
+        self,
+        name: str,
+        status: states.MemberStatus | None = None,
+        *,
+        reason: str | Keep | None = KEEP,
+        resource_id: str | Keep | None = KEEP,
+        place: str | Keep | None = KEEP,
+        domains: Mapping[str, str] | Keep = KEEP,
+        facts: Mapping[str, Any] | Keep = KEEP,
+    ) -> None:
+        """Write what became of a member; KeyError if there is none.
+
+        ``facts`` go over those that are there, key by key; a value None
+        drops its key. Raises IllegalMove as ``set_status`` does.
+        """
+        with self._fenced() as connection:
+            row = connection.execute(
+                self._mine(
+                    sa.select(
+                        models.members.c.status, models.members.c.facts
+                    ).where(models.members.c.name == name),
+                    models.members,
+                )
+            ).one_or_none()
+            if row is None:
+                raise KeyError(name)
+            values: dict[str, Any] = {
+                key: value
+                for key, value in (
+                    ('reason', reason),
+                    ('resource_id', resource_id),
+                    ('place', place),
+                )
+                if value is not KEEP
+            }
+            if status is not None:
+                _check_move(states.MemberStatus(row.status), status)
+                values['status'] = status.value
+            if domains is not KEEP:
+                values['domains'] = dict(domains)
+            if facts is not KEEP:
+                values['facts'] = _merge(row.facts, facts)
+            if values:
+                connection.execute(
+                    self._mine(sa.update(models.members), models.members)
+                    .where(models.members.c.name == name)
+                    .values(**values)
+                )
+
+    # Its holds
+
+    def add_holds(self, holds: Iterable[cloud.Hold]) -> None:
+        """Write holds down, before the room is asked for.
+
+        One that is there by its id is replaced.
+        """
+        now = self._clock()
+        rows = [
+            self._row(
+                id=hold.id,
+                member=hold.member,
+                place=hold.place,
+                resources=dict(hold.resources),
+                state=records.HoldState.HELD.value,
+                created_at=now,
+            )
+            for hold in holds
+        ]
+        if not rows:
+            return
+        with self._fenced() as connection:
+            connection.execute(
+                self._mine(sa.delete(models.holds), models.holds).where(
+                    models.holds.c.id.in_([row['id'] for row in rows])
+                )
+            )
+            connection.execute(sa.insert(models.holds), rows)
+
+    def drop_holds(self, hold_ids: Iterable[str]) -> None:
+        """Write down that the room was given back; unknown ids pass."""
+        ids = list(hold_ids)
+        if not ids:
+            return
+        with self._fenced() as connection:
+            connection.execute(
+                self._mine(sa.update(models.holds), models.holds)
+                .where(models.holds.c.id.in_(ids))
+                .values(state=records.HoldState.RELEASED.value)
+            )
+
+    # What is left, what happened
+
+    def add_leftover(
+        self, kind: str, thing_id: str, member: str | None, reason: str
+    ) -> None:
+        """Write down what could not be removed; the last reason stays."""
+        with self._fenced() as connection:
+            self._remove_leftover(connection, kind, thing_id)
+            connection.execute(
+                sa.insert(models.leftovers),
+                self._row(
+                    kind=str(kind),
+                    thing_id=thing_id,
+                    member=member,
+                    reason=reason,
+                    at=self._clock(),
+                ),
+            )
+
+    def remove_leftover(self, kind: str, thing_id: str) -> None:
+        """It is gone after all; unknown is no error."""
+        with self._fenced() as connection:
+            self._remove_leftover(connection, kind, thing_id)
+
+    def clear_leftovers(self) -> None:
+        with self._fenced() as connection:
+            connection.execute(
+                self._mine(sa.delete(models.leftovers), models.leftovers)
+            )
+
+    def add_event(self, member: str | None, kind: str, message: str) -> None:
+        """Note what happened, now. ``member`` None: to the whole cluster."""
+        with self._fenced() as connection:
+            connection.execute(
+                sa.insert(models.events),
+                self._row(
+                    at=self._clock(),
+                    member=member,
+                    kind=str(kind),
+                    message=message,
+                ),
+            )
+
+    # Below
+
+    @contextlib.contextmanager
+    def _fenced(self) -> Iterator[Any]:
+        with self._database.writing() as connection:
+            # The update locks the row: rivals for the lease wait for us.
+            proof = connection.execute(
+                sa.update(models.clusters)
+                .where(
+                    self._is_cluster,
+                    models.clusters.c.owner == self.lease.owner,
+                    models.clusters.c.fence == self.lease.fence,
+                )
+                .values(updated_at=self._clock())
+            )
+            if proof.rowcount != 1:
+                raise exception.LeaseLost(
+                    f'Cluster {self.lease.cluster_id} has another engine now'
+                )
+            yield connection
+
+    @property
+    def _is_cluster(self) -> Any:
+        return models.clusters.c.id == self.lease.cluster_id
+
+    def _set_cluster(self, connection: Any, **values: Any) -> None:
+        connection.execute(
+            sa.update(models.clusters).where(self._is_cluster).values(**values)
+        )
+
+    def _mine(self, statement: Any, table: Any) -> Any:
+        return statement.where(table.c.cluster_id == self.lease.cluster_id)
+
+    def _row(self, **values: Any) -> dict[str, Any]:
+        return {'cluster_id': self.lease.cluster_id, **values}
+
+    def _remove_leftover(
+        self, connection: Any, kind: str, thing_id: str
+    ) -> None:
+        connection.execute(
+            self._mine(sa.delete(models.leftovers), models.leftovers).where(
+                models.leftovers.c.kind == str(kind),
+                models.leftovers.c.thing_id == thing_id,
+            )
+        )
+
+
+def _check_move(
+    old: states.ClusterStatus | states.MemberStatus,
+    new: states.ClusterStatus | states.MemberStatus,
+) -> None:
+    if not states.is_allowed(old, new):
+        raise exception.IllegalMove(f'{old} may not become {new}')
+
+
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**old, **new}
+    return {key: value for key, value in merged.items() if value is not None}
