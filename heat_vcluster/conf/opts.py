@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All options of the package, for registration and for the sample file."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from heat_vcluster.conf import (
+    auth,
+    cloud,
+    engine,
+    placement,
+    topology,
+    volume,
+)
+
+MODULES = (engine, placement, topology, volume, cloud)
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    for module in MODULES:
+        conf.register_group(module.GROUP)
+        conf.register_opts(module.OPTS, group=module.GROUP)
+    conf.register_group(auth.GROUP)
+    auth.register(conf)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """The entry point of oslo-config-generator."""
+    ours = [(module.GROUP, list(module.OPTS)) for module in MODULES]
+    return [*ours, (auth.GROUP, auth.options())]

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the search for a joint placement."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup('placement', title='The search for a placement')
+
+OPTS = [
+    cfg.FloatOpt(
+        'deadline',
+        default=20.0,
+        min=0.1,
+        help='Seconds the search may take before it gives up.',
+    ),
+    cfg.StrOpt(
+        'objective',
+        default='balance',
+        choices=[
+            ('balance', 'keep the fullest host as empty as possible'),
+            ('pack', 'use as few hosts as possible'),
+        ],
+        help='What to prefer among the placements that obey all hard rules '
+        'and cost the least in soft ones.',
+    ),
+]

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that tell how volumes are placed."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup('volume', title='Placing volumes')
+
+OPTS = [
+    cfg.StrOpt(
+        'pinning',
+        default='none',
+        choices=[
+            ('none', 'cinder chooses the pool; rules do not reach volumes'),
+            (
+                'json_filter',
+                "by the hint that cinder's JsonFilter reads; it must be in "
+                'scheduler_default_filters of cinder, which ignores the '
+                'hint in silence otherwise',
+            ),
+        ],
+        help='How a volume is led to its planned pool.',
+    ),
+    cfg.StrOpt(
+        'pool_domains',
+        help="""
+Where a pool sits. Unset: nowhere, so that rules do not reach volumes.
+
+* ``LEVEL:REGEX``: the REGEX is searched in the name of the pool
+  (``host@backend#pool``), and its group ``domain`` is the domain at LEVEL.
+  LEVEL ``host`` means pools that are local to a host.
+* ``aggregate``: the part before the ``@`` is the name of a host, and the
+  pool sits in all domains of that host (but is not local to it).
+
+Example: ``rack:^[^@]+@(?P<domain>[^#]+)#``
+""",
+    ),
+]
