@@ -169,6 +169,7 @@ class Answer:
     ``rules`` are the names of rules in conflict (``fit:<member>`` for a
     member's own size and needs); ``reasons`` say it to the tenant (no host
     named, no capacity told), ``operator_reasons`` to the operator.
+    ``is_cheapest``: no plan has a lower soft cost, proven.
     """
 
     verdict: Verdict
@@ -176,3 +177,4 @@ class Answer:
     rules: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     operator_reasons: tuple[str, ...] = ()
+    is_cheapest: bool = False

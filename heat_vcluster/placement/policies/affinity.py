@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Affinity: all members below the group share one domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heat_vcluster.placement import model
+from heat_vcluster.placement.policies import base
+
+
+class Affinity(base.Policy):
+    """Violation: the domains used, less one."""
+
+    name = 'affinity'
+    schema = {'properties': {}, 'required': []}
+
+    def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
+        used = {domains[m] for m in rule.members if m in domains}
+        return max(0, len(used) - 1)
+
+    def enforce(self, rule: model.Rule, board: base.Board) -> None:
+        board.gather(rule.members, rule.scope)
+
+    def penalty(self, rule: model.Rule, board: base.Board) -> base.Expression:
+        domains = board.domains(rule.members, rule.scope)
+        used = sum(
+            board.occupied(rule.members, rule.scope, domain)
+            for domain in domains
+        )
+        return board.excess(used, 1, len(domains))
+
+    def domains_needed(self, rule: model.Rule) -> int:
+        return 1
+
+    def sentence(self, rule: model.Rule) -> str:
+        return (
+            f"affinity group '{rule.name}' keeps its {len(rule.members)} "
+            f'members in one {rule.scope}'
+        )

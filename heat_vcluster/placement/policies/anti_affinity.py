@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Anti-affinity: no two units of the group meet in one domain."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator, Mapping
+
+from heat_vcluster.placement import model
+from heat_vcluster.placement.policies import base
+
+
+class AntiAffinity(base.Policy):
+    """Violation: over all domains, the units in it less one.
+
+    A unit is a member alone, or all members of a nested group; members of
+    one unit may share a domain.
+    """
+
+    name = 'anti-affinity'
+    schema = {'properties': {}, 'required': []}
+
+    def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
+        present: collections.Counter[str] = collections.Counter()
+        for unit in rule.units:
+            present.update({domains[m] for m in unit if m in domains})
+        return sum(units - 1 for units in present.values())
+
+    def enforce(self, rule: model.Rule, board: base.Board) -> None:
+        for units, most in self._units(rule, board):
+            if most > 1:
+                board.require(units <= 1)
+
+    def penalty(self, rule: model.Rule, board: base.Board) -> base.Expression:
+        return sum(
+            board.excess(units, 1, most)
+            for units, most in self._units(rule, board)
+            if most > 1
+        )
+
+    def _units(
+        self, rule: model.Rule, board: base.Board
+    ) -> Iterator[tuple[base.Expression, int]]:
+        """Give the number of units in each domain, with an upper bound."""
+        single = [unit[0] for unit in rule.units if len(unit) == 1]
+        several = [unit for unit in rule.units if len(unit) > 1]
+        for domain in board.domains(rule.members, rule.scope):
+            units = board.count(single, rule.scope, domain)
+            most = board.limit(single, rule.scope, domain)
+            for unit in several:
+                units += board.occupied(unit, rule.scope, domain)
+                most += 1
+            yield units, most
+
+    def domains_needed(self, rule: model.Rule) -> int:
+        return len(rule.units)
+
+    def sentence(self, rule: model.Rule) -> str:
+        several = any(len(unit) > 1 for unit in rule.units)
+        return (
+            f"anti-affinity group '{rule.name}' keeps its "
+            f'{len(rule.units)} {"units" if several else "members"} in '
+            f'different {rule.scope}s'
+        )

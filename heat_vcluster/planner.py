@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The step between a document and a plan: ask, solve, check, or say why."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+
+from heat_vcluster import exception
+from heat_vcluster.placement import base, checker, model
+from heat_vcluster.placement.policies import base as policy_base
+from heat_vcluster.spec import model as spec_model
+
+LOG = logging.getLogger(__name__)
+
+NO_TIME = 'the search ran out of time; it is not known if there is one'
+
+
+class Planner:
+    """Makes plans by one solver, and lets none out unchecked.
+
+    ``deadline``: seconds that one search may take. ``kinds``: policies by
+    name; without, those installed.
+    """
+
+    def __init__(
+        self,
+        solver: base.Solver,
+        *,
+        deadline: float = 10.0,
+        kinds: Mapping[str, policy_base.Policy] | None = None,
+    ) -> None:
+        self._solver = solver
+        self._deadline = deadline
+        self._kinds = kinds
+
+    def problem(
+        self,
+        spec: spec_model.GroupSpec,
+        demands: Iterable[model.Demand],
+        snapshot: model.Snapshot,
+        pinned: Mapping[str, str] | None = None,
+        *,
+        objective: str = 'balance',
+    ) -> model.Problem:
+        """Pose the problem; pure.
+
+        ``demands`` has every server and volume of the document, but for
+        those in ``pinned`` where nothing but the place is known. Raises
+        InvalidDocument for a scope that this cloud does not have.
+        """
+        faults = list(_unknown_scopes(spec, snapshot))
+        if faults:
+            raise exception.InvalidDocument(faults)
+        demands = tuple(demands)
+        pinned = dict(pinned or {})
+        placed = {demand.member for demand in demands} | pinned.keys()
+        return model.Problem(
+            _completed(snapshot),
+            demands,
+            tuple(_rules(spec, placed)),
+            pinned,
+            objective,
+        )
+
+    def plan(
+        self,
+        spec: spec_model.GroupSpec,
+        demands: Iterable[model.Demand],
+        snapshot: model.Snapshot,
+        pinned: Mapping[str, str] | None = None,
+        *,
+        objective: str = 'balance',
+        seed: int = 0,
+    ) -> model.Plan:
+        """Return a plan that obeys all hard rules and passed the check.
+
+        Raises NoValidPlacement, InvalidPlan, and as :meth:`problem` does.
+        """
+        problem = self.problem(
+            spec, demands, snapshot, pinned, objective=objective
+        )
+        return self.answer(problem, seed=seed)
+
+    def answer(self, problem: model.Problem, *, seed: int = 0) -> model.Plan:
+        """Solve a problem already posed; raises as :meth:`plan` does."""
+        answer = self._solver.solve(
+            problem, deadline=self._deadline, seed=seed
+        )
+        if answer.plan is None:
+            raise _refusal(answer)
+        report = checker.check(problem, answer.plan, self._kinds)
+        if report.violations:
+            LOG.error('Unusable plan: %s', '; '.join(report.violations))
+            raise exception.InvalidPlan(report.violations)
+        return answer.plan
+
+
+def _refusal(answer: model.Answer) -> exception.NoValidPlacement:
+    proven = answer.verdict is model.Verdict.INFEASIBLE
+    for reason in answer.operator_reasons:
+        LOG.info('No placement: %s', reason)
+    return exception.NoValidPlacement(
+        answer.reasons if proven else answer.reasons or (NO_TIME,),
+        rules=answer.rules,
+        proven=proven,
+        operator_reasons=answer.operator_reasons,
+    )
+
+
+def _unknown_scopes(
+    spec: spec_model.GroupSpec, snapshot: model.Snapshot
+) -> Iterator[exception.Fault]:
+    for group in spec.groups:
+        if group.scope not in snapshot.scopes:
+            yield exception.Fault(
+                f'{group.path}.spec.scope',
+                f"group '{group.name}': this cloud has no level "
+                f"'{group.scope}', only {', '.join(snapshot.scopes)}",
+            )
+
+
+def _rules(
+    spec: spec_model.GroupSpec, placed: Iterable[str]
+) -> Iterator[model.Rule]:
+    """Give the groups as rules over the members that have a place.
+
+    A network has none, and no rule holds for it.
+    """
+    placed = frozenset(placed)
+    for group in spec.groups:
+        units = tuple(
+            tuple(member for member in unit if member in placed)
+            for unit in group.units
+        )
+        units = tuple(unit for unit in units if unit)
+        if units:
+            yield model.Rule(
+                group.name,
+                group.policy,
+                group.scope,
+                units,
+                group.weight,
+                group.options,
+            )
+
+
+def _completed(snapshot: model.Snapshot) -> model.Snapshot:
+    """Let each pool that is local to a host have the domains of its host."""
+    hosts = {host.name: host for host in snapshot.hosts}
+    pools = tuple(
+        dataclasses.replace(
+            pool, domains={**hosts[pool.host].domains, **pool.domains}
+        )
+        if pool.host in hosts
+        else pool
+        for pool in snapshot.pools
+    )
+    return dataclasses.replace(snapshot, pools=pools)
