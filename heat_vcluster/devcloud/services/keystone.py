@@ -60,6 +60,9 @@ class Keystone(base.Service):
                 settings.REGION,
                 '--bootstrap-public-url',
                 cloud.auth_url,
+                # Where the services look when they check a token.
+                '--bootstrap-internal-url',
+                cloud.auth_url,
             ],
         ]
 
