@@ -74,8 +74,6 @@ def _open(database: Database) -> Any:
             pool_size=10,
             max_overflow=20,
         )
-    if not database.is_in_memory:
-        _make_private(str(database.url.database))
     # A database in memory is one connection: its users take turns.
     size, overflow = (1, 0) if database.is_in_memory else (10, -1)
     engine = sa.create_engine(
@@ -86,15 +84,19 @@ def _open(database: Database) -> Any:
         max_overflow=overflow,
         pool_timeout=BUSY_SECONDS,
     )
+    if not database.is_in_memory:
+        sa.event.listen(engine, 'do_connect', _make_private)
     sa.event.listen(engine, 'connect', _prepare_sqlite)
     sa.event.listen(engine, 'begin', _begin_sqlite)
     return engine
 
 
-def _make_private(path: str) -> None:
+def _make_private(
+    dialect: Any, record: Any, arguments: Any, options: Any
+) -> None:
     """Make the file before SQLite does: documents may hold secrets."""
-    directory = os.path.dirname(os.path.abspath(path))
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    path = arguments[0]
+    os.makedirs(os.path.dirname(path) or '.', mode=0o700, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
