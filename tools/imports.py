@@ -76,6 +76,7 @@ TABLE = (
             'db',
             'db.api',
             'db.records',
+            'db.writer',
             'members.*',
             'placement.*',
             'planner',
@@ -88,7 +89,10 @@ TABLE = (
         ('cloud.model', 'exception', 'placement.model', 'states'),
         ('alembic', 'oslo_db', 'oslo_log', 'oslo_utils', 'sqlalchemy'),
     ),
-    Rule('views', ('db', 'db.api', 'db.records', 'exception', 'states')),
+    Rule(
+        'views',
+        ('db', 'db.api', 'db.records', 'db.writer', 'exception', 'states'),
+    ),
     Rule(
         'service',
         (
@@ -98,6 +102,7 @@ TABLE = (
             'db',
             'db.api',
             'db.records',
+            'db.writer',
             'engine.*',
             'members.*',
             'placement.*',
@@ -116,7 +121,11 @@ TABLE = (
         ('heat', 'oslo_log'),
     ),
     # Wiring: the one place where config, cloud, store and engine meet.
-    Rule('conf', ('exception',), ('keystoneauth1', 'oslo_config', 'oslo_log')),
+    Rule(
+        'conf',
+        ('exception',),
+        ('keystoneauth1', 'oslo_config', 'oslo_db', 'oslo_log'),
+    ),
     Rule(
         'deploy',
         (
