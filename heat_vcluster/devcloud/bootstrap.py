@@ -150,18 +150,22 @@ def _heat_domain(cloud: Settings, admin: Connection, role: Any) -> None:
 
 def _catalog(cloud: Settings, admin: Connection) -> None:
     known = {one.name: one for one in admin.identity.services()}
-    served = {one.service_id for one in admin.identity.endpoints()}
+    served = {
+        (one.service_id, one.interface) for one in admin.identity.endpoints()
+    }
     for name, kind, path in CATALOG:
         service = known.get(name) or admin.identity.create_service(
             name=name, type=kind
         )
-        if service.id not in served:
-            admin.identity.create_endpoint(
-                service_id=service.id,
-                interface='public',
-                region_id=settings.REGION,
-                url=cloud.url(name) + path,
-            )
+        # Services look for each other at the internal interface.
+        for interface in ('public', 'internal'):
+            if (service.id, interface) not in served:
+                admin.identity.create_endpoint(
+                    service_id=service.id,
+                    interface=interface,
+                    region_id=settings.REGION,
+                    url=cloud.url(name) + path,
+                )
 
 
 # Readiness
@@ -217,7 +221,7 @@ def _aggregates(cloud: Settings, admin: Connection) -> None:
                 name=name,
                 availability_zone=metadata[name].get('availability_zone'),
             )
-        if 'rack' in metadata[name] and not one.metadata.get('rack'):
+        if 'rack' in metadata[name] and 'rack' not in (one.metadata or {}):
             admin.compute.set_aggregate_metadata(one, metadata[name])
         for host in sorted(hosts - set(one.hosts or ())):
             admin.compute.add_host_to_aggregate(one, host)

@@ -28,7 +28,11 @@ class Keystone(base.Service):
                 'fernet_receipts': {'key_repository': etc / 'fernet'},
                 'credential': {'key_repository': etc / 'credential'},
                 # The passwords are random; hashing them hard only costs.
-                'identity': {'password_hash_rounds': 4},
+                'identity': {
+                    'password_hash_rounds': 4,
+                    # Bcrypt's own limit; a longer one warns at every use.
+                    'max_password_length': 72,
+                },
                 'oslo_policy': {'policy_file': etc / 'policy.yaml'},
             },
         )
@@ -59,6 +63,8 @@ class Keystone(base.Service):
                 '--bootstrap-region-id',
                 settings.REGION,
                 '--bootstrap-public-url',
+                cloud.auth_url,
+                '--bootstrap-internal-url',
                 cloud.auth_url,
                 # Where the services look when they check a token.
                 '--bootstrap-internal-url',

@@ -80,7 +80,11 @@ class Nova(base.Service):
         )
 
     def environment(self, cloud: settings.Settings) -> dict[str, str]:
-        return {'OS_NOVA_CONFIG_DIR': str(cloud.etc(self.name))}
+        return {
+            'OS_NOVA_CONFIG_DIR': str(cloud.etc(self.name)),
+            # nova-manage alone would still choose eventlet.
+            'OS_NOVA_DISABLE_EVENTLET_PATCHING': '1',
+        }
 
     def database_commands(self, cloud: settings.Settings) -> list[list[str]]:
         return [
