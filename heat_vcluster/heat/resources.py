@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resource type OS::VCluster::Cluster: a cluster as Heat sees it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from heat.common import exception as heat_exception
+from heat.engine import attributes, constraints, properties, resource
+
+from heat_vcluster import client, exception, states
+from heat_vcluster.heat import draft
+
+CREATE_SECONDS = 3600
+DELETE_SECONDS = 1800
+#: What could not be removed may be removable a little later.
+DELETE_ATTEMPTS = 3
+
+Status = states.ClusterStatus
+
+#: While it rolls back too: its error is told once nothing is left of it.
+UNDER_WAY = (Status.PLANNING, Status.CREATING, Status.ROLLING_BACK)
+
+
+class ClusterFailed(heat_exception.Error):
+    """The cluster is not what was asked for, and why.
+
+    Not Heat's ResourceInError, on which Heat would delete and create the
+    cluster five times more: an impossible cluster stays impossible, and the
+    service has already tried again what is worth trying.
+    """
+
+
+@dataclasses.dataclass(slots=True)
+class Removal:
+    """A delete on its way: until when to wait, how often it was asked for."""
+
+    deadline: float  # as time.monotonic()
+    attempts: int = 1
+
+
+class Cluster(resource.Resource):
+    """Servers, volumes and networks that are placed and built as one.
+
+    All members are placed together under the rules of the groups, their
+    room is held before anything is built, and they come up together or not
+    at all.
+    """
+
+    default_client_name = 'vcluster'
+
+    PROPERTIES = (NAME, INSTANCES, GROUPS, TIMEOUTS) = (
+        'name',
+        'instances',
+        'groups',
+        'timeouts',
+    )
+
+    _TIMEOUTS = (CREATE_TIMEOUT, DELETE_TIMEOUT) = ('create', 'delete')
+
+    ATTRIBUTES = (
+        MEMBERS,
+        SERVERS,
+        VOLUMES,
+        NETWORKS,
+        ADDRESSES,
+        PLACEMENT,
+        STATUS,
+    ) = (
+        'members',
+        'servers',
+        'volumes',
+        'networks',
+        'addresses',
+        'placement',
+        'status',
+    )
+
+    # What an instance or a group may say is checked by the service alone,
+    # so that Heat, the library and every other door refuse the same things
+    # with the same words.
+    properties_schema = {
+        NAME: properties.Schema(
+            properties.Schema.STRING,
+            'Name of the cluster; by default made of those of the stack and '
+            'the resource.',
+        ),
+        INSTANCES: properties.Schema(
+            properties.Schema.LIST,
+            'The members: a list of maps with name, type (server, volume or '
+            'network), count, spec and depends_on.',
+            required=True,
+            constraints=[constraints.Length(min=1)],
+            schema=properties.Schema(
+                properties.Schema.MAP,
+                'One member, or with a count above one several alike.',
+            ),
+        ),
+        GROUPS: properties.Schema(
+            properties.Schema.LIST,
+            'The rules for their placement: a list of maps with name, spec '
+            "(policy, scope, strict or weight, and the policy's own keys) "
+            'and members (names of instances or of other groups).',
+            default=[],
+            schema=properties.Schema(
+                properties.Schema.MAP, 'Members under one policy.'
+            ),
+        ),
+        TIMEOUTS: properties.Schema(
+            properties.Schema.MAP,
+            "How long the whole may take. The stack's own timeout counts "
+            'as well.',
+            schema={
+                CREATE_TIMEOUT: properties.Schema(
+                    properties.Schema.INTEGER,
+                    'Seconds until an unfinished cluster is taken back.',
+                    default=CREATE_SECONDS,
+                    constraints=[constraints.Range(min=1)],
+                    update_allowed=True,
+                ),
+                DELETE_TIMEOUT: properties.Schema(
+                    properties.Schema.INTEGER,
+                    'Seconds until an unfinished removal counts as failed.',
+                    default=DELETE_SECONDS,
+                    constraints=[constraints.Range(min=1)],
+                    update_allowed=True,
+                ),
+            },
+            default={},
+            update_allowed=True,
+        ),
+    }
+
+    # None is cached: members change without Heat.
+    attributes_schema = {
+        MEMBERS: attributes.Schema(
+            'Name of a member -> map of id, type, status, name, addresses '
+            '(list) and domains (level -> pseudonym, e.g. rack: rack-1; '
+            'equal means same).',
+            type=attributes.Schema.MAP,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        SERVERS: attributes.Schema(
+            'Name of a server member -> id of the server.',
+            type=attributes.Schema.MAP,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        VOLUMES: attributes.Schema(
+            'Name of a volume member -> id of the volume.',
+            type=attributes.Schema.MAP,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        NETWORKS: attributes.Schema(
+            'Name of a network member -> id of the network.',
+            type=attributes.Schema.MAP,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        ADDRESSES: attributes.Schema(
+            'Name of a server member -> its addresses, floating ones last.',
+            type=attributes.Schema.MAP,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        PLACEMENT: attributes.Schema(
+            'How the cluster is placed, as the service shows it; no host or '
+            'rack by its real name.',
+            type=attributes.Schema.MAP,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        STATUS: attributes.Schema(
+            'Status of the cluster, e.g. ACTIVE.',
+            type=attributes.Schema.STRING,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+    }
+
+    # Validation
+
+    def validate(self) -> Any:
+        result = super().validate()
+        sketch = draft.of(self._document_of(self.properties.data))
+        if sketch.can_be_checked:
+            self._refuse_faults(sketch)
+        return result
+
+    def _refuse_faults(self, sketch: draft.Draft) -> None:
+        try:
+            self.client().validate(sketch.document)
+        except exception.InvalidDocument as error:
+            faults = sketch.certain(error.faults)
+            if faults:
+                raise heat_exception.StackValidationFailed(
+                    error='Invalid cluster',
+                    path=[self.stack.t.RESOURCES, self.name, 'properties'],
+                    message='\n'.join(map(str, faults)),
+                ) from error
+
+    def _document_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the document among properties, or among raw ones."""
+        parts = (self.NAME, self.INSTANCES, self.GROUPS)
+        return {
+            key: values[key]
+            for key in parts
+            if key in values and values[key] is not None
+        }
+
+    # Create
+
+    def handle_create(self) -> str:
+        document = self._document_of(self.properties)
+        document.setdefault(self.NAME, self.physical_resource_name())
+        cluster_id = str(uuid.uuid4())
+        # Kept before the call: whatever happens then, delete finds it.
+        self.resource_id_set(cluster_id)
+        self.client().create(
+            document,
+            cluster_id=cluster_id,
+            timeout=self._timeout(self.CREATE_TIMEOUT),
+        )
+        return cluster_id
+
+    def check_create_complete(self, cluster_id: str) -> bool:
+        view = self.client().show(cluster_id)
+        if view['status'] in UNDER_WAY:
+            return False
+        if view['status'] != Status.ACTIVE:
+            raise ClusterFailed(_failure(view))
+        return True
+
+    def handle_create_cancel(self, cluster_id: str) -> None:
+        """Stop the build; also called when the stack's time is up."""
+        self._ask_to_delete()
+
+    # Delete
+
+    def handle_delete(self) -> Removal | None:
+        if not self._ask_to_delete():
+            return None
+        seconds = self._timeout(self.DELETE_TIMEOUT)
+        return Removal(deadline=time.monotonic() + seconds)
+
+    def check_delete_complete(self, removal: Removal | None) -> bool:
+        if removal is None:
+            return True
+        try:
+            view = self.client().show(self.resource_id)
+        except exception.ClusterNotFound:
+            return True
+        if view['status'] == Status.ERROR:
+            self._ask_again(removal, view)
+        elif time.monotonic() > removal.deadline:
+            raise ClusterFailed(
+                f'The cluster is still {view["status"]}; its removal goes on'
+            )
+        return False
+
+    def _ask_again(self, removal: Removal, view: client.View) -> None:
+        """Repeat a delete: a build it met has ended, or things are left."""
+        if removal.attempts >= DELETE_ATTEMPTS:
+            raise ClusterFailed(_failure(view))
+        removal.attempts += 1
+        self._ask_to_delete()
+
+    def _ask_to_delete(self) -> bool:
+        """Begin a delete; tell whether there is anything to wait for."""
+        if self.resource_id is None:
+            return False
+        try:
+            self.client().delete(self.resource_id)
+        except exception.ClusterNotFound:
+            return False
+        return True
+
+    # Other actions
+
+    def handle_check(self) -> None:
+        view = self.client().show(self.resource_id)
+        if view['status'] != Status.ACTIVE:
+            raise ClusterFailed(_failure(view))
+        for name, member in view['members'].items():
+            if member['status'] != states.MemberStatus.ACTIVE:
+                raise ClusterFailed(f'Member {name} is {member["status"]}')
+
+    def handle_update(
+        self, json_snippet: Any, tmpl_diff: Any, prop_diff: Any
+    ) -> None:
+        """Take new timeouts: they count from the next action on.
+
+        Any other change replaces the cluster.
+        """
+
+    def needs_replace_failed(self) -> bool:
+        """Keep a cluster that did come up although Heat lost sight of it."""
+        if self.resource_id is None:
+            return True
+        try:
+            view = self.client().show(self.resource_id)
+        except exception.ClusterNotFound:
+            return True
+        return bool(view['status'] != Status.ACTIVE)
+
+    # Attributes
+
+    def _resolve_attribute(self, name: str) -> Any:
+        if self.resource_id is None:
+            return None
+        return _ATTRIBUTES[name](self.client().show(self.resource_id))
+
+    def _show_resource(self) -> client.View:
+        view: client.View = self.client().show(self.resource_id)
+        return view
+
+    def parse_live_resource_data(
+        self, resource_properties: Any, resource_data: Any
+    ) -> dict[str, Any]:
+        """Nothing that may be updated has a state outside of Heat."""
+        return {}
+
+    def _timeout(self, action: str) -> int:
+        return int(self.properties[self.TIMEOUTS][action])
+
+
+def _failure(view: client.View) -> str:
+    """Say why, then what is left, a thing a line."""
+    reason = view['status_reason'] or f'The cluster is {view["status"]}'
+    left = [f'left behind: {_thing(thing)}' for thing in view['leftovers']]
+    return '\n'.join([reason, *left])
+
+
+def _thing(leftover: Mapping[str, Any]) -> str:
+    return ' '.join(
+        str(leftover[key])
+        for key in ('member', 'kind', 'id', 'reason')
+        if leftover.get(key)
+    )
+
+
+def _ids(member_type: str) -> Callable[[client.View], dict[str, str]]:
+    def ids(view: client.View) -> dict[str, str]:
+        return {
+            name: member['id']
+            for name, member in view['members'].items()
+            if member['type'] == member_type
+        }
+
+    return ids
+
+
+def _addresses(view: client.View) -> dict[str, list[str]]:
+    return {
+        name: list(member['addresses'])
+        for name, member in view['members'].items()
+        if member['type'] == 'server'
+    }
+
+
+_ATTRIBUTES: dict[str, Callable[[client.View], Any]] = {
+    Cluster.MEMBERS: lambda view: view['members'],
+    Cluster.SERVERS: _ids('server'),
+    Cluster.VOLUMES: _ids('volume'),
+    Cluster.NETWORKS: _ids('network'),
+    Cluster.ADDRESSES: _addresses,
+    Cluster.PLACEMENT: lambda view: view['placement'],
+    Cluster.STATUS: lambda view: view['status'],
+}
+
+
+def resource_mapping() -> dict[str, type[resource.Resource]]:
+    return {'OS::VCluster::Cluster': Cluster}
