@@ -69,7 +69,11 @@ class ServerSpec:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VolumeSpec:
-    """A volume; ``size`` in GiB."""
+    """A volume; ``size`` in GiB.
+
+    ``multiattach`` is the document's word that the volume type allows more
+    than one attachment; whether that is so, only the cloud can tell.
+    """
 
     size: int
     volume_type: str | None = None
@@ -77,6 +81,7 @@ class VolumeSpec:
     snapshot_id: str | None = None
     availability_zone: str | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    multiattach: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the values of a request from a draft that has no faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heat_vcluster.spec import draft as drafts
+from heat_vcluster.spec import model, paths
+from heat_vcluster.spec.checks import dependencies, groups
+
+DEFAULT_SCOPE = 'host'
+DEFAULT_WEIGHT = 1
+_GROUP_KEYS = frozenset(('policy', 'scope', 'strict', 'weight'))
+
+
+def group_spec(draft: drafts.Draft) -> model.GroupSpec:
+    document = draft.sound.document
+    return model.GroupSpec(
+        name=document.get('name'),
+        members=tuple(_member(draft, copy) for copy in draft.copies),
+        groups=tuple(_group(draft, group) for group in draft.groups),
+        document=_document(document),
+    )
+
+
+def _member(draft: drafts.Draft, copy: drafts.Copy) -> model.Member:
+    assert copy.type is not None  # noqa: S101 (the shape's check saw to it)
+    spec: model.MemberSpec
+    match copy.type:
+        case 'server':
+            spec = _server(draft, copy.spec)
+        case 'volume':
+            spec = _volume(copy.spec)
+        case _:
+            spec = _network(copy.spec)
+    return model.Member(
+        name=copy.name,
+        type=copy.type,
+        spec=spec,
+        base=copy.base,
+        index=copy.index,
+        path=paths.text(copy.path),
+        depends_on=dependencies.needs(draft, copy),
+    )
+
+
+def _reference(draft: drafts.Draft, name: str) -> model.Reference:
+    return model.Reference(name, is_member=name in draft.by_name)
+
+
+def _server(draft: drafts.Draft, spec: Any) -> model.ServerSpec:
+    boot = spec.get('boot_volume')
+    return model.ServerSpec(
+        flavor=spec['flavor'],
+        image=spec.get('image'),
+        boot_volume=None if boot is None else _reference(draft, boot),
+        key_name=spec.get('key_name'),
+        networks=tuple(
+            _interface(draft, entry, spec.get('security_groups'))
+            for entry in spec.get('networks', ())
+        ),
+        volumes=tuple(
+            model.AttachmentSpec(
+                _reference(draft, entry['volume']), entry.get('device')
+            )
+            for entry in spec.get('volumes', ())
+        ),
+        user_data=spec.get('user_data'),
+        metadata=dict(spec.get('metadata', {})),
+        config_drive=spec.get('config_drive'),
+        availability_zone=spec.get('availability_zone'),
+        tags=tuple(spec.get('tags', ())),
+    )
+
+
+def _interface(
+    draft: drafts.Draft, entry: Any, common: list[str] | None
+) -> model.InterfaceSpec:
+    security_groups = entry.get('security_groups', common)
+    floating_ip = entry.get('floating_ip')
+    return model.InterfaceSpec(
+        network=_reference(draft, entry['network']),
+        fixed_ip=entry.get('fixed_ip'),
+        security_groups=(
+            None if security_groups is None else tuple(security_groups)
+        ),
+        floating_ip=(
+            None if floating_ip is None else model.FloatingIpSpec(floating_ip)
+        ),
+    )
+
+
+def _volume(spec: Any) -> model.VolumeSpec:
+    return model.VolumeSpec(
+        size=spec['size'],
+        volume_type=spec.get('volume_type'),
+        image=spec.get('image'),
+        snapshot_id=spec.get('snapshot_id'),
+        availability_zone=spec.get('availability_zone'),
+        metadata=dict(spec.get('metadata', {})),
+        multiattach=spec.get('multiattach', False),
+    )
+
+
+def _network(spec: Any) -> model.NetworkSpec:
+    router = spec.get('router')
+    return model.NetworkSpec(
+        subnets=tuple(_subnet(entry) for entry in spec.get('subnets', ())),
+        router=(
+            None
+            if router is None
+            else model.RouterSpec(router['external_network'])
+        ),
+        mtu=spec.get('mtu'),
+        port_security=spec.get('port_security'),
+    )
+
+
+def _subnet(entry: Any) -> model.SubnetSpec:
+    return model.SubnetSpec(
+        cidr=entry['cidr'],
+        name=entry.get('name'),
+        gateway=entry.get('gateway'),
+        no_gateway='gateway' in entry and entry['gateway'] is None,
+        dns=tuple(entry.get('dns', ())),
+        allocation_pools=tuple(
+            (pool['start'], pool['end'])
+            for pool in entry.get('allocation_pools', ())
+        ),
+        dhcp=entry.get('dhcp', True),
+    )
+
+
+def _group(draft: drafts.Draft, group: drafts.Grouping) -> model.Group:
+    rule = _rule(group.spec)
+    return model.Group(
+        name=group.name,
+        policy=rule['policy'],
+        scope=rule['scope'],
+        units=tuple(
+            unit for _, name in group.entries() for unit in _units(draft, name)
+        ),
+        weight=rule.get('weight'),
+        options={k: v for k, v in rule.items() if k not in _GROUP_KEYS},
+        path=paths.text(group.path),
+    )
+
+
+def _units(draft: drafts.Draft, name: str) -> list[tuple[str, ...]]:
+    """Return the units that an entry stands for, as the model has them."""
+    copies = draft.copies_of(name)
+    if copies:
+        return [(member,) for member in copies]
+    return [groups.below(draft, name)]
+
+
+def _rule(spec: Any) -> dict[str, Any]:
+    """Return a group's spec with what it leaves open filled in."""
+    strict = spec.get('strict', 'weight' not in spec)
+    rule = {
+        **spec,
+        'strict': strict,
+        'scope': spec.get('scope', DEFAULT_SCOPE),
+    }
+    if not strict:
+        rule['weight'] = spec.get('weight', DEFAULT_WEIGHT)
+    return rule
+
+
+def _document(document: Any) -> dict[str, Any]:
+    """Return the canonical document: what rules leave open is filled in."""
+    rules = [
+        {**entry, 'spec': _rule(entry['spec'])}
+        for entry in document.get('groups', ())
+    ]
+    return {**document, 'groups': rules}

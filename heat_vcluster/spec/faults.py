@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the words for faults, and gathers them until all are known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from heat_vcluster import exception
+from heat_vcluster.spec import paths
+
+Found = Iterator[tuple[paths.Path, str]]
+
+
+class Faults:
+    """All that is wrong in one document, each thing once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[paths.Path, str], None] = {}
+        self._written: dict[tuple[paths.Path, str], None] = {}
+        self.places = paths.Places()
+
+    def add(self, path: paths.Path, message: str) -> None:
+        """Add a fault at a place of the canonical document."""
+        self._found.setdefault((path, message))
+
+    def add_written(self, path: paths.Path, message: str) -> None:
+        """Add a fault at a place of the document as it was written."""
+        self._written.setdefault((path, message))
+
+    def extend(self, found: Iterable[tuple[paths.Path, str]]) -> None:
+        """Add what one check found, at each place its first fault only.
+
+        The copies of a counted instance share their place, and what is wrong
+        with one is mostly wrong with all.
+        """
+        first: dict[paths.Path, str] = {}
+        for path, message in found:
+            first.setdefault(path, message)
+        for path, message in first.items():
+            self.add(path, message)
+
+    def __bool__(self) -> bool:
+        return bool(self._found or self._written)
+
+    def error(self) -> exception.InvalidDocument:
+        """Return the error with all faults, in the document's order."""
+        places = self.places
+        moved = {(places.written(p), m): None for p, m in self._found}
+        written = sorted(
+            self._written | moved, key=lambda fault: paths.order(fault[0])
+        )
+        return exception.InvalidDocument(
+            exception.Fault(paths.text(path), message)
+            for path, message in written
+        )
+
+
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for a near miss, else nothing."""
+    spelled = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(str(name).lower(), spelled, n=1)
+    return f"; did you mean '{spelled[near[0]]}'?" if near else ''
+
+
+def shown(value: object, most: int = 60) -> str:
+    """Return a value short enough to stand in a message."""
+    words = {True: 'true', False: 'false', None: 'null'}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    if isinstance(value, dict):
+        return 'a mapping'
+    if isinstance(value, list):
+        return 'a list'
+    if isinstance(value, str):
+        cut = value if len(value) <= most else value[: most - 3] + '...'
+        return f"'{cut}'"
+    return str(value)[:most]
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Return ``a, b, c`` of at most so many names."""
+    names = list(names)
+    rest = ', ...' if len(names) > most else ''
+    return ', '.join(names[:most]) + rest

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way from a written document to a :class:`model.GroupSpec`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from heat_vcluster import exception, registry
+from heat_vcluster.spec import (
+    build,
+    checks,
+    draft,
+    faults,
+    model,
+    reader,
+    schema,
+    shape,
+    spellings,
+)
+from heat_vcluster.spec.checks import groups
+
+MAX_MEMBERS = 1000
+
+Source = Mapping[str, Any] | str | os.PathLike[str]
+
+
+def load(
+    source: Source,
+    *,
+    scopes: Iterable[str] | None = None,
+    policies: Mapping[str, Any] | None = None,
+    max_members: int = MAX_MEMBERS,
+) -> model.GroupSpec:
+    """Return what a document asks for.
+
+    ``source`` is a mapping, YAML or JSON text, or the path of a file (as
+    ``os.PathLike``; a ``str`` is always text). With ``scopes`` a group may
+    name these levels only; ``policies`` are the kinds of rules by name, by
+    default all that are installed.
+
+    Raises InvalidDocument with all faults, and OSError for a file that
+    cannot be opened.
+    """
+    if policies is None:
+        policies = registry.load('policies')
+    found = faults.Faults()
+    document = spellings.canonical(_values(source, found), found)
+    shaped = shape.check(document, schema.document(policies, scopes), found)
+    _refuse_too_many(shaped.document, max_members, found)
+    written_out = draft.make(shaped)
+    for check in (*checks.CHECKS, *_group_checks(policies)):
+        found.extend(check(written_out))
+    if found:
+        raise found.error()
+    return build.group_spec(written_out)
+
+
+def _values(source: Source, found: faults.Faults) -> Any:
+    try:
+        return reader.plain(reader.read(source), found)
+    except reader.Unreadable as error:
+        fault = exception.Fault('', str(error))
+        raise exception.InvalidDocument([fault]) from error
+
+
+def _refuse_too_many(
+    document: Mapping[str, Any], most: int, found: faults.Faults
+) -> None:
+    """Refuse at once: to write out so many copies would cost too much."""
+    members = draft.total(document)
+    if members > most:
+        message = f'there are {members} members; at most {most} are allowed'
+        found.add(('instances',), message)
+        raise found.error()
+
+
+def _group_checks(policies: Mapping[str, Any]) -> tuple[checks.Check, ...]:
+    disjoint = (
+        name
+        for name, policy in policies.items()
+        if getattr(policy, 'disjoint_units', False)
+    )
+    return (
+        groups.members,
+        groups.strictness,
+        groups.cycles,
+        groups.overlaps(disjoint),
+    )

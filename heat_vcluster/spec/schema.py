@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of the canonical document, as JSON Schema 2020-12.
+
+``x-must-be`` is our own keyword: the words for what would be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+DIALECT = 'https://json-schema.org/draft/2020-12/schema'
+NAME = r'^[A-Za-z][A-Za-z0-9_.-]{0,62}$(?!\n)'
+TYPES = ('server', 'volume', 'network')
+MAX_WEIGHT = 1000
+
+# Of the 50 tags that nova lets a server have, some are the product's own.
+_MAX_TAGS = 40
+
+_NAME_RULE = (
+    'a name: a letter, then at most 62 letters, digits, hyphens, dots '
+    'and underscores'
+)
+
+
+def _text(must_be: str, most: int = 255) -> Schema:
+    return {
+        'type': 'string',
+        'minLength': 1,
+        'maxLength': most,
+        'x-must-be': must_be,
+    }
+
+
+def _texts(must_be: str, item: str) -> Schema:
+    return {
+        'type': 'array',
+        'items': _text(item),
+        'uniqueItems': True,
+        'x-must-be': must_be,
+    }
+
+
+def _mapping(
+    properties: Schema, required: Iterable[str] = (), must_be: str = ''
+) -> Schema:
+    return {
+        'type': 'object',
+        'properties': properties,
+        'required': list(required),
+        'additionalProperties': False,
+        'x-must-be': must_be or f'a mapping of {", ".join(properties)}',
+    }
+
+
+def _listing(items: Schema, must_be: str) -> Schema:
+    return {'type': 'array', 'items': items, 'x-must-be': must_be}
+
+
+_FLAG: Schema = {'type': 'boolean', 'x-must-be': 'true or false'}
+_ADDRESS = _text('an IP address')
+_MEMBER_NAME: Schema = {
+    'type': 'string',
+    'pattern': NAME,
+    'x-must-be': _NAME_RULE,
+}
+_METADATA: Schema = {
+    'type': 'object',
+    'propertyNames': {
+        'pattern': r'^[a-zA-Z0-9_:. -]{1,255}$(?!\n)',
+        'x-must-be': (
+            '1 to 255 letters, digits, spaces, hyphens, underscores, colons '
+            'and dots'
+        ),
+    },
+    'additionalProperties': {
+        'type': 'string',
+        'maxLength': 255,
+        'x-must-be': 'text of at most 255 characters',
+    },
+    'x-must-be': 'a mapping of names to texts',
+}
+_SECURITY_GROUPS = _texts(
+    'a list of security groups, each once', 'the name or id of a group'
+)
+_ZONE = _text('the name of an availability zone')
+
+_INTERFACE = _mapping(
+    {
+        'network': _text('the name of a member, or a name or id'),
+        'fixed_ip': _ADDRESS,
+        'security_groups': _SECURITY_GROUPS,
+        'floating_ip': _text('the name or id of an external network'),
+    },
+    ['network'],
+    'the name of a network, or a mapping of network, fixed_ip, '
+    'security_groups, floating_ip',
+)
+_ATTACHMENT = _mapping(
+    {
+        'volume': _text('the name of a member, or a name or id'),
+        'device': {
+            'type': 'string',
+            'pattern': r'^/dev/[a-z]{1,4}[0-9]*$(?!\n)',
+            'x-must-be': 'a device such as /dev/vdb',
+        },
+    },
+    ['volume'],
+    'the name of a volume, or a mapping of volume, device',
+)
+_SERVER = _mapping(
+    {
+        'flavor': _text('the name or id of a flavor'),
+        'image': _text('the name or id of an image'),
+        'boot_volume': _text('the name of a member, or a name or id'),
+        'key_name': _text('the name of a key pair'),
+        'networks': _listing(_INTERFACE, 'a list of networks'),
+        'volumes': _listing(_ATTACHMENT, 'a list of volumes'),
+        'user_data': {'type': 'string', 'x-must-be': 'text'},
+        'metadata': _METADATA,
+        'security_groups': _SECURITY_GROUPS,
+        'config_drive': _FLAG,
+        'availability_zone': _ZONE,
+        'tags': {
+            'type': 'array',
+            'maxItems': _MAX_TAGS,
+            'uniqueItems': True,
+            'items': {
+                'type': 'string',
+                'pattern': r'^[^,/]{1,60}$(?!\n)',
+                'x-must-be': 'at most 60 characters without comma or slash',
+            },
+            'x-must-be': f'a list of at most {_MAX_TAGS} tags, each once',
+        },
+    },
+    ['flavor'],
+)
+_VOLUME = _mapping(
+    {
+        'size': {
+            'type': 'integer',
+            'minimum': 1,
+            'maximum': 2**31 - 1,
+            'x-must-be': 'a whole number of GiB, at least 1',
+        },
+        'volume_type': _text('the name or id of a volume type'),
+        'image': _text('the name or id of an image'),
+        'snapshot_id': _text('the id of a snapshot'),
+        'availability_zone': _ZONE,
+        'metadata': _METADATA,
+        'multiattach': _FLAG,
+    },
+    ['size'],
+)
+_POOL = _mapping({'start': _ADDRESS, 'end': _ADDRESS}, ['start', 'end'])
+_SUBNET = _mapping(
+    {
+        'cidr': _text('an address range such as 10.0.0.0/24'),
+        'name': _text('the name of a subnet'),
+        'gateway': {
+            'type': ['string', 'null'],
+            'x-must-be': 'an IP address, or null for no gateway',
+        },
+        'dns': _texts(
+            'a list of name servers, each once', 'the address of a server'
+        ),
+        'allocation_pools': _listing(_POOL, 'a list of start and end'),
+        'dhcp': _FLAG,
+    },
+    ['cidr'],
+)
+_NETWORK = _mapping(
+    {
+        'subnets': _listing(_SUBNET, 'a list of subnets'),
+        'router': _mapping(
+            {'external_network': _text('the name or id of a network')},
+            ['external_network'],
+        ),
+        'mtu': {
+            'type': 'integer',
+            'minimum': 68,
+            'maximum': 65535,
+            'x-must-be': 'a whole number of bytes from 68 to 65535',
+        },
+        'port_security': _FLAG,
+    }
+)
+_SPECS: dict[str, Schema] = {
+    'server': _SERVER,
+    'volume': _VOLUME,
+    'network': _NETWORK,
+}
+
+
+def document(
+    policies: Mapping[str, Any], scopes: Iterable[str] | None = None
+) -> Schema:
+    """Return the schema of the whole document.
+
+    ``policies`` maps a policy's name to its kind, whose ``schema`` has the
+    ``properties`` of its own keys and which of them are ``required``.
+    ``scopes`` are the levels that exist, None if that is not known.
+    """
+    whole = _mapping(
+        {
+            'name': _text('the name of the cluster'),
+            'instances': {
+                **_listing(_instance(), 'a list of instances'),
+                'minItems': 1,
+                'x-must-be': 'a list of at least one instance',
+            },
+            'groups': _listing(_group(policies, scopes), 'a list of groups'),
+        },
+        ['instances'],
+    )
+    return {'$schema': DIALECT, 'title': 'A virtual cluster', **whole}
+
+
+def _instance() -> Schema:
+    schema = _mapping(
+        {
+            'name': _MEMBER_NAME,
+            'type': {'enum': list(TYPES)},
+            'count': {
+                'type': 'integer',
+                'minimum': 1,
+                'x-must-be': 'a whole number of copies, at least 1',
+            },
+            'spec': {'type': 'object', 'x-must-be': 'a mapping'},
+            'depends_on': _texts(
+                'a list of names, each once', 'the name of an instance'
+            ),
+        },
+        ['name', 'type', 'spec'],
+    )
+    schema['allOf'] = [
+        _when('type', kind, {'properties': {'spec': spec}})
+        for kind, spec in _SPECS.items()
+    ]
+    return schema
+
+
+def _when(key: str, value: str, then: Schema) -> Schema:
+    condition = {'properties': {key: {'const': value}}, 'required': [key]}
+    return {'if': condition, 'then': then}
+
+
+def _group(
+    policies: Mapping[str, Any], scopes: Iterable[str] | None
+) -> Schema:
+    spec: Schema = {
+        'type': 'object',
+        'properties': {'policy': {'enum': sorted(policies)}},
+        'required': ['policy'],
+        'allOf': [
+            _when('policy', name, _rule(policies[name].schema, scopes))
+            for name in sorted(policies)
+        ],
+        'x-must-be': 'a mapping of policy, scope, strict, weight, ...',
+    }
+    return _mapping(
+        {
+            'name': _MEMBER_NAME,
+            'spec': spec,
+            'members': {
+                'type': 'array',
+                'items': _text('the name of an instance or a group'),
+                'minItems': 1,
+                'x-must-be': 'a list of at least one name',
+            },
+        },
+        ['name', 'spec', 'members'],
+    )
+
+
+def _rule(policy: Mapping[str, Any], scopes: Iterable[str] | None) -> Schema:
+    """Return the schema of a group's spec under one policy."""
+    scope: Schema = (
+        _text('the name of a level, such as host or rack')
+        if scopes is None
+        else {'enum': list(scopes)}
+    )
+    return _mapping(
+        {
+            'policy': {'type': 'string'},
+            'scope': scope,
+            'strict': _FLAG,
+            'weight': {
+                'type': 'integer',
+                'minimum': 1,
+                'maximum': MAX_WEIGHT,
+                'x-must-be': f'a whole number from 1 to {MAX_WEIGHT}',
+            },
+            **policy.get('properties', {}),
+        },
+        ['policy', *policy.get('required', ())],
+    )
