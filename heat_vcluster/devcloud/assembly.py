@@ -41,12 +41,11 @@ def up(cloud: Settings, progress: Progress) -> None:
         for service in everything:
             service.write_config(cloud)
         write_clouds_yaml(cloud)
-    if all(processes.running(cloud, one.name) for one in everything):
-        _finish(cloud, everything, progress)
-        return
-    with progress.phase('databases and services'):
-        _start(cloud, everything, progress)
+    if not all(processes.running(cloud, one.name) for one in everything):
+        with progress.phase('databases and services'):
+            _start(cloud, everything, progress)
     _finish(cloud, everything, progress)
+    # None yet means that no one has been told of this cloud: it is unused.
     if not snapshot_dir(cloud).exists():
         with progress.phase('snapshot for reset'):
             take_snapshot(cloud)

@@ -17,6 +17,7 @@ from typing import Any
 
 import keystoneauth1.exceptions
 import openstack
+from openstack.config import loader
 from openstack.connection import Connection
 
 from heat_vcluster.devcloud import settings
@@ -106,11 +107,13 @@ def resources(cloud: Settings) -> None:
 
 
 def connect(cloud: Settings, account: str = 'admin') -> Connection:
-    return openstack.connect(
-        cloud=f'devcloud-{account}',
-        config_files=[str(cloud.clouds_yaml)],
-        load_envvars=False,
-        compute_api_version='2.90',
+    files = loader.OpenStackConfig(
+        config_files=[str(cloud.clouds_yaml)], load_envvars=False
+    )
+    return Connection(
+        config=files.get_one(
+            f'devcloud-{account}', compute_default_microversion='2.90'
+        )
     )
 
 
