@@ -19,6 +19,7 @@ class AntiAffinity(base.Policy):
 
     name = 'anti-affinity'
     schema = {'properties': {}, 'required': []}
+    disjoint_units = True
 
     def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
         present: collections.Counter[str] = collections.Counter()

@@ -64,6 +64,8 @@ class Policy(abc.ABC):
     # JSON schema of the kind's own keys in ``groups[].spec``: an object
     # with ``properties`` and ``required``.
     schema: ClassVar[Mapping[str, Any]]
+    # Whether a member in two units of one group makes no sense.
+    disjoint_units: ClassVar[bool] = False
 
     @abc.abstractmethod
     def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
