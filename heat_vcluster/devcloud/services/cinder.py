@@ -18,6 +18,22 @@ FILTERS = (
 )
 
 
+POLICY = {
+    # Which pools there are and how full, for our service's own user.
+    'scheduler_extension:scheduler_stats:get_pools': (
+        'rule:admin_api or role:vcluster'
+    ),
+    # That rule alone is not enough: the scheduler reads its table of
+    # services for "admin" contexts only. So our role makes one...
+    'context_is_admin': 'role:admin or role:vcluster',
+    # ...and what is an administrator's stays so, by its role.
+    'admin_api': 'role:admin and is_admin_project:True',
+    'admin_or_owner': (
+        '(role:admin and is_admin_project:True) or project_id:%(project_id)s'
+    ),
+}
+
+
 class Cinder(base.Service):
     name = 'cinder'
     wsgi_app = 'cinder.wsgi.api:application'
@@ -27,14 +43,7 @@ class Cinder(base.Service):
     def write_config(self, cloud: Settings) -> None:
         etc = cloud.etc(self.name)
         base.write_ini(etc / 'cinder.conf', _sections(cloud))
-        base.policy(
-            etc / 'policy.yaml',
-            {
-                'scheduler_extension:scheduler_stats:get_pools': (
-                    'rule:admin_api or role:vcluster'
-                )
-            },
-        )
+        base.policy(etc / 'policy.yaml', POLICY)
 
     def environment(self, cloud: Settings) -> dict[str, str]:
         return {'OS_CINDER_DISABLE_EVENTLET_PATCHING': '1'}

@@ -81,7 +81,10 @@ def _ml2() -> base.Ini:
             'type_drivers': 'flat,vxlan',
             'tenant_network_types': 'vxlan',
             'mechanism_drivers': 'openvswitch',
-            'extension_drivers': 'port_security',
+            # Without the second, tags in POST /ports are dropped in silence.
+            'extension_drivers': (
+                'port_security,tag_ports_during_bulk_creation'
+            ),
         },
         'ml2_type_flat': {'flat_networks': PUBLIC_PHYSNET},
         # Each number is a row that is written at the first start.
