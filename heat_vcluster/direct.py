@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from heat_vcluster import client
+from heat_vcluster import client, service
 from heat_vcluster import context as ctx
-from heat_vcluster import service
 
 
 class DirectClient(client.Client):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 
 class VClusterError(Exception):
@@ -150,6 +151,16 @@ class ClusterNotFound(VClusterError):
 
     def __init__(self, cluster_id: str) -> None:
         super().__init__(f'Cluster {cluster_id} could not be found')
+
+
+class ClusterFailed(VClusterError):
+    """A cluster ended in ERROR; ``view`` is the whole of it."""
+
+    code = 'vcluster.failed'
+
+    def __init__(self, view: dict[str, Any]) -> None:
+        self.view = view
+        super().__init__(view['status_reason'] or 'The cluster has failed')
 
 
 class ClusterExists(VClusterError):

@@ -29,10 +29,12 @@ class Planner:
         solver: base.Solver,
         *,
         deadline: float = 10.0,
+        objective: str = 'balance',
         kinds: Mapping[str, policy_base.Policy] | None = None,
     ) -> None:
         self._solver = solver
         self._deadline = deadline
+        self._objective = objective
         self._kinds = kinds
 
     def problem(
@@ -41,8 +43,6 @@ class Planner:
         demands: Iterable[model.Demand],
         snapshot: model.Snapshot,
         pinned: Mapping[str, str] | None = None,
-        *,
-        objective: str = 'balance',
     ) -> model.Problem:
         """Pose the problem; pure.
 
@@ -61,7 +61,7 @@ class Planner:
             demands,
             tuple(_rules(spec, placed)),
             pinned,
-            objective,
+            self._objective,
         )
 
     def plan(
@@ -71,16 +71,13 @@ class Planner:
         snapshot: model.Snapshot,
         pinned: Mapping[str, str] | None = None,
         *,
-        objective: str = 'balance',
         seed: int = 0,
     ) -> model.Plan:
         """Return a plan that obeys all hard rules and passed the check.
 
         Raises NoValidPlacement, InvalidPlan, and as :meth:`problem` does.
         """
-        problem = self.problem(
-            spec, demands, snapshot, pinned, objective=objective
-        )
+        problem = self.problem(spec, demands, snapshot, pinned)
         return self.answer(problem, seed=seed)
 
     def answer(self, problem: model.Problem, *, seed: int = 0) -> model.Plan:

@@ -86,8 +86,4 @@ def is_allowed(
 
     Staying is always allowed: a repeated write changes nothing.
     """
-    moves: dict[tuple[object, object], str] = {
-        **CLUSTER_MOVES,
-        **MEMBER_MOVES,
-    }
-    return old == new or (old, new) in moves
+    return old == new or (old, new) in {*CLUSTER_MOVES, *MEMBER_MOVES}

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place where config, cloud, store, engine and service meet."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from oslo_config import cfg
+
+from heat_vcluster import client as clients
+from heat_vcluster import conf as configuration
+from heat_vcluster import context as ctx
+from heat_vcluster import direct, planner, registry
+from heat_vcluster import service as services
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.db import api as db
+from heat_vcluster.engine import base as engine_base
+
+DEFAULT_DATABASE = 'sqlite:////var/lib/heat-vcluster/vcluster.sqlite'
+
+_lock = threading.Lock()
+_made: dict[int, services.Service] = {}  # by process: a fork makes its own
+
+
+def service() -> services.Service:
+    """Return this process's service, made by the configuration files.
+
+    Made at the first call, never at import: whoever imports may fork.
+    """
+    with _lock:
+        made = _made.get(os.getpid())
+        if made is None:
+            made = _made[os.getpid()] = from_config(configuration.load())
+        return made
+
+
+def client(context: ctx.Context) -> clients.Client:
+    """Return a tenant's client to this process's service."""
+    return direct.DirectClient(service(), context)
+
+
+def from_config(conf: cfg.ConfigOpts) -> services.Service:
+    """Make a service as the operator configured it."""
+    opener = registry.load('clouds')['openstack'].from_config(conf)
+    return assemble(
+        opener,
+        database=conf.database.connection or DEFAULT_DATABASE,
+        settings=settings_of(conf),
+        deadline=conf.placement.deadline,
+        objective=conf.placement.objective,
+    )
+
+
+def assemble(
+    opener: cloud.CloudOpener,
+    *,
+    database: str,
+    settings: engine_base.Settings | None = None,
+    solver: str = 'cpsat',
+    deadline: float = 20.0,
+    objective: str = 'balance',
+) -> services.Service:
+    """Make a service of its parts; ``database`` is a SQLAlchemy URL."""
+    chosen = registry.load('solvers')[solver]()
+    return services.Service(
+        db.Store(database),
+        opener,
+        planner.Planner(chosen, deadline=deadline, objective=objective),
+        settings,
+    )
+
+
+def settings_of(conf: cfg.ConfigOpts) -> engine_base.Settings:
+    options: Any = conf.engine
+    return engine_base.Settings(
+        threads=options.threads,
+        handover_windows=options.handover_windows,
+        replan_attempts=options.replan_attempts,
+        replace_attempts=options.replace_attempts,
+        lease_seconds=options.lease_seconds,
+        poll_interval=options.poll_interval,
+        create_timeout=options.create_timeout,
+    )

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine needs of others: a store, a planner, and its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from heat_vcluster import states
+from heat_vcluster.cloud import model
+from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import model as spec
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """How the engine behaves; seconds where not said otherwise."""
+
+    threads: int = 32  # tasks that run at once, over all clusters
+    operations: int = 16  # clusters worked on at once
+    handover_windows: int = 3  # open at once, over all clusters
+    replan_attempts: int = 5  # further plans when the room was taken
+    replace_attempts: int = 3  # further hosts tried for one member
+    lease_seconds: float = 15.0
+    poll_interval: float = 1.0
+    create_timeout: float = 3600.0
+    removal_timeout: float = 300.0  # for one thing to be gone
+
+
+class Lease(Protocol):
+    """The right to act on a cluster, until it expires or is surrendered."""
+
+    @property
+    def cluster_id(self) -> str: ...
+
+
+class Writer(Protocol):
+    """Writes under a lease; each raises LeaseLost once that is stale."""
+
+    def set_status(
+        self,
+        status: states.ClusterStatus,
+        reason: str | None = None,
+        error_code: str | None = None,
+    ) -> None: ...
+
+    def set_member(
+        self,
+        name: str,
+        status: states.MemberStatus | None = None,
+        **values: Any,
+    ) -> None: ...
+
+    def set_plan(self, plan: placement.Plan | None) -> None: ...
+
+    def set_domains(self, known: Mapping[str, Mapping[str, str]]) -> None: ...
+
+    def add_holds(self, holds: Iterable[model.Hold]) -> None: ...
+
+    def drop_holds(self, hold_ids: Iterable[str]) -> None: ...
+
+    def add_leftover(
+        self, kind: str, thing_id: str, member: str | None, reason: str
+    ) -> None: ...
+
+    def clear_leftovers(self) -> None: ...
+
+    def add_event(
+        self, member: str | None, kind: str, message: str
+    ) -> None: ...
+
+
+class Store(Protocol):
+    """The truth about clusters, shared by all engines.
+
+    ``writer`` gives a Writer for the time of a lease.
+    """
+
+    def get_cluster(self, cluster_id: str) -> Any: ...
+
+    def get_members(self, cluster_id: str) -> Sequence[Any]: ...
+
+    def get_holds(self, cluster_id: str) -> Sequence[Any]: ...
+
+    def acquire(self, cluster_id: str, owner: str, seconds: float) -> Any: ...
+
+    def renew(self, lease: Any, seconds: float) -> None: ...
+
+    def surrender(self, lease: Any) -> None: ...
+
+    def writer(self, lease: Any) -> Any: ...
+
+    def is_cancel_requested(self, cluster_id: str) -> bool: ...
+
+    def interrupted(self) -> Sequence[Any]: ...
+
+
+class Planner(Protocol):
+    """Turns what is wanted and what is there into a checked plan."""
+
+    def plan(
+        self,
+        wanted: spec.GroupSpec,
+        demands: Sequence[placement.Demand],
+        snapshot: placement.Snapshot,
+        pinned: Mapping[str, str] = ...,
+    ) -> placement.Plan: ...

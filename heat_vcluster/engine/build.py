@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One cluster being built: its places, its holds and what is made so far."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import random
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from heat_vcluster import exception, states
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
+from heat_vcluster.engine import base, lease, removal
+from heat_vcluster.members import base as members
+from heat_vcluster.placement import model as placement
+from heat_vcluster.placement import pseudonyms
+from heat_vcluster.spec import model as spec
+
+LOG = logging.getLogger(__name__)
+T = TypeVar('T')
+
+#: Pauses between polls, in seconds: (first, longest) for quick waits.
+QUICK_PAUSES = (0.1, 0.5)
+FIRST_PAUSE = 0.3
+#: With many members waiting at once each is asked for less often, so that
+#: the cloud is asked about this many times a second in all.
+POLLS_PER_SECOND = 12
+
+
+class Build(members.Site):
+    """The site of one run; see ``members.base.Site`` for its promises."""
+
+    def __init__(
+        self,
+        cluster_id: str,
+        cluster_name: str,
+        wanted: spec.GroupSpec,
+        outside: cloud.Cloud,
+        planner: base.Planner,
+        writer: base.Writer,
+        signal: lease.Signal,
+        windows: threading.Semaphore,
+        settings: base.Settings,
+        abandoned: threading.Event,
+    ) -> None:
+        self.cluster_id = cluster_id
+        self.cluster_name = cluster_name
+        self.wanted = wanted
+        self.cloud = outside
+        self.attempts = settings.replace_attempts + 1
+        self.cause: BaseException | None = None
+        self.is_held = False
+        self.abandoned = abandoned
+        self._planner = planner
+        self._writer = writer
+        self._signal = signal
+        self._windows = windows
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._moving = threading.Lock()
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._holds: dict[str, model.Hold] = {}
+        self._tried: dict[str, set[str]] = {}
+        self._known: Mapping[tuple[str, str], str] = {}
+        self._plan = placement.Plan({})
+        self._snapshot: placement.Snapshot | None = None
+        self._waiting = 0
+
+    # -- before anything is built -----------------------------------------
+
+    def resolve(self) -> None:
+        """Find out what the document's names mean in this cloud."""
+        self._signal.check()
+        self.resolution = self.cloud.resolve(self.wanted)
+
+    def reserve(self) -> None:
+        """Decide where everything goes, and hold all of it or nothing.
+
+        Room that goes to others between the reading and the hold leads to
+        a new plan on fresh capacity, ``replan_attempts`` times at most.
+        """
+        for _ in range(self._settings.replan_attempts + 1):
+            self._signal.check()
+            snapshot, demands = self.cloud.snapshot(self.resolution.demands)
+            plan = self._planner.plan(self.wanted, demands, snapshot)
+            if self._hold(plan, demands):
+                self._keep(plan, snapshot)
+                self.is_held = True
+                self._writer.set_status(states.ClusterStatus.CREATING)
+                return
+            self._writer.add_event(
+                None, 'replanned', 'the room went to others; planning again'
+            )
+            self._signal.sleep(random.uniform(0.05, 0.5))  # noqa: S311
+        raise exception.ReservationConflict(
+            'The room that was planned went to others '
+            f'{self._settings.replan_attempts + 1} times in a row'
+        )
+
+    def _hold(
+        self, plan: placement.Plan, demands: Iterable[placement.Demand]
+    ) -> bool:
+        """Hold the places of these servers, all or none."""
+        holds = [
+            model.Hold(
+                str(uuid.uuid4()),
+                demand.member,
+                plan.placement[demand.member],
+                demand.resources,
+            )
+            for demand in demands
+            if isinstance(demand, placement.ServerDemand)
+        ]
+        # Written down first: after a crash the ids are known.
+        self._writer.add_holds(holds)
+        with self._lock:
+            self._holds.update({hold.member: hold for hold in holds})
+        try:
+            self.cloud.reserve(holds)
+        except exception.ReservationConflict:
+            self._forget(holds)
+            return False
+        return True
+
+    def _forget(self, holds: Iterable[model.Hold]) -> None:
+        self._writer.drop_holds([hold.id for hold in holds])
+        with self._lock:
+            for hold in holds:
+                self._holds.pop(hold.member, None)
+
+    def _keep(
+        self, plan: placement.Plan, snapshot: placement.Snapshot
+    ) -> None:
+        """Write down the plan, under the names the tenant will see."""
+        self._plan = plan
+        self._snapshot = snapshot
+        ordered = {
+            member.name: plan.placement[member.name]
+            for member in self.wanted.members
+            if member.name in plan.placement
+        }
+        named = pseudonyms.assign(ordered, snapshot, self._known)
+        self._known = named.known
+        self._writer.set_domains(by_scope(named.known))
+        self._writer.set_plan(plan)
+        for member, place in ordered.items():
+            self._writer.set_member(
+                member, place=place, domains=named.of_member[member]
+            )
+        for member in list(self._holds):
+            self._writer.set_member(member, states.MemberStatus.HELD)
+
+    def release_all(self) -> None:
+        """Give back whatever is still held."""
+        holds = list(self._holds.values())
+        self.cloud.release([hold.id for hold in holds])
+        self._forget(holds)
+
+    # -- what steps may ask -----------------------------------------------
+
+    def place(self, member: str) -> str | None:
+        return self._plan.placement.get(member)
+
+    def facts(self, member: str) -> Mapping[str, Any]:
+        with self._lock:
+            return dict(self._facts.get(member, {}))
+
+    def record(self, member: str, **facts: Any) -> None:
+        with self._lock:
+            kept = self._facts.setdefault(member, {})
+            kept.update(facts)
+            kind = members.member_type(self.wanted.member(member).type)
+            resource_id = kind.resource_id(kept)
+        self._writer.set_member(member, facts=facts, resource_id=resource_id)
+
+    def tell(self, member: str, kind: str, message: str) -> None:
+        self._writer.add_event(member, kind, message)
+
+    def wait(self, check: Callable[[], T | None], quick: bool = False) -> T:
+        with self._lock:
+            self._waiting += 1
+        try:
+            return self._poll(check, quick)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _poll(self, check: Callable[[], T | None], quick: bool) -> T:
+        pause = QUICK_PAUSES[0] if quick else FIRST_PAUSE
+        while True:
+            result = check()
+            if result is not None:
+                return result
+            self._signal.check()
+            self._signal.sleep(pause)
+            pause = min(pause * 1.4, self._longest_pause(quick))
+
+    def _longest_pause(self, quick: bool) -> float:
+        if quick:
+            return QUICK_PAUSES[1]
+        crowd = self._waiting / POLLS_PER_SECOND
+        return max(self._settings.poll_interval, crowd)
+
+    @contextlib.contextmanager
+    def handover(self) -> Iterator[None]:
+        while not self._windows.acquire(timeout=0.2):
+            self._signal.check()
+        try:
+            self._signal.check()
+            yield
+        finally:
+            self._windows.release()
+
+    def release(self, member: str) -> None:
+        with self._lock:
+            hold = self._holds.get(member)
+        if hold is not None:
+            self.cloud.release([hold.id])
+            self._forget([hold])
+
+    def move(self, member: str) -> None:
+        with self._moving:
+            lost = self._plan.placement[member]
+            tried = self._tried.setdefault(member, set())
+            tried.add(lost)
+            for _ in range(self._settings.replan_attempts + 1):
+                self._signal.check()
+                if self._move_once(member, frozenset(tried)):
+                    self.tell(member, 'moved', 'it has another place now')
+                    return
+        raise exception.ReservationConflict(
+            f'No other place could be held for member {member}'
+        )
+
+    def _move_once(self, member: str, tried: frozenset[str]) -> bool:
+        before = self._snapshot
+        assert before is not None  # noqa: S101  (reserve came first)
+        demand = next(d for d in self.resolution.demands if d.member == member)
+        fresh, demands = self.cloud.snapshot([demand])
+        others = {
+            name: place
+            for name, place in self._plan.placement.items()
+            if name != member
+        }
+        merged = merge(fresh, before)
+        plan = self._planner.plan(
+            self.wanted,
+            [without(each, merged, tried) for each in demands],
+            merged,
+            others,
+        )
+        if not self._hold(plan, demands):
+            return False
+        self._keep(plan, merged)
+        return True
+
+    def remove(self, member: str, kinds: Iterable[model.Kind]) -> None:
+        wanted = frozenset(kinds)
+        things = self.cloud.find(self.cluster_id, member, wanted)
+        self.remove_things(things)
+
+    # -- failure and rollback ---------------------------------------------
+
+    def perform(self, step: members.Step) -> None:
+        """Do one step; the first failure stops all others."""
+        try:
+            self._signal.check()
+            step.execute(self)
+        except BaseException as error:
+            self.fail(error)
+            raise
+
+    def fail(self, error: BaseException) -> None:
+        with self._lock:
+            if self.cause is None and not isinstance(
+                error, exception.Cancelled
+            ):
+                self.cause = error
+        self._signal.stop(error)
+
+    def undo(self, step: members.Step) -> None:
+        """Remove what a step made. Never raises: a sweep comes last."""
+        if not step.makes or self.abandoned.is_set():
+            return
+        try:
+            self.remove(step.member, step.makes)
+        except Exception as error:  # reverts never raise
+            LOG.warning(
+                'Undoing %s failed (%s); the sweep will try again',
+                step.symbol,
+                type(error).__name__,
+            )
+
+    def undo_reservation(self) -> None:
+        """Give the holds back. Never raises: they are in the store."""
+        if self.abandoned.is_set():
+            return
+        try:
+            self.release_all()
+        except Exception as error:  # reverts never raise
+            LOG.warning('Releasing holds failed: %s', type(error).__name__)
+
+    def remove_things(
+        self, things: Sequence[model.Thing]
+    ) -> list[removal.Leftover]:
+        left = []
+        for thing in things:
+            leftover = removal.remove(
+                self.cloud,
+                thing,
+                self._settings.removal_timeout,
+                self.abandoned.is_set,
+            )
+            if leftover is not None:
+                left.append(leftover)
+        return left
+
+
+def merge(
+    fresh: placement.Snapshot, before: placement.Snapshot
+) -> placement.Snapshot:
+    """Add places that the fresh reading no longer offers, as full ones.
+
+    Members that sit there still count in the rules.
+    """
+    hosts = {host.name for host in fresh.hosts}
+    pools = {pool.name for pool in fresh.pools}
+    return dataclasses.replace(
+        fresh,
+        hosts=fresh.hosts
+        + tuple(
+            dataclasses.replace(host, free=dict.fromkeys(host.free, 0))
+            for host in before.hosts
+            if host.name not in hosts
+        ),
+        pools=fresh.pools
+        + tuple(
+            dataclasses.replace(pool, free_gb=0)
+            for pool in before.pools
+            if pool.name not in pools
+        ),
+    )
+
+
+def without(
+    demand: placement.Demand,
+    snapshot: placement.Snapshot,
+    places: frozenset[str],
+) -> placement.Demand:
+    """Bar a demand from places that were tried in vain."""
+    allowed = demand.candidates
+    if allowed is None:
+        allowed = frozenset(host.name for host in snapshot.hosts)
+    return dataclasses.replace(demand, candidates=allowed - places)
+
+
+def by_scope(
+    known: Mapping[tuple[str, str], str],
+) -> dict[str, dict[str, str]]:
+    """Nest pseudonyms: scope -> real name -> pseudonym."""
+    nested: dict[str, dict[str, str]] = {}
+    for (scope, real), pseudonym in known.items():
+        nested.setdefault(scope, {})[real] = pseudonym
+    return nested

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graphs: create a cluster, remove everything of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from taskflow.patterns import graph_flow, linear_flow, unordered_flow
+
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
+from heat_vcluster.engine import removal, tasks
+from heat_vcluster.engine.build import Build
+from heat_vcluster.members import base as members
+
+
+def create(build: Build) -> Any:
+    """Resolve, reserve, then every step as soon as what it needs is there.
+
+    All tasks go in by one call: adding or linking them one by one makes
+    TaskFlow copy the whole graph each time.
+    """
+    flow = graph_flow.Flow(f'create {build.cluster_id}')
+    flow.add(
+        tasks.ResolveNames(build),
+        tasks.ReservePlacement(build),
+        *(
+            tasks.BuildStep(build, step)
+            for step in members.all_steps(build.wanted)
+        ),
+    )
+    return flow
+
+
+def remove(
+    outside: cloud.Cloud,
+    things: Sequence[model.Thing],
+    timeout: float,
+    left: list[removal.Leftover],
+    is_abandoned: Any,
+) -> Any:
+    """Remove kind after kind, the things of one kind side by side."""
+    flow = linear_flow.Flow('remove')
+    for kind in model.Kind:
+        of_kind = [thing for thing in things if thing.kind is kind]
+        if of_kind:
+            flow.add(
+                unordered_flow.Flow(f'remove {kind}').add(
+                    *(
+                        tasks.RemoveThing(
+                            outside, thing, timeout, left, is_abandoned
+                        )
+                        for thing in of_kind
+                    )
+                )
+            )
+    return flow

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hears the graph run and writes the record: statuses and events."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from typing import Any
+
+from taskflow import states as task_states
+from taskflow.listeners import base as listeners
+from taskflow.types import failure as failures
+
+from heat_vcluster import exception, states
+from heat_vcluster.engine import base
+from heat_vcluster.members import base as members
+
+
+class Recorder(listeners.Listener):
+    """Turns states of tasks into statuses of members and events."""
+
+    def __init__(
+        self,
+        engine: Any,
+        writer: base.Writer,
+        steps: tuple[members.Step, ...],
+    ) -> None:
+        super().__init__(
+            engine,
+            task_listen_for=(
+                task_states.RUNNING,
+                task_states.SUCCESS,
+                task_states.FAILURE,
+                task_states.REVERTING,
+            ),
+            flow_listen_for=(),
+        )
+        self._writer = writer
+        self._steps = {step.symbol: step for step in steps}
+        self._open = collections.Counter(step.member for step in steps)
+        self._begun: set[str] = set()
+        self._undone: set[str] = set()
+        self._lock = threading.Lock()
+        self._hears = {
+            task_states.RUNNING: self._begin,
+            task_states.SUCCESS: self._finish,
+            task_states.FAILURE: self._fail,
+            task_states.REVERTING: self._undo,
+        }
+
+    def _task_receiver(self, state: str, details: dict[str, Any]) -> None:
+        step = self._steps.get(details['task_name'])
+        if step is not None:
+            self._hears[state](step, details)
+        elif state == task_states.SUCCESS:
+            self._note(None, details['task_name'])
+
+    def _begin(self, step: members.Step, details: dict[str, Any]) -> None:
+        with self._lock:
+            is_first = step.member not in self._begun
+            self._begun.add(step.member)
+        if is_first:
+            self._writer.set_member(step.member, states.MemberStatus.BUILDING)
+
+    def _finish(self, step: members.Step, details: dict[str, Any]) -> None:
+        self._writer.add_event(step.member, step.name, 'done')
+        with self._lock:
+            self._open[step.member] -= 1
+            is_last = not self._open[step.member]
+        if is_last:
+            self._writer.set_member(step.member, states.MemberStatus.ACTIVE)
+            self._writer.add_event(step.member, 'active', 'it is ready')
+
+    def _fail(self, step: members.Step, details: dict[str, Any]) -> None:
+        error = cause(details.get('result'))
+        if isinstance(error, exception.Cancelled):
+            return
+        reason = words(error)
+        self._writer.set_member(
+            step.member, states.MemberStatus.ERROR, reason=reason
+        )
+        self._writer.add_event(step.member, 'failed', reason)
+
+    def _undo(self, step: members.Step, details: dict[str, Any]) -> None:
+        with self._lock:
+            is_first = step.member not in self._undone
+            self._undone.add(step.member)
+        if is_first:
+            self._writer.set_member(step.member, states.MemberStatus.DELETING)
+            self._writer.add_event(step.member, 'rollback', 'being removed')
+
+    def _note(self, member: str | None, what: str) -> None:
+        self._writer.add_event(member, what.replace(' ', '_'), 'done')
+
+
+def cause(result: Any) -> BaseException | None:
+    if isinstance(result, failures.Failure):
+        error: BaseException | None = result.exception
+        return error
+    return None
+
+
+def words(error: BaseException | None) -> str:
+    """Say an error to the tenant; nothing of an unexpected one leaks."""
+    if isinstance(error, exception.VClusterError):
+        return str(error)
+    return f'internal error ({type(error).__name__}); see the service log'

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Removes things and waits until they are gone; never raises."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
+
+LOG = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 3.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leftover:
+    """A thing that could not be removed, and the service's own reason."""
+
+    thing: model.Thing
+    reason: str
+
+
+def remove(
+    site: cloud.Cloud,
+    thing: model.Thing,
+    timeout: float,
+    is_abandoned: Callable[[], bool] = lambda: False,
+) -> Leftover | None:
+    """Remove one thing and wait until it is gone.
+
+    Refusals ("still in use") are asked again with growing pauses until
+    ``timeout`` seconds have passed: the services let go of each other's
+    things late. ``is_abandoned`` ends it early, when somebody else has
+    taken over.
+    """
+    until = time.monotonic() + timeout
+    pause = FIRST_PAUSE
+    reason = 'it was still there when the time allowed ran out'
+    while not is_abandoned():
+        try:
+            site.delete(thing.kind, thing.id)
+            if site.is_gone(thing.kind, thing.id):
+                return None
+        except exception.CloudForbidden as refused:
+            return Leftover(thing, str(refused))
+        except exception.CloudError as refused:
+            reason = str(refused)
+        except Exception as broken:  # a revert never raises
+            LOG.exception('Removing %s %s failed', thing.kind, thing.id)
+            reason = f'unexpected: {type(broken).__name__}'
+        if time.monotonic() > until:
+            return Leftover(thing, reason)
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+    return Leftover(thing, 'another engine has taken over')

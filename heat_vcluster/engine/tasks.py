@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks of the graphs: each does one stage, and undoes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taskflow import task
+
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
+from heat_vcluster.engine import removal
+from heat_vcluster.engine.build import Build
+from heat_vcluster.members import base as members
+
+RESOLUTION = 'resolution'
+
+
+class ResolveNames(task.Task):
+    """Finds the existing things that the document names."""
+
+    def __init__(self, build: Build) -> None:
+        super().__init__(name='resolve names', provides=RESOLUTION)
+        self._build = build
+
+    def execute(self) -> bool:
+        self._build.resolve()
+        return True
+
+
+class ReservePlacement(task.Task):
+    """Decides the joint placement and holds it, whole."""
+
+    def __init__(self, build: Build) -> None:
+        super().__init__(
+            name='reserve placement',
+            provides=members.RESERVATION,
+            requires=[RESOLUTION],
+        )
+        self._build = build
+
+    def execute(self, **done: Any) -> bool:
+        self._build.reserve()
+        return True
+
+    def revert(self, *args: Any, **kwargs: Any) -> None:
+        self._build.undo_reservation()
+
+
+class BuildStep(task.Task):
+    """Builds one part of one member."""
+
+    def __init__(self, build: Build, step: members.Step) -> None:
+        super().__init__(
+            name=step.symbol,
+            provides=step.symbol,
+            requires=sorted(step.requires),
+        )
+        self.step = step
+        self._build = build
+
+    def execute(self, **done: Any) -> bool:
+        self._build.perform(self.step)
+        return True
+
+    def revert(self, *args: Any, **kwargs: Any) -> None:
+        self._build.undo(self.step)
+
+
+class RemoveThing(task.Task):
+    """Removes one thing; what refuses to go is noted, never raised."""
+
+    def __init__(
+        self,
+        outside: cloud.Cloud,
+        thing: model.Thing,
+        timeout: float,
+        left: list[removal.Leftover],
+        is_abandoned: Any,
+    ) -> None:
+        super().__init__(name=f'remove {thing.kind} {thing.id}')
+        self._outside = outside
+        self._thing = thing
+        self._timeout = timeout
+        self._left = left
+        self._is_abandoned = is_abandoned
+
+    def execute(self) -> None:
+        leftover = removal.remove(
+            self._outside, self._thing, self._timeout, self._is_abandoned
+        )
+        if leftover is not None:
+            self._left.append(leftover)

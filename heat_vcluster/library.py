@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package for Python programs: plan, build, follow and undo clusters."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from heat_vcluster import client as clients
+from heat_vcluster import context as ctx
+from heat_vcluster import deploy, direct, exception, registry, views
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.engine import base as engine_base
+
+Settings = engine_base.Settings
+
+
+class VCluster:
+    """Virtual clusters of one tenant, built by this very process.
+
+    ``database`` is a SQLAlchemy URL; without one the record is kept in a
+    temporary file and is gone when the object is closed (a cluster that
+    should outlive the program needs a database that does).
+    """
+
+    def __init__(
+        self,
+        opener: cloud.CloudOpener,
+        context: ctx.Context | None = None,
+        *,
+        database: str | None = None,
+        settings: Settings | None = None,
+        **parts: Any,
+    ) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if database is None:
+            self._folder = tempfile.TemporaryDirectory(prefix='vcluster-')
+            path = os.path.join(self._folder.name, 'vcluster.sqlite')
+            database = f'sqlite:///{path}'
+        self._service = deploy.assemble(
+            opener, database=database, settings=settings, **parts
+        )
+        self._client: clients.Client = direct.DirectClient(
+            self._service, context or ctx.Context('project', 'user')
+        )
+
+    @classmethod
+    def openstack(
+        cls,
+        connection: Any,
+        service_connection: Any,
+        *,
+        levels: Mapping[str, str] | None = None,
+        database: str | None = None,
+        settings: Settings | None = None,
+        **options: Any,
+    ) -> VCluster:
+        """Work on a real cloud.
+
+        ``connection`` (openstacksdk) is the tenant's; ``service_connection``
+        is that of an account with the roles ``service`` and ``vcluster``.
+        ``levels`` maps each level above the host, widest first, to where it
+        comes from (``availability_zone``, ``aggregate:KEY``,
+        ``trait:PREFIX``). ``options`` are those of the cloud's opener, such
+        as ``pinning`` and ``pool_domains``.
+        """
+        opener = registry.load('clouds')['openstack'].from_connection(
+            service_connection, levels=levels, **options
+        )
+        session = connection.session
+        context = ctx.Context(
+            project_id=session.get_project_id(),
+            user_id=session.get_user_id(),
+            auth=session,
+        )
+        return cls(opener, context, database=database, settings=settings)
+
+    # -- verbs ------------------------------------------------------------
+
+    def plan(self, document: Any) -> clients.View:
+        """Say where everything would go; build nothing."""
+        return self._client.plan(document)
+
+    def create(
+        self,
+        document: Any,
+        *,
+        cluster_id: str | None = None,
+        name: str | None = None,
+        timeout: float | None = None,
+    ) -> clients.View:
+        """Begin to build; returns at once. See ``client.Client.create``."""
+        return self._client.create(
+            document, cluster_id=cluster_id, name=name, timeout=timeout
+        )
+
+    def show(self, cluster_id: str) -> clients.View:
+        return self._client.show(cluster_id)
+
+    def list(self) -> list[clients.View]:
+        return list(self._client.list())
+
+    def delete(self, cluster_id: str) -> None:
+        """Begin to remove all of it; returns at once."""
+        self._client.delete(cluster_id)
+
+    def follow(
+        self, cluster_id: str, *, interval: float = 0.2
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield events as they happen, until the cluster is settled."""
+        last = 0
+        while True:
+            is_over = self._is_over(cluster_id)
+            for event in self._client.events(cluster_id, last):
+                last = event['id']
+                yield event
+            if is_over:
+                return
+            time.sleep(interval)
+
+    def wait(
+        self,
+        cluster_id: str,
+        *,
+        timeout: float | None = None,
+        interval: float = 0.2,
+    ) -> clients.View:
+        """Wait until the cluster is ACTIVE; return its view.
+
+        Raises ClusterFailed if it is not going to be, TimedOut after
+        ``timeout`` seconds (the cluster is built on all the same).
+        """
+        until = time.monotonic() + (timeout or float('inf'))
+        while True:
+            view = self.show(cluster_id)
+            if view['status'] == 'ACTIVE':
+                return view
+            if views.is_settled(view):
+                raise exception.ClusterFailed(view)
+            _pause(until, interval)
+
+    def wait_deleted(
+        self,
+        cluster_id: str,
+        *,
+        timeout: float | None = None,
+        interval: float = 0.2,
+    ) -> None:
+        """Wait until nothing is left of a cluster that is being deleted.
+
+        Raises ClusterFailed if something could not be removed.
+        """
+        self._service.engine.join(cluster_id, timeout)
+        until = time.monotonic() + (timeout or float('inf'))
+        while True:
+            try:
+                view = self.show(cluster_id)
+            except exception.ClusterNotFound:
+                return
+            if views.is_settled(view):
+                raise exception.ClusterFailed(view)
+            _pause(until, interval)
+
+    def close(self) -> None:
+        """Stop; what is being built is rolled back first."""
+        self._service.stop()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def __enter__(self) -> VCluster:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _is_over(self, cluster_id: str) -> bool:
+        try:
+            return views.is_settled(self.show(cluster_id))
+        except exception.ClusterNotFound:
+            return True
+
+
+def _pause(until: float, interval: float) -> None:
+    if time.monotonic() > until:
+        raise exception.TimedOut('It is not over yet')
+    time.sleep(interval)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a kind of member is: the steps that build it, and what each makes."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from heat_vcluster import registry
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
+from heat_vcluster.spec import model as spec
+
+T = TypeVar('T')
+
+#: What every step waits for: all places of the cluster are held.
+RESERVATION = 'reservation'
+
+
+class Site(abc.ABC):
+    """Where members are built: one cluster in one cloud, by one engine.
+
+    Given to every step; safe to use from several threads.
+    """
+
+    cluster_id: str
+    cluster_name: str
+    wanted: spec.GroupSpec
+    cloud: cloud.Cloud
+    resolution: model.Resolution
+    attempts: int  # how often one member may try to move in
+
+    def owner(self, member: str, part: str = '') -> model.Owner:
+        return model.Owner(self.cluster_id, member, part)
+
+    def name_of(self, member: str, part: str = '') -> str:
+        """Return the name a real thing gets, for people to read."""
+        words = (self.cluster_name, member, part)
+        return '-'.join(word for word in words if word)
+
+    @abc.abstractmethod
+    def place(self, member: str) -> str | None:
+        """Return the planned host or pool, or None if it has no plan."""
+
+    @abc.abstractmethod
+    def facts(self, member: str) -> Mapping[str, Any]:
+        """Return what has been recorded of a member's real things."""
+
+    @abc.abstractmethod
+    def record(self, member: str, **facts: Any) -> None:
+        """Keep facts (plain JSON values) of a member, now and for good."""
+
+    @abc.abstractmethod
+    def tell(self, member: str, kind: str, message: str) -> None:
+        """Write an event that the tenant may read."""
+
+    @abc.abstractmethod
+    def wait(self, check: Callable[[], T | None], quick: bool = False) -> T:
+        """Poll until ``check`` returns something other than None.
+
+        Raises Cancelled or TimedOut. ``quick`` polls more often, for waits
+        of less than a second or so.
+        """
+
+    @abc.abstractmethod
+    def handover(self) -> contextlib.AbstractContextManager[None]:
+        """Open one of the few hand-over windows; waits for its turn."""
+
+    @abc.abstractmethod
+    def release(self, member: str) -> None:
+        """Give up the member's hold, right before it is built there."""
+
+    @abc.abstractmethod
+    def move(self, member: str) -> None:
+        """Plan and hold another place for a member that lost its own.
+
+        All other members keep theirs. Raises NoValidPlacement.
+        """
+
+    @abc.abstractmethod
+    def remove(self, member: str, kinds: Iterable[model.Kind]) -> None:
+        """Remove the member's things of these kinds; wait until gone."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One task of the graph: builds a part of a member.
+
+    ``requires`` names other steps as ``member:step``. ``makes`` has the
+    kinds of things that are removed again if the build is rolled back.
+    """
+
+    member: str
+    name: str
+    execute: Callable[[Site], None]
+    requires: frozenset[str]
+    makes: frozenset[model.Kind]
+
+    @property
+    def symbol(self) -> str:
+        return symbol(self.member, self.name)
+
+
+class MemberType(abc.ABC):
+    """One file each, registered as ``heat_vcluster.members``."""
+
+    name: str
+    #: all steps a member of this type may have, in order
+    step_names: tuple[str, ...]
+
+    @abc.abstractmethod
+    def steps(
+        self, wanted: spec.GroupSpec, member: spec.Member
+    ) -> tuple[Step, ...]:
+        """Return the steps for one member, in order."""
+
+    @abc.abstractmethod
+    def resource_id(self, facts: Mapping[str, Any]) -> str | None:
+        """Return the id of the member's own real thing, if it is made."""
+
+    def addresses(self, facts: Mapping[str, Any]) -> list[str]:
+        """Return the member's addresses, in the order of its interfaces."""
+        return []
+
+
+def member_type(name: str) -> MemberType:
+    """Return the member type of that name; KeyError if there is none."""
+    made: MemberType = registry.load('members')[name]()
+    return made
+
+
+def symbol(member: str, step: str) -> str:
+    return f'{member}:{step}'
+
+
+def all_steps(wanted: spec.GroupSpec) -> tuple[Step, ...]:
+    """Return the steps of every member of the cluster."""
+    return tuple(
+        step
+        for member in wanted.members
+        for step in member_type(member.type).steps(wanted, member)
+    )
+
+
+def ready(wanted: spec.GroupSpec, names: Iterable[str]) -> frozenset[str]:
+    """Return the symbols that must be done for these members to be ready."""
+    return frozenset(
+        step.symbol
+        for name in names
+        for step in member_type(wanted.member(name).type).steps(
+            wanted, wanted.member(name)
+        )
+    )

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server member: ports first, the hand-over late, then what hangs on it.
+
+The hand-over is the one moment in which a held place is open: the hold is
+given up, the server is asked for on that very host, and the window closes
+when the compute service has claimed the room. A place lost in it is found
+out, and the member is placed again while all other holds stay.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, cast
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import model
+from heat_vcluster.members import base, network
+from heat_vcluster.spec import model as spec
+
+PORTS = 'ports'
+SERVER = 'server'
+ACTIVE = 'active'
+ATTACHMENTS = 'attachments'
+FLOATING_IPS = 'floating_ips'
+
+
+class Server(base.MemberType):
+    name = 'server'
+    step_names = (PORTS, SERVER, ACTIVE, ATTACHMENTS, FLOATING_IPS)
+
+    def steps(
+        self, wanted: spec.GroupSpec, member: spec.Member
+    ) -> tuple[base.Step, ...]:
+        asked = cast(spec.ServerSpec, member.spec)
+        steps: list[base.Step] = []
+
+        def add(
+            name: str, execute: Any, *makes: model.Kind, after: Any = ()
+        ) -> None:
+            before = {steps[-1].symbol} if steps else {base.RESERVATION}
+            steps.append(
+                base.Step(
+                    member.name,
+                    name,
+                    functools.partial(
+                        execute, member=member.name, asked=asked
+                    ),
+                    frozenset(before | set(after)),
+                    frozenset(makes),
+                )
+            )
+
+        if asked.networks:
+            networks = {
+                base.symbol(nic.network.name, network.NETWORK)
+                for nic in asked.networks
+                if nic.network.is_member
+            }
+            add(PORTS, create_ports, model.Kind.PORT, after=networks)
+        others = base.ready(wanted, member.depends_on)
+        add(SERVER, hand_over, model.Kind.SERVER, after=others)
+        add(ACTIVE, await_active)
+        if asked.volumes:
+            add(ATTACHMENTS, attach_volumes)
+        if any(nic.floating_ip for nic in asked.networks):
+            add(FLOATING_IPS, create_floating_ips, model.Kind.FLOATING_IP)
+        return tuple(steps)
+
+    def resource_id(self, facts: Mapping[str, Any]) -> str | None:
+        return facts.get('server_id')
+
+    def addresses(self, facts: Mapping[str, Any]) -> list[str]:
+        return [
+            address
+            for port in facts.get('ports', ())
+            for address in port['addresses']
+        ]
+
+
+def create_ports(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
+    """Make the ports before the server, so that addresses are known."""
+    ports: list[dict[str, Any]] = []
+    for number, nic in enumerate(asked.networks):
+        groups = nic.security_groups
+        port = site.cloud.ensure_port(
+            site.owner(member, f'nic-{number}'),
+            model.PortRequest(
+                name=site.name_of(member, f'nic-{number}'),
+                network_id=network_id(site, nic.network),
+                fixed_ip=nic.fixed_ip,
+                security_group_ids=None
+                if groups is None
+                else tuple(site.resolution.security_groups[g] for g in groups),
+            ),
+        )
+        ports.append({'id': port.id, 'addresses': list(port.addresses)})
+        site.record(member, ports=list(ports))
+
+
+def network_id(site: base.Site, reference: spec.Reference) -> str:
+    if reference.is_member:
+        return cast(str, site.facts(reference.name)['network_id'])
+    return site.resolution.networks[reference.name]
+
+
+def volume_id(site: base.Site, reference: spec.Reference) -> str:
+    if reference.is_member:
+        return cast(str, site.facts(reference.name)['volume_id'])
+    return site.resolution.volumes[reference.name]
+
+
+def hand_over(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
+    """Turn the member's hold into a server on the held host."""
+    for _ in range(site.attempts):
+        with site.handover():
+            site.release(member)
+            server_id = request_server(site, member, asked)
+            claimed = site.wait(
+                lambda: is_claimed(site, member, server_id),  # noqa: B023
+                quick=True,
+            )
+        if claimed:
+            return
+        site.tell(member, 'space_lost', 'its place was taken; placing again')
+        site.remove(member, {model.Kind.SERVER})
+        site.move(member)
+    raise exception.MemberFailed(
+        member, f'its place was taken by others {site.attempts} times'
+    )
+
+
+def request_server(
+    site: base.Site, member: str, asked: spec.ServerSpec
+) -> str:
+    found = site.resolution
+    boot = asked.boot_volume
+    server_id = site.cloud.ensure_server(
+        site.owner(member),
+        model.ServerRequest(
+            name=site.name_of(member),
+            spec=asked,
+            host=cast(str, site.place(member)),
+            flavor_id=found.flavors[asked.flavor],
+            port_ids=tuple(
+                port['id'] for port in site.facts(member).get('ports', ())
+            ),
+            image_id=asked.image and found.images[asked.image],
+            boot_volume_id=volume_id(site, boot) if boot else None,
+        ),
+    )
+    site.record(member, server_id=server_id)
+    return server_id
+
+
+def is_claimed(site: base.Site, member: str, server_id: str) -> bool | None:
+    """True: claimed. False: the place was taken. None: not known yet."""
+    if site.cloud.is_claimed(server_id):
+        return True
+    state = site.cloud.server_state(server_id)
+    if state.progress is model.Progress.FAILED:
+        if state.no_valid_host:
+            return False
+        raise failure(member, state)
+    if state.progress is model.Progress.GONE:
+        raise failure(member, state)
+    # READY without a claim happens where our rights do not show claims.
+    return True if state.progress is model.Progress.READY else None
+
+
+def failure(member: str, state: model.ServerState) -> exception.MemberFailed:
+    return exception.MemberFailed(
+        member, state.reason or f'the server is in status {state.status}'
+    )
+
+
+def await_active(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
+    server_id = site.facts(member)['server_id']
+
+    def is_active() -> bool | None:
+        state = site.cloud.server_state(server_id)
+        if state.progress is model.Progress.BUILDING:
+            return None
+        if state.progress is not model.Progress.READY:
+            raise failure(member, state)
+        if state.host is not None and state.host != site.place(member):
+            raise exception.MemberFailed(
+                member, 'the compute service put it on another host'
+            )
+        return True
+
+    site.wait(is_active)
+
+
+def attach_volumes(
+    site: base.Site, member: str, asked: spec.ServerSpec
+) -> None:
+    """Attach one after the other: device names follow the order."""
+    server_id = site.facts(member)['server_id']
+    for attachment in asked.volumes:
+        volume = volume_id(site, attachment.volume)
+        site.cloud.attach_volume(server_id, volume, attachment.device)
+        site.wait(functools.partial(is_attached, site, member, volume))
+
+
+def is_attached(site: base.Site, member: str, volume: str) -> bool | None:
+    server_id = site.facts(member)['server_id']
+    state = site.cloud.volume_state(volume)
+    if state.progress in (model.Progress.FAILED, model.Progress.GONE):
+        raise exception.MemberFailed(
+            member, state.reason or f'its volume is {state.status}'
+        )
+    if state.progress is model.Progress.READY:
+        if server_id in state.attached_to:
+            return True
+        if state.status == 'available':
+            return detached(site, member, server_id, volume)
+    return None
+
+
+def detached(
+    site: base.Site, member: str, server_id: str, volume: str
+) -> bool | None:
+    """A volume that went back to available was refused by the server."""
+    server = site.cloud.server_state(server_id)
+    if volume in server.attached:
+        return None
+    raise exception.MemberFailed(
+        member, 'the compute service did not attach its volume'
+    )
+
+
+def create_floating_ips(
+    site: base.Site, member: str, asked: spec.ServerSpec
+) -> None:
+    made: list[dict[str, Any]] = []
+    for number, nic in enumerate(asked.networks):
+        if nic.floating_ip is None:
+            continue
+        address = site.cloud.ensure_floating_ip(
+            site.owner(member, f'fip-{number}'),
+            site.resolution.networks[nic.floating_ip.network],
+            site.facts(member)['ports'][number]['id'],
+        )
+        made.append({'id': address.id, 'address': address.address})
+        site.record(member, floating_ips=list(made))

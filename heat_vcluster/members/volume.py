@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A volume member: made in the planned pool, verified afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import model
+from heat_vcluster.members import base
+from heat_vcluster.spec import model as spec
+
+VOLUME = 'volume'
+
+
+class Volume(base.MemberType):
+    name = 'volume'
+    step_names = (VOLUME,)
+
+    def steps(
+        self, wanted: spec.GroupSpec, member: spec.Member
+    ) -> tuple[base.Step, ...]:
+        asked = cast(spec.VolumeSpec, member.spec)
+        return (
+            base.Step(
+                member.name,
+                VOLUME,
+                lambda site: create_volume(site, member.name, asked),
+                base.ready(wanted, member.depends_on) | {base.RESERVATION},
+                frozenset({model.Kind.VOLUME}),
+            ),
+        )
+
+    def resource_id(self, facts: Mapping[str, Any]) -> str | None:
+        return facts.get('volume_id')
+
+
+def create_volume(
+    site: base.Site, member: str, asked: spec.VolumeSpec
+) -> None:
+    found = site.resolution
+    volume_id = site.cloud.ensure_volume(
+        site.owner(member),
+        model.VolumeRequest(
+            name=site.name_of(member),
+            spec=asked,
+            pool=site.place(member),
+            image_id=asked.image and found.images[asked.image],
+            type_id=asked.volume_type
+            and found.volume_types[asked.volume_type],
+        ),
+    )
+    site.record(member, volume_id=volume_id)
+    state = site.wait(lambda: settled_volume(site, member, volume_id))
+    if state.pool is not None and state.pool != site.place(member):
+        raise exception.MemberFailed(
+            member, 'the volume service put it in another place than planned'
+        )
+
+
+def settled_volume(
+    site: base.Site, member: str, volume_id: str
+) -> model.VolumeState | None:
+    """Return the state once the volume is ready; None while it builds."""
+    state = site.cloud.volume_state(volume_id)
+    if state.progress is model.Progress.READY:
+        return state
+    if state.progress is model.Progress.BUILDING:
+        return None
+    raise exception.MemberFailed(
+        member, state.reason or f'the volume is in status {state.status}'
+    )
