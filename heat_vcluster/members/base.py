@@ -108,8 +108,10 @@ class MemberType(abc.ABC):
     """One file each, registered as ``heat_vcluster.members``."""
 
     name: str
-    #: all steps a member of this type may have, in order
-    step_names: tuple[str, ...]
+
+    @abc.abstractmethod
+    def step_names(self, asked: spec.MemberSpec) -> tuple[str, ...]:
+        """Return the names of the steps such a member has, in order."""
 
     @abc.abstractmethod
     def steps(
@@ -147,10 +149,9 @@ def all_steps(wanted: spec.GroupSpec) -> tuple[Step, ...]:
 
 def ready(wanted: spec.GroupSpec, names: Iterable[str]) -> frozenset[str]:
     """Return the symbols that must be done for these members to be ready."""
+    asked = [wanted.member(name) for name in names]
     return frozenset(
-        step.symbol
-        for name in names
-        for step in member_type(wanted.member(name).type).steps(
-            wanted, wanted.member(name)
-        )
+        symbol(member.name, step)
+        for member in asked
+        for step in member_type(member.type).step_names(member.spec)
     )

@@ -16,7 +16,10 @@ ROUTER = 'router'
 
 class Network(base.MemberType):
     name = 'network'
-    step_names = (NETWORK, ROUTER)
+
+    def step_names(self, asked: spec.MemberSpec) -> tuple[str, ...]:
+        has_router = cast(spec.NetworkSpec, asked).router is not None
+        return (NETWORK, ROUTER) if has_router else (NETWORK,)
 
     def steps(
         self, wanted: spec.GroupSpec, member: spec.Member

@@ -10,7 +10,7 @@ out, and the member is placed again while all other holds stay.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from heat_vcluster import exception
@@ -24,47 +24,47 @@ ACTIVE = 'active'
 ATTACHMENTS = 'attachments'
 FLOATING_IPS = 'floating_ips'
 
+Work = Callable[..., None]
+
 
 class Server(base.MemberType):
     name = 'server'
-    step_names = (PORTS, SERVER, ACTIVE, ATTACHMENTS, FLOATING_IPS)
+
+    def step_names(self, asked: spec.MemberSpec) -> tuple[str, ...]:
+        server = cast(spec.ServerSpec, asked)
+        has = {
+            PORTS: bool(server.networks),
+            ATTACHMENTS: bool(server.volumes),
+            FLOATING_IPS: any(nic.floating_ip for nic in server.networks),
+        }
+        return tuple(name for name in WORK if has.get(name, True))
 
     def steps(
         self, wanted: spec.GroupSpec, member: spec.Member
     ) -> tuple[base.Step, ...]:
+        """Each step waits for the one before it, and some for others."""
         asked = cast(spec.ServerSpec, member.spec)
-        steps: list[base.Step] = []
-
-        def add(
-            name: str, execute: Any, *makes: model.Kind, after: Any = ()
-        ) -> None:
-            before = {steps[-1].symbol} if steps else {base.RESERVATION}
-            steps.append(
-                base.Step(
-                    member.name,
-                    name,
-                    functools.partial(
-                        execute, member=member.name, asked=asked
-                    ),
-                    frozenset(before | set(after)),
-                    frozenset(makes),
-                )
-            )
-
-        if asked.networks:
-            networks = {
+        others = {
+            PORTS: frozenset(
                 base.symbol(nic.network.name, network.NETWORK)
                 for nic in asked.networks
                 if nic.network.is_member
-            }
-            add(PORTS, create_ports, model.Kind.PORT, after=networks)
-        others = base.ready(wanted, member.depends_on)
-        add(SERVER, hand_over, model.Kind.SERVER, after=others)
-        add(ACTIVE, await_active)
-        if asked.volumes:
-            add(ATTACHMENTS, attach_volumes)
-        if any(nic.floating_ip for nic in asked.networks):
-            add(FLOATING_IPS, create_floating_ips, model.Kind.FLOATING_IP)
+            ),
+            SERVER: base.ready(wanted, member.depends_on),
+        }
+        steps: list[base.Step] = []
+        before = base.RESERVATION
+        for name in self.step_names(asked):
+            execute, makes = WORK[name]
+            step = base.Step(
+                member.name,
+                name,
+                functools.partial(execute, member=member.name, asked=asked),
+                others.get(name, frozenset()) | {before},
+                makes,
+            )
+            steps.append(step)
+            before = step.symbol
         return tuple(steps)
 
     def resource_id(self, facts: Mapping[str, Any]) -> str | None:
@@ -244,3 +244,13 @@ def create_floating_ips(
         )
         made.append({'id': address.id, 'address': address.address})
         site.record(member, floating_ips=list(made))
+
+
+#: Step -> what it does, and the kinds of things it makes; in order.
+WORK: dict[str, tuple[Work, frozenset[model.Kind]]] = {
+    PORTS: (create_ports, frozenset({model.Kind.PORT})),
+    SERVER: (hand_over, frozenset({model.Kind.SERVER})),
+    ACTIVE: (await_active, frozenset()),
+    ATTACHMENTS: (attach_volumes, frozenset()),
+    FLOATING_IPS: (create_floating_ips, frozenset({model.Kind.FLOATING_IP})),
+}

@@ -16,7 +16,9 @@ VOLUME = 'volume'
 
 class Volume(base.MemberType):
     name = 'volume'
-    step_names = (VOLUME,)
+
+    def step_names(self, asked: spec.MemberSpec) -> tuple[str, ...]:
+        return (VOLUME,)
 
     def steps(
         self, wanted: spec.GroupSpec, member: spec.Member
