@@ -59,6 +59,8 @@ def _sections(cloud: Settings) -> base.Ini:
             'stack_user_domain_name': STACK_DOMAIN,
             'stack_domain_admin': STACK_DOMAIN_ADMIN,
             'stack_domain_admin_password': cloud.secret(STACK_DOMAIN_ADMIN),
+            # No CloudFormation API runs: no fake server would ask it.
+            'heat_metadata_server_url': cloud.url('heat'),
             'max_resources_per_stack': -1,
             'max_stacks_per_tenant': 5000,
         },
