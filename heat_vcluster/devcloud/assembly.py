@@ -221,7 +221,7 @@ def snapshot_settings(cloud: Settings) -> str | None:
 
 def _essence(cloud: Settings) -> str:
     """All that the databases depend on."""
-    return repr((cloud, packages.fingerprint(cloud)))
+    return repr((cloud, packages.versions()))
 
 
 # Credentials

@@ -52,19 +52,27 @@ def provide(cloud: Settings, progress: Progress) -> None:
         return
     with progress.phase('packages'):
         if not cloud.python.exists():
-            _run([sys.executable, '-m', 'venv', str(cloud.venv_dir)], cloud)
+            _run([sys.executable, '-m', 'venv', str(cloud.venv_dir)])
             progress.note(f'virtualenv {cloud.venv_dir}')
-        if not _has_all(cloud):
+        stamp = cloud.venv_dir / STAMP
+        if stamp.exists() or not _has_all(cloud):
             _install(cloud, progress)
-        (cloud.venv_dir / STAMP).write_text(fingerprint(cloud))
+        stamp.write_text(fingerprint())
 
 
-def fingerprint(cloud: Settings) -> str:
+def fingerprint() -> str:
     """Changes whenever something else would be installed."""
-    text = '\n'.join(
-        [CONSTRAINTS.read_text(), *REQUIREMENTS, *_ours(), str(CHECKOUT)]
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+    ours = [
+        (CHECKOUT / name).read_text()
+        for name in ('setup.cfg', 'requirements.txt')
+        if is_checkout()
+    ]
+    return _hash([versions(), *_ours(), str(CHECKOUT), *ours])
+
+
+def versions() -> str:
+    """Changes with the services, but not with this package's own."""
+    return _hash([CONSTRAINTS.read_text(), *REQUIREMENTS])
 
 
 def is_checkout() -> bool:
@@ -79,6 +87,10 @@ def pins() -> dict[str, str]:
         if equals and not line.startswith('#'):
             kept[_normal(name)] = version.split(';')[0].strip()
     return kept
+
+
+def _hash(texts: list[str]) -> str:
+    return hashlib.sha256('\0'.join(texts).encode()).hexdigest()
 
 
 def _normal(name: str) -> str:
@@ -98,7 +110,7 @@ def _is_complete(cloud: Settings) -> bool:
     return (
         cloud.python.exists()
         and stamp.exists()
-        and stamp.read_text() == fingerprint(cloud)
+        and stamp.read_text() == fingerprint()
     )
 
 
@@ -158,7 +170,7 @@ def _install(cloud: Settings, progress: Progress) -> None:
         raise InstallFailed(f'pip ended with {code}; {log} says:\n{words}')
 
 
-def _run(command: list[str], cloud: Settings) -> None:
+def _run(command: list[str]) -> None:
     result = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
