@@ -33,46 +33,60 @@ def check(
     plan: model.Plan,
     kinds: Mapping[str, base.Policy] | None = None,
 ) -> Report:
-    """Check a plan against the problem that it claims to answer.
+    """Check a plan, and what it says of itself, against its problem.
 
     ``kinds`` are the policies by name; without, those installed.
     """
-    review = _Review(
-        problem, plan, policies.load() if kinds is None else kinds
-    )
-    violations = [
-        *review.missing_or_unknown(),
-        *review.not_eligible(),
-        *review.moved(),
-        *review.overfull_hosts(),
-        *review.overfull_pools(),
-        *review.broken_rules(),
-    ]
-    given_up = tuple(review.given_up())
-    soft_cost = sum(violation.cost for violation in given_up)
-    unsteered = tuple(review.unsteered())
-    if plan.soft_cost != soft_cost:
+    report = judge(problem, plan.placement, kinds)
+    violations = list(report.violations)
+    if plan.soft_cost != report.soft_cost:
         violations.append(
-            f'the plan claims soft cost {plan.soft_cost}, it is {soft_cost}'
+            f'the plan claims soft cost {plan.soft_cost}, '
+            f'it is {report.soft_cost}'
         )
-    if set(plan.given_up) != set(given_up):
+    if set(plan.given_up) != set(report.given_up):
         violations.append('the plan does not tell which rules it gives up')
-    if set(plan.unsteered) != set(unsteered):
+    if set(plan.unsteered) != set(report.unsteered):
         violations.append('the plan does not tell what it could not steer')
-    return Report(tuple(violations), soft_cost, given_up, unsteered)
+    return dataclasses.replace(report, violations=tuple(violations))
+
+
+def judge(
+    problem: model.Problem,
+    placement: Mapping[str, str],
+    kinds: Mapping[str, base.Policy] | None = None,
+) -> Report:
+    """Say what a placement (member -> host or pool) comes to."""
+    review = _Review(
+        problem, placement, policies.load() if kinds is None else kinds
+    )
+    given_up = tuple(review.given_up())
+    return Report(
+        (
+            *review.missing_or_unknown(),
+            *review.not_eligible(),
+            *review.moved(),
+            *review.overfull_hosts(),
+            *review.overfull_pools(),
+            *review.broken_rules(),
+        ),
+        sum(violation.cost for violation in given_up),
+        given_up,
+        tuple(review.unsteered()),
+    )
 
 
 class _Review:
-    """One plan beside its problem, ready to be asked."""
+    """One placement beside its problem, ready to be asked."""
 
     def __init__(
         self,
         problem: model.Problem,
-        plan: model.Plan,
+        placement: Mapping[str, str],
         kinds: Mapping[str, base.Policy],
     ) -> None:
         self._problem = problem
-        self._plan = plan
+        self._placement = placement
         self._kinds = kinds
         self._hosts = {h.name: h for h in problem.snapshot.hosts}
         self._pools = {p.name: p for p in problem.snapshot.pools}
@@ -85,15 +99,15 @@ class _Review:
         for demand in self._problem.demands:
             if isinstance(demand, model.ServerDemand) or self._pools:
                 expected.add(demand.member)
-        for member in sorted(expected - set(self._plan.placement)):
+        for member in sorted(expected - set(self._placement)):
             yield f'{member} has no place'
-        for member in sorted(set(self._plan.placement) - expected):
+        for member in sorted(set(self._placement) - expected):
             yield f'{member} was not asked for'
 
     def _fresh(self) -> Iterator[tuple[model.Demand, str]]:
         """Give the members that take room, each with its place."""
         for demand in self._problem.demands:
-            place = self._plan.placement.get(demand.member)
+            place = self._placement.get(demand.member)
             if place is not None and demand.member not in self._problem.pinned:
                 yield demand, place
 
@@ -125,7 +139,7 @@ class _Review:
 
     def moved(self) -> Iterator[str]:
         for member, place in self._problem.pinned.items():
-            if self._plan.placement.get(member, place) != place:
+            if self._placement.get(member, place) != place:
                 yield f'{member} is pinned to {place} and was moved'
 
     def overfull_hosts(self) -> Iterator[str]:
@@ -155,10 +169,10 @@ class _Review:
         if member in self._demands:
             return isinstance(self._demands[member], model.VolumeDemand)
         # A pinned member that nothing is known of but its place.
-        return self._plan.placement.get(member) in self._pools
+        return self._placement.get(member) in self._pools
 
     def _domain(self, member: str, scope: str) -> str | None:
-        place = self._plan.placement.get(member)
+        place = self._placement.get(member)
         if place is None:
             return None
         if self._is_volume(member):
@@ -178,13 +192,13 @@ class _Review:
             domains = self._domains(rule)
             for member in rule.members:
                 if (
-                    member in self._plan.placement
+                    member in self._placement
                     and member not in domains
                     and member not in self._problem.pinned
                     and not self._is_volume(member)
                 ):
                     yield (
-                        f'{member} is at {self._plan.placement[member]}, '
+                        f'{member} is at {self._placement[member]}, '
                         f'whose {rule.scope} is not known, and {rule.name} '
                         'needs it'
                     )

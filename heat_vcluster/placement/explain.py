@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from heat_vcluster.placement import ground, model
@@ -104,9 +105,9 @@ class _Account:
             return
         explained: set[str] = set()
         for rule in self._rules:
-            needed = self._kinds[rule.policy].domains_needed(rule)
+            needed = self._needed(rule)
             there = len(self._qualifying(rule))
-            if needed > there and not self._pinned(rule):
+            if needed > there:
                 explained.update(rule.members)
                 yield (
                     f"{rule.policy} group '{rule.name}' needs {needed} "
@@ -130,11 +131,10 @@ class _Account:
         """Say it with names and amounts."""
         for rule in self._rules:
             there = self._qualifying(rule)
-            needed = self._kinds[rule.policy].domains_needed(rule)
             yield (
                 f'{rule.policy} {rule.name} over {len(rule.members)} '
-                f'members: {needed} {rule.scope}s needed, {len(there)} '
-                f'qualify: {_names(there)}'
+                f'members: {self._needed(rule)} {rule.scope}s needed, '
+                f'{len(there)} qualify: {_names(there)}'
             )
             lost = [
                 place.name
@@ -158,6 +158,28 @@ class _Account:
 
     def _pinned(self, rule: model.Rule) -> list[str]:
         return [m for m in rule.members if m in self._problem.pinned]
+
+    def _needed(self, rule: model.Rule) -> int:
+        """Return how many domains the rule takes, for those that count."""
+        units = (tuple(filter(self._counter(rule), u)) for u in rule.units)
+        counting = dataclasses.replace(
+            rule, units=tuple(unit for unit in units if unit)
+        )
+        return self._kinds[rule.policy].domains_needed(counting)
+
+    def _counter(self, rule: model.Rule) -> Callable[[str], bool]:
+        """Return whether a member has a domain wherever it goes."""
+
+        def counts(member: str) -> bool:
+            if member in self._ground.fixed:
+                return rule.scope in self._ground.fixed[member].domains
+            need = self._ground.needs.get(member)
+            return need is not None and all(
+                self._ground.domain(place, rule.scope) is not None
+                for place in need.places
+            )
+
+        return counts
 
     def _qualifying(self, rule: model.Rule) -> list[str]:
         """Return the domains that could take some member of the rule."""
@@ -188,14 +210,16 @@ class _Account:
         names = _names(kind.members)
         if not plain.needs[kind.members[0]].places:
             return f'{names}: no {what} can take it'
-        groups = [
-            f"'{rule.name}'"
+        rules = [
+            rule
             for rule in self._problem.rules
-            if kind.members[0] in rule.members
+            if rule.weight != 0 and kind.members[0] in rule.members
         ]
+        scopes = dict.fromkeys(rule.scope for rule in rules)
+        groups = dict.fromkeys(f"'{rule.name}'" for rule in rules)
         return (
-            f'{names}: no {what} can take it whose place in the topology is '
-            f'known as group {" and ".join(groups)} needs'
+            f'{names}: no {what} whose {" and ".join(scopes)} is known can '
+            f'take it, as needed by group {" and ".join(groups)}'
         )
 
     def _shortage(self, member: str) -> str:

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tiny clouds and requests, and all that can be done with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from heat_vcluster.placement import checker, model
+
+
+def host(
+    name: str,
+    vcpu: int = 8,
+    *,
+    total: int | None = None,
+    rack: str | None = None,
+    zone: str | None = None,
+    **resources: int,
+) -> model.Host:
+    """Make a host; a level that is not given is not known."""
+    domains = {'zone': zone, 'rack': rack}
+    free = {'VCPU': vcpu, **resources}
+    return model.Host(
+        name,
+        {level: name for level, name in domains.items() if name is not None},
+        free,
+        {**free, 'VCPU': vcpu if total is None else total},
+    )
+
+
+def racks(count: int, hosts: int, vcpu: int = 8) -> tuple[model.Host, ...]:
+    """Make racks r0, r1, ... with hosts r0-h0, r0-h1, ... each."""
+    return tuple(
+        host(f'r{rack}-h{number}', vcpu, rack=f'r{rack}')
+        for rack in range(count)
+        for number in range(hosts)
+    )
+
+
+def pool(
+    name: str,
+    free_gb: int | None = 100,
+    *,
+    types: Iterable[str] | None = None,
+    at: str | None = None,
+    rack: str | None = None,
+    zone: str | None = None,
+) -> model.Pool:
+    domains = {'zone': zone, 'rack': rack}
+    return model.Pool(
+        name,
+        free_gb,
+        None if types is None else frozenset(types),
+        {level: name for level, name in domains.items() if name is not None},
+        at,
+    )
+
+
+def snapshot(
+    hosts: Iterable[model.Host], pools: Iterable[model.Pool] = ()
+) -> model.Snapshot:
+    return model.Snapshot(('zone', 'rack'), tuple(hosts), tuple(pools))
+
+
+def server(
+    name: str, vcpu: int = 1, on: Iterable[str] | None = None, **more: int
+) -> model.ServerDemand:
+    return model.ServerDemand(
+        name, {'VCPU': vcpu, **more}, None if on is None else frozenset(on)
+    )
+
+
+def servers(name: str, count: int, vcpu: int = 1) -> list[model.ServerDemand]:
+    return [server(f'{name}-{number}', vcpu) for number in range(count)]
+
+
+def rule(
+    policy: str,
+    scope: str,
+    *units: str | tuple[str, ...],
+    name: str = 'group',
+    weight: int | None = None,
+    **options: Any,
+) -> model.Rule:
+    """Make a rule; a unit that is a name is that member alone."""
+    return model.Rule(
+        name,
+        policy,
+        scope,
+        tuple((u,) if isinstance(u, str) else u for u in units),
+        weight,
+        options,
+    )
+
+
+def placements(problem: model.Problem) -> Iterator[dict[str, str]]:
+    """Give every assignment of members to places, possible or not."""
+    hosts = [h.name for h in problem.snapshot.hosts]
+    pools = [p.name for p in problem.snapshot.pools]
+    choices: dict[str, list[str]] = {}
+    for demand in problem.demands:
+        if demand.member in problem.pinned:
+            continue
+        if isinstance(demand, model.ServerDemand):
+            choices[demand.member] = hosts
+        elif pools:
+            choices[demand.member] = pools
+    for places in itertools.product(*choices.values()):
+        yield {
+            **problem.pinned,
+            **dict(zip(choices, places, strict=True)),
+        }
+
+
+def least_cost(problem: model.Problem) -> int | None:
+    """Try everything; None: no placement obeys the hard rules."""
+    reports = (checker.judge(problem, p) for p in placements(problem))
+    costs = (r.soft_cost for r in reports if not r.violations)
+    return min(costs, default=None)
+
+
+def relaxed(problem: model.Problem, kept: Collection[str]) -> model.Problem:
+    """Leave only those rules; ``fit:<member>`` is one for each member."""
+    demands: list[model.Demand] = []
+    for demand in problem.demands:
+        if f'fit:{demand.member}' in kept:
+            demands.append(demand)
+        elif isinstance(demand, model.ServerDemand):
+            demands.append(model.ServerDemand(demand.member, {}))
+        else:
+            demands.append(model.VolumeDemand(demand.member, 0))
+    return dataclasses.replace(
+        problem,
+        demands=tuple(demands),
+        rules=tuple(r for r in problem.rules if r.name in kept),
+    )
