@@ -226,8 +226,8 @@ def _aggregates(cloud: Settings, admin: Connection) -> None:
             )
         if 'rack' in metadata[name] and 'rack' not in (one.metadata or {}):
             admin.compute.set_aggregate_metadata(one, metadata[name])
-        for host in sorted(hosts - set(one.hosts or ())):
-            admin.compute.add_host_to_aggregate(one, host)
+        for missing in sorted(hosts - set(one.hosts or ())):
+            admin.compute.add_host_to_aggregate(one, missing)
 
 
 def _flavors(cloud: Settings, admin: Connection) -> None:

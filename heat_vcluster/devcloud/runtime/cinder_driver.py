@@ -23,7 +23,7 @@ OPTIONS = (
 )
 
 
-class RecordOnlyDriver(driver.VolumeDriver):  # type: ignore[misc]
+class RecordOnlyDriver(driver.VolumeDriver):
     """One backend with one pool, both named ``volume_backend_name``."""
 
     VERSION = '1.0'

@@ -21,7 +21,7 @@ LOG = log.getLogger(__name__)
 READY_SECONDS = 120
 
 
-class Neighbour(service.Service):  # type: ignore[misc]
+class Neighbour(service.Service):
     """A service that knows its own row among several in this process."""
 
     def report_state(self) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gunicorn.app.base import BaseApplication
+from gunicorn.app.base import (  # type: ignore[import-untyped]
+    BaseApplication,
+)
 
 from heat_vcluster.devcloud import services, settings
 from heat_vcluster.devcloud.services.base import Service
@@ -58,7 +60,7 @@ class Project(BaseApplication):
         prepare = getattr(runtime, 'prepare', None)
         if prepare:
             prepare(self.cloud)
-        application = _load_object(self.service.wsgi_app)
+        application: Callable[..., Any] = _load_object(self.service.wsgi_app)
         if runtime:
             runtime.start(self.cloud)
         return application

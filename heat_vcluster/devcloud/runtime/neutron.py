@@ -128,7 +128,7 @@ class HostAgents:
 
 
 def _awaits_wiring(port: dict[str, Any]) -> bool:
-    return (
+    return bool(
         port.get(portbindings.VIF_TYPE) == portbindings.VIF_TYPE_OVS
         and port['status'] != constants.PORT_STATUS_ACTIVE
         and port['admin_state_up']

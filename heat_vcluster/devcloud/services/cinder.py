@@ -59,7 +59,8 @@ def _sections(cloud: Settings) -> base.Ini:
     etc = cloud.etc('cinder')
     shared = cloud.venv_dir / 'etc/cinder'
     lib = cloud.files('cinder')
-    return {
+    backends = {name: _backend(name) for name in cloud.backend_names}
+    sections: base.Ini = {
         'DEFAULT': base.default_section(cloud)
         | {
             'state_path': lib,
@@ -98,7 +99,8 @@ def _sections(cloud: Settings) -> base.Ini:
         'coordination': {'backend_url': f'file://{lib}/coordination'},
         'oslo_concurrency': base.concurrency(cloud, 'cinder'),
         'oslo_policy': {'policy_file': etc / 'policy.yaml'},
-    } | {name: _backend(name) for name in cloud.backend_names}
+    }
+    return {**sections, **backends}
 
 
 def _backend(name: str) -> dict[str, base.Value]:
