@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped templates on a real cloud: built, placed as asked, removed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tests.acceptance import base
+
+
+class TemplateTestCase(base.AcceptanceTestCase):
+    def create(self, template: str, **parameters: object) -> dict[str, Any]:
+        """Create the stack; every member is then really there."""
+        members = self.create_active_stack(
+            base.TEMPLATES / template, parameters
+        )
+        for name, member in members.items():
+            self.assertEqual('ACTIVE', member['status'], name)
+            self.assert_exists(name, member, members)
+        self.assert_pseudonyms_tell_the_truth(members)
+        return members
+
+    def assert_exists(
+        self,
+        name: str,
+        member: Mapping[str, Any],
+        members: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Each service has the member, in the tenant's own project."""
+        if member['type'] == 'server':
+            found = self.alpha.compute.get_server(member['id'])
+            self.assertEqual('ACTIVE', found.status, name)
+            self.assertEqual(
+                sorted(member['addresses']), self.addresses(found), name
+            )
+        elif member['type'] == 'volume':
+            found = self.alpha.block_storage.get_volume(member['id'])
+            self.assertIn(found.status, ('available', 'in-use'), name)
+        else:
+            found = self.alpha.network.get_network(member['id'])
+            self.assertEqual('ACTIVE', found.status, name)
+        self.assertEqual(self.alpha.current_project_id, found.project_id)
+
+    def addresses(self, server: Any) -> list[str]:
+        return sorted(
+            one['addr'] for found in server.addresses.values() for one in found
+        )
+
+    def assert_attached(
+        self, members: Mapping[str, Any], volume: str, server: str
+    ) -> None:
+        found = self.alpha.block_storage.get_volume(members[volume]['id'])
+        self.assertEqual('in-use', found.status)
+        self.assertEqual(
+            [members[server]['id']],
+            [one['server_id'] for one in found.attachments],
+        )
+
+    def assert_pseudonyms_tell_the_truth(
+        self, members: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Two members have one pseudonym if and only if one rack."""
+        placed = {
+            name: member
+            for name, member in members.items()
+            if member['type'] != 'network'
+        }
+        pairs = {
+            (member['domains']['rack'], self.world.rack_of(member))
+            for member in placed.values()
+        }
+        self.assertEqual(len(pairs), len({told for told, _ in pairs}), pairs)
+        self.assertEqual(len(pairs), len({real for _, real in pairs}), pairs)
+        hosts = {
+            (member['domains']['host'], self.world.host_of(member['id']))
+            for member in placed.values()
+            if member['type'] == 'server'
+        }
+        self.assertEqual(len(hosts), len({told for told, _ in hosts}), hosts)
+        self.assertEqual(len(hosts), len({real for _, real in hosts}), hosts)
+
+
+class UseCases(TemplateTestCase):
+    def test_u1_volume_and_server_together(self) -> None:
+        members = self.create('volume_server.yaml')
+        self.assert_together(self.racks(members, 'server', 'data'))
+        self.assert_attached(members, 'data', 'server')
+        shown = self.ask('stack', 'output', 'show', self.name, 'address')
+        self.assertEqual(
+            members['server']['addresses'][0], shown['output_value']
+        )
+
+    def test_u2_redundant_data_servers(self) -> None:
+        members = self.create('redundant_data.yaml')
+        self.assert_together(self.racks(members, 'db-0', 'data-0'))
+        self.assert_together(self.racks(members, 'db-1', 'data-1'))
+        self.assert_apart(self.racks(members, 'db-0', 'db-1'))
+        self.assert_attached(members, 'data-0', 'db-0')
+        self.assert_attached(members, 'data-1', 'db-1')
+
+    def test_u3_web_cluster(self) -> None:
+        members = self.create('web_cluster.yaml', web_servers=6)
+        self.assert_apart(self.racks(members, 'lb-0', 'lb-1'))
+        self.assert_apart(self.racks(members, 'db-0', 'db-1'))
+        webs = [f'web-{n}' for n in range(6)]
+        self.assert_spread(self.racks(members, *webs), 2)
+        for chain in (
+            ('lb-0', 'db-0', 'data-0', 'web-0', 'web-2'),
+            ('lb-1', 'db-1', 'data-1', 'web-1', 'web-3'),
+        ):
+            self.assert_together(self.racks(members, *chain))
+        self.assert_attached(members, 'data-0', 'db-0')
+        self.assert_attached(members, 'data-1', 'db-1')
+        self.assert_reachable(members, 'lb-0')
+        self.assert_reachable(members, 'lb-1')
+        self.assert_ports_active(members)
+
+    def assert_reachable(self, members: Mapping[str, Any], name: str) -> None:
+        """It has a floating IP that leads to a port of its own."""
+        ports = {
+            port.id
+            for port in self.alpha.network.ports(device_id=members[name]['id'])
+        }
+        floating = [
+            ip.floating_ip_address
+            for ip in self.alpha.network.ips()
+            if ip.port_id in ports
+        ]
+        self.assertEqual(1, len(floating), name)
+        self.assertIn(floating[0], members[name]['addresses'])
+
+    def assert_ports_active(self, members: Mapping[str, Any]) -> None:
+        for name, member in members.items():
+            if member['type'] == 'server':
+                for port in self.alpha.network.ports(device_id=member['id']):
+                    self.assertEqual('ACTIVE', port.status, name)
+
+    def test_u7_fits_in_one_way_only(self) -> None:
+        """8, 6 and 6 VCPUs on hosts with 10 and 12 free."""
+        self.leave_free({'r1h1': 10, 'r3h2': 12})
+        members = self.create('jigsaw.yaml')
+        hosts = {
+            name: self.world.host_of(members[name]['id'])
+            for name in ('large', 'middle-0', 'middle-1')
+        }
+        self.assertEqual(
+            {'large': 'r1h1', 'middle-0': 'r3h2', 'middle-1': 'r3h2'}, hosts
+        )
+
+    def test_counted(self) -> None:
+        members = self.create('counted.yaml', nodes=8, nodes_per_rack=2)
+        nodes = [f'node-{n}' for n in range(8)]
+        volumes = [f'data-{n}' for n in range(8)]
+        self.assert_spread(self.racks(members, *nodes), 2)
+        self.assert_spread(self.racks(members, *volumes), 2)
+        for node, volume in zip(nodes, volumes, strict=True):
+            self.assert_attached(members, volume, node)
+        numbers = {
+            self.alpha.compute.get_server(members[node]['id']).metadata[
+                'number'
+            ]
+            for node in nodes
+        }
+        self.assertEqual(set('01234567'), numbers)
+
+
+class Isolation(TemplateTestCase):
+    def test_no_real_name_and_nothing_for_others(self) -> None:
+        members = self.create('redundant_data.yaml')
+        self.assert_no_real_name()
+        self.assert_others_see_nothing(members)
+
+    def assert_no_real_name(self) -> None:
+        """Neither host nor rack shows in anything that the tenant reads."""
+        settings = self.world.settings
+        names = (*settings.host_names, *settings.rack_names)
+        pattern = re.compile(rf'\b({"|".join(names)})\b')
+        shown = self.openstack('stack', 'show', '-f', 'json', self.name).output
+        events = self.openstack(
+            'stack', 'event', 'list', '-f', 'json', self.name
+        ).output
+        for text in (shown, events, str(self.cluster_resource())):
+            self.assertIn('cluster', text)
+            self.assertEqual([], pattern.findall(text))
+
+    def assert_others_see_nothing(self, members: Mapping[str, Any]) -> None:
+        self.assertEqual([], self.ask('stack', 'list', account='beta'))
+        self.assertEqual([], list(self.beta.compute.servers()))
+        self.assertEqual([], list(self.beta.block_storage.volumes()))
+        stack = self.alpha.orchestration.find_stack(self.name)
+        said = self.openstack('stack', 'show', stack.id, account='beta')
+        self.assertNotEqual(0, said.code)
+        for name, member in members.items():
+            if member['type'] == 'network':
+                found = self.beta.network.find_network(member['id'])
+                self.assertIsNone(found, name)
