@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real cloud as one tenant sees it, with the rights of our service."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Sequence
+
+from heat_vcluster import context as ctx
+from heat_vcluster.cloud import base, model
+from heat_vcluster.cloud.openstack import made, reservation, resolution
+from heat_vcluster.cloud.openstack.capacity import Capacity, Site
+from heat_vcluster.cloud.openstack.compute import Compute
+from heat_vcluster.cloud.openstack.network import Networking
+from heat_vcluster.cloud.openstack.session import Services
+from heat_vcluster.cloud.openstack.volume import BlockStorage
+from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import model as spec
+
+
+class OpenStackCloud(base.Cloud):
+    """Everything the engine asks of an OpenStack, for one tenant.
+
+    Capacity, levels, pools and holds are asked for as our service; all that
+    is the tenant's is made with the tenant's token, and ours beside it.
+    """
+
+    def __init__(
+        self, site: Site, theirs: Services, context: ctx.Context
+    ) -> None:
+        self._site = site
+        self._project_id = context.project_id
+        known = made.Made(self._find_kind)
+        self._compute = Compute(theirs.compute, known, site.secrets)
+        self._volume = BlockStorage(
+            theirs.volume,
+            known,
+            site.secrets,
+            pins=site.options.pin_volumes,
+        )
+        self._network = Networking(theirs.network, context.project_id, known)
+        self._images = theirs.image
+        self._capacity = Capacity(
+            site, reservation.Tenant(context.project_id, context.user_id)
+        )
+
+    # -- what is there ----------------------------------------------------
+
+    def resolve(self, wanted: spec.GroupSpec) -> model.Resolution:
+        sources = resolution.Sources(
+            self._compute, self._volume, self._network, self._images
+        )
+        resolver = resolution.Resolver(sources, self._project_id)
+        found = resolver.resolve(wanted)
+        self._capacity.remember(resolver.needs)
+        return found
+
+    def snapshot(
+        self, demands: Sequence[placement.Demand]
+    ) -> tuple[placement.Snapshot, tuple[placement.Demand, ...]]:
+        return self._capacity.snapshot(demands)
+
+    # -- the hold ---------------------------------------------------------
+
+    def reserve(self, holds: Sequence[model.Hold]) -> None:
+        self._capacity.reserve(holds)
+
+    def release(self, hold_ids: Iterable[str]) -> None:
+        reservation.release(self._site.services.placement, tuple(hold_ids))
+
+    def find_holds(self, hold_ids: Iterable[str]) -> frozenset[str]:
+        return reservation.find(self._site.services.placement, hold_ids)
+
+    # -- networks ---------------------------------------------------------
+
+    def ensure_network(
+        self, owner: model.Owner, name: str, wanted: spec.NetworkSpec
+    ) -> str:
+        return self._network.ensure_network(owner, name, wanted)
+
+    def ensure_subnet(
+        self,
+        owner: model.Owner,
+        name: str,
+        network_id: str,
+        wanted: spec.SubnetSpec,
+    ) -> str:
+        return self._network.ensure_subnet(owner, name, network_id, wanted)
+
+    def ensure_router(
+        self,
+        owner: model.Owner,
+        name: str,
+        external_network_id: str,
+        subnet_ids: Sequence[str],
+    ) -> str:
+        return self._network.ensure_router(
+            owner, name, external_network_id, subnet_ids
+        )
+
+    def ensure_port(
+        self, owner: model.Owner, wanted: model.PortRequest
+    ) -> model.Port:
+        return self._network.ensure_port(owner, wanted)
+
+    def ensure_floating_ip(
+        self, owner: model.Owner, external_network_id: str, port_id: str
+    ) -> model.FloatingIp:
+        return self._network.ensure_floating_ip(
+            owner, external_network_id, port_id
+        )
+
+    # -- volumes and servers ----------------------------------------------
+
+    def ensure_volume(
+        self, owner: model.Owner, wanted: model.VolumeRequest
+    ) -> str:
+        return self._volume.ensure(owner, wanted)
+
+    def volume_state(self, volume_id: str) -> model.VolumeState:
+        return self._volume.state(volume_id)
+
+    def ensure_server(
+        self, owner: model.Owner, wanted: model.ServerRequest
+    ) -> str:
+        return self._compute.ensure(owner, wanted)
+
+    def is_claimed(self, server_id: str) -> bool:
+        service = self._site.services.placement
+        return bool(reservation.allocations(service, server_id))
+
+    def server_state(self, server_id: str) -> model.ServerState:
+        """Return the state; the host is known once the server is ready.
+
+        Nova tells the host to administrators only; placement tells us.
+        """
+        state = self._compute.state(server_id)
+        if state.progress is model.Progress.READY:
+            host = self._capacity.host_of(server_id)
+            return dataclasses.replace(state, host=host)
+        if state.reason is not None:
+            self._site.hosts()  # so that their names are known as secrets
+            reason = self._site.secrets.strip(state.reason)
+            return dataclasses.replace(state, reason=reason)
+        return state
+
+    def attach_volume(
+        self, server_id: str, volume_id: str, device: str | None
+    ) -> None:
+        self._compute.attach(server_id, volume_id, device)
+
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        self._compute.detach(server_id, volume_id)
+
+    # -- removal ----------------------------------------------------------
+
+    def find(
+        self,
+        cluster_id: str,
+        member: str | None = None,
+        kinds: Collection[model.Kind] | None = None,
+    ) -> tuple[model.Thing, ...]:
+        return tuple(
+            thing
+            for kind in model.Kind
+            if kinds is None or kind in kinds
+            for thing in self._find_kind(kind, cluster_id)
+            if member is None or thing.owner.member == member
+        )
+
+    def _find_kind(
+        self, kind: model.Kind, cluster_id: str
+    ) -> tuple[model.Thing, ...]:
+        if kind is model.Kind.SERVER:
+            return self._compute.find(cluster_id)
+        if kind is model.Kind.VOLUME:
+            return self._volume.find(cluster_id)
+        return self._network.find(kind, cluster_id)
+
+    def delete(self, thing_kind: model.Kind, thing_id: str) -> None:
+        if thing_kind is model.Kind.SERVER:
+            self._compute.delete(thing_id)
+        elif thing_kind is model.Kind.VOLUME:
+            self._volume.delete(thing_id)
+        else:
+            self._network.delete(thing_kind, thing_id)
+
+    def is_gone(self, thing_kind: model.Kind, thing_id: str) -> bool:
+        if thing_kind is model.Kind.SERVER:
+            # Nova gives the room back a moment after the server is gone.
+            return self._compute.show(thing_id) is None and not (
+                self.is_claimed(thing_id)
+            )
+        if thing_kind is model.Kind.VOLUME:
+            return self._volume.is_gone(thing_id)
+        return self._network.is_gone(thing_kind, thing_id)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers, made in nova on the host that was chosen for them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from heat_vcluster.cloud import model
+from heat_vcluster.cloud.openstack import errors, made, tags
+from heat_vcluster.cloud.openstack.session import Service
+
+#: The fault of a server whose host had no room left, or was disabled.
+NO_HOST = 'No valid host was found'
+BUILDING = frozenset({'BUILD', 'UNKNOWN'})
+GONE = frozenset({'DELETED', 'SOFT_DELETED'})
+VOLUMES = 'os-extended-volumes:volumes_attached'
+
+
+class Compute:
+    """Nova for one tenant, with the right to choose the host."""
+
+    def __init__(
+        self, service: Service, known: made.Made, secrets: errors.Secrets
+    ) -> None:
+        self._service = service
+        self._made = known
+        self._secrets = secrets
+
+    # -- making -----------------------------------------------------------
+
+    def ensure(self, owner: model.Owner, wanted: model.ServerRequest) -> str:
+        self._secrets.add(frozenset({wanted.host}))
+        body = {'server': _body(owner, wanted)}
+        found = self._made.ensure(
+            model.Kind.SERVER,
+            owner,
+            self._usable,
+            lambda: self._create(body),
+        )
+        return str(found['id'])
+
+    def _create(self, body: Mapping[str, Any]) -> made.Body:
+        found: made.Body = self._service.post('/servers', body)['server']
+        return found
+
+    def _usable(self, server_id: str) -> made.Body | None:
+        """Return the server, unless it has failed or is being deleted."""
+        found = self.show(server_id)
+        if found is None or found['status'] in {'ERROR', *GONE}:
+            return None
+        if found.get('OS-EXT-STS:task_state') == 'deleting':
+            return None
+        return found
+
+    def attach(
+        self, server_id: str, volume_id: str, device: str | None
+    ) -> None:
+        if volume_id in self._attachments(server_id):
+            return
+        wanted = {'volumeId': volume_id}
+        if device:
+            wanted['device'] = device
+        self._service.post(
+            f'/servers/{server_id}/os-volume_attachments',
+            {'volumeAttachment': wanted},
+        )
+
+    def detach(self, server_id: str, volume_id: str) -> None:
+        self._service.delete(
+            f'/servers/{server_id}/os-volume_attachments/{volume_id}'
+        )
+
+    def _attachments(self, server_id: str) -> frozenset[str]:
+        body = self._service.get(f'/servers/{server_id}/os-volume_attachments')
+        return frozenset(one['volumeId'] for one in body['volumeAttachments'])
+
+    # -- seeing -----------------------------------------------------------
+
+    def state(self, server_id: str) -> model.ServerState:
+        """Return the state; ``host`` is not told by nova to tenants."""
+        found = self.show(server_id)
+        if found is None or found['status'] in GONE:
+            return model.ServerState(model.Progress.GONE, 'DELETED')
+        status = found['status']
+        attached = frozenset(one['id'] for one in found.get(VOLUMES, ()))
+        if status == 'ERROR':
+            words = (found.get('fault') or {}).get('message') or ''
+            return model.ServerState(
+                model.Progress.FAILED,
+                status,
+                self._secrets.strip(words.strip() or 'the server failed'),
+                no_valid_host=words.startswith(NO_HOST),
+                attached=attached,
+            )
+        building = status in BUILDING
+        progress = (
+            model.Progress.BUILDING if building else model.Progress.READY
+        )
+        return model.ServerState(progress, status, attached=attached)
+
+    def show(self, server_id: str) -> made.Body | None:
+        try:
+            found: made.Body = self._service.get(f'/servers/{server_id}')[
+                'server'
+            ]
+        except errors.NotFound:
+            return None
+        return found
+
+    # -- finding and removing ---------------------------------------------
+
+    def find(self, cluster_id: str) -> tuple[model.Thing, ...]:
+        items = self._service.pages(
+            '/servers/detail', 'servers', tags=tags.cluster_tag(cluster_id)
+        )
+        owned = (
+            (item['id'], tags.from_metadata(item['metadata']))
+            for item in items
+        )
+        return tuple(
+            model.Thing(model.Kind.SERVER, server_id, owner)
+            for server_id, owner in owned
+            if owner is not None and owner.cluster_id == cluster_id
+        )
+
+    def delete(self, server_id: str) -> None:
+        self._service.delete(f'/servers/{server_id}')
+
+    # -- what exists ------------------------------------------------------
+
+    def flavors(self) -> list[dict[str, Any]]:
+        return self._service.pages('/flavors/detail', 'flavors')
+
+    def keys(self) -> frozenset[str]:
+        items = self._service.get('/os-keypairs')['keypairs']
+        return frozenset(item['keypair']['name'] for item in items)
+
+    def zones(self) -> frozenset[str]:
+        body = self._service.get('/os-availability-zone')
+        return frozenset(
+            zone['zoneName'] for zone in body['availabilityZoneInfo']
+        )
+
+    def limits(self) -> Mapping[str, int]:
+        found: Mapping[str, int] = self._service.get('/limits')['limits'][
+            'absolute'
+        ]
+        return found
+
+
+def _body(owner: model.Owner, wanted: model.ServerRequest) -> dict[str, Any]:
+    asked = wanted.spec
+    server = {
+        'name': wanted.name,
+        'flavorRef': wanted.flavor_id,
+        'hypervisor_hostname': wanted.host,
+        'networks': [{'port': port} for port in wanted.port_ids] or 'none',
+        'imageRef': wanted.image_id,
+        'block_device_mapping_v2': _boot_volume(wanted.boot_volume_id),
+        'key_name': asked.key_name,
+        'user_data': _encode(asked.user_data),
+        'config_drive': asked.config_drive,
+        'availability_zone': asked.availability_zone,
+        'metadata': {**asked.metadata, **tags.metadata(owner)},
+        'tags': list(
+            dict.fromkeys([*asked.tags, tags.cluster_tag(owner.cluster_id)])
+        ),
+    }
+    return {k: v for k, v in server.items() if v is not None}
+
+
+def _boot_volume(volume_id: str | None) -> list[dict[str, Any]] | None:
+    if volume_id is None:
+        return None
+    return [
+        {
+            'uuid': volume_id,
+            'boot_index': 0,
+            'source_type': 'volume',
+            'destination_type': 'volume',
+            # It is a member of its own, and goes when the cluster goes.
+            'delete_on_termination': False,
+        }
+    ]
+
+
+def _encode(text: str | None) -> str | None:
+    if text is None:
+        return None
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a cluster already has, so that nothing of it is made twice."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from heat_vcluster.cloud import model
+from heat_vcluster.cloud.openstack import errors
+
+LOG = logging.getLogger(__name__)
+
+Body = Mapping[str, Any]
+TRIES = 3
+
+
+class Made:
+    """Lookup-or-create by owner, for one cloud opened for one run.
+
+    The things of a cluster are listed once per kind. From then on whoever
+    runs the cluster is the only one who makes any, so a miss needs no call;
+    a hit is looked at again, as the thing may be gone. After an answer that
+    leaves open whether something was made, the list is read anew.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[model.Kind, str], Iterable[model.Thing]],
+    ) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._lists: dict[tuple[model.Kind, str], dict[model.Owner, str]] = {}
+
+    def ensure(
+        self,
+        kind: model.Kind,
+        owner: model.Owner,
+        look: Callable[[str], Body | None],
+        create: Callable[[], Body],
+    ) -> Body:
+        """Return the body of the owner's thing.
+
+        ``look`` returns the body of a thing by id, or None if that thing
+        does not count (any more).
+        """
+        for attempt in range(TRIES):
+            known = self._find(kind, owner)
+            body = look(known) if known else None
+            if body is not None:
+                return body
+            try:
+                body = create()
+            except errors.Unclear as error:
+                if attempt == TRIES - 1:
+                    raise
+                LOG.info('Unclear whether %s was made: %s', owner, error)
+                self._forget(kind, owner.cluster_id)
+            else:
+                self._add(kind, owner, body['id'])
+                return body
+        raise AssertionError('the last try returns or raises')
+
+    def _find(self, kind: model.Kind, owner: model.Owner) -> str | None:
+        with self._lock:
+            known = self._lists.get((kind, owner.cluster_id))
+        if known is None:
+            found = self._ask(kind, owner.cluster_id)
+            known = {thing.owner: thing.id for thing in found}
+            with self._lock:
+                key = (kind, owner.cluster_id)
+                known = self._lists.setdefault(key, known)
+        return known.get(owner)
+
+    def _add(
+        self, kind: model.Kind, owner: model.Owner, thing_id: str
+    ) -> None:
+        with self._lock:
+            known = self._lists.setdefault((kind, owner.cluster_id), {})
+            known[owner] = thing_id
+
+    def _forget(self, kind: model.Kind, cluster_id: str) -> None:
+        with self._lock:
+            self._lists.pop((kind, cluster_id), None)

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks, subnets, routers, ports and floating IPs, made in neutron."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import model
+from heat_vcluster.cloud.openstack import errors, made, tags
+from heat_vcluster.cloud.openstack.session import Service
+from heat_vcluster.spec import model as spec
+
+#: Kind -> (resource, collection) as neutron names them.
+NAMES = {
+    model.Kind.FLOATING_IP: ('floatingip', 'floatingips'),
+    model.Kind.PORT: ('port', 'ports'),
+    model.Kind.ROUTER: ('router', 'routers'),
+    model.Kind.SUBNET: ('subnet', 'subnets'),
+    model.Kind.NETWORK: ('network', 'networks'),
+}
+BULK_TAGS = 'tag-ports-during-bulk-creation'
+INTERFACE = 'network:router_interface'
+
+
+class Networking:
+    """Neutron for one tenant."""
+
+    def __init__(
+        self, service: Service, project_id: str, known: made.Made
+    ) -> None:
+        self._service = service
+        self._project_id = project_id
+        self._made = known
+        self._extensions: frozenset[str] | None = None
+
+    # -- making -----------------------------------------------------------
+
+    def ensure_network(
+        self, owner: model.Owner, name: str, wanted: spec.NetworkSpec
+    ) -> str:
+        body: dict[str, Any] = {'name': name}
+        if wanted.mtu is not None:
+            body['mtu'] = wanted.mtu
+        if wanted.port_security is not None:
+            body['port_security_enabled'] = wanted.port_security
+        return str(self._ensure(model.Kind.NETWORK, owner, body)['id'])
+
+    def ensure_subnet(
+        self,
+        owner: model.Owner,
+        name: str,
+        network_id: str,
+        wanted: spec.SubnetSpec,
+    ) -> str:
+        body: dict[str, Any] = {
+            'name': name,
+            'network_id': network_id,
+            'cidr': wanted.cidr,
+            'ip_version': ipaddress.ip_network(wanted.cidr).version,
+            'enable_dhcp': wanted.dhcp,
+        }
+        if wanted.no_gateway:
+            body['gateway_ip'] = None
+        elif wanted.gateway is not None:
+            body['gateway_ip'] = wanted.gateway
+        if wanted.dns:
+            body['dns_nameservers'] = list(wanted.dns)
+        if wanted.allocation_pools:
+            body['allocation_pools'] = [
+                {'start': start, 'end': end}
+                for start, end in wanted.allocation_pools
+            ]
+        return str(self._ensure(model.Kind.SUBNET, owner, body)['id'])
+
+    def ensure_router(
+        self,
+        owner: model.Owner,
+        name: str,
+        external_network_id: str,
+        subnet_ids: Sequence[str],
+    ) -> str:
+        gateway = {'network_id': external_network_id}
+        body = {'name': name, 'external_gateway_info': gateway}
+        router = str(self._ensure(model.Kind.ROUTER, owner, body)['id'])
+        connected = {
+            fixed['subnet_id']
+            for port in self._interfaces(router)
+            for fixed in port['fixed_ips']
+        }
+        for subnet in subnet_ids:
+            if subnet not in connected:
+                self._service.put(
+                    f'/v2.0/routers/{router}/add_router_interface',
+                    {'subnet_id': subnet},
+                )
+        return router
+
+    def ensure_port(
+        self, owner: model.Owner, wanted: model.PortRequest
+    ) -> model.Port:
+        body: dict[str, Any] = {
+            'name': wanted.name,
+            'network_id': wanted.network_id,
+        }
+        if wanted.fixed_ip:
+            body['fixed_ips'] = [{'ip_address': wanted.fixed_ip}]
+        if wanted.port_security is not None:
+            body['port_security_enabled'] = wanted.port_security
+        if wanted.port_security is False:
+            # Neutron would give it the default group, and refuse itself.
+            body['security_groups'] = []
+        elif wanted.security_group_ids is not None:
+            body['security_groups'] = list(wanted.security_group_ids)
+        port = self._ensure(model.Kind.PORT, owner, body)
+        addresses = tuple(fixed['ip_address'] for fixed in port['fixed_ips'])
+        return model.Port(port['id'], addresses, port['mac_address'])
+
+    def ensure_floating_ip(
+        self, owner: model.Owner, external_network_id: str, port_id: str
+    ) -> model.FloatingIp:
+        body = {
+            'floating_network_id': external_network_id,
+            'port_id': port_id,
+        }
+        found = self._ensure(model.Kind.FLOATING_IP, owner, body)
+        if found['port_id'] != port_id:
+            # Its port was made again after it.
+            self._service.put(
+                f'/v2.0/floatingips/{found["id"]}',
+                {'floatingip': {'port_id': port_id}},
+            )
+        return model.FloatingIp(found['id'], found['floating_ip_address'])
+
+    def _ensure(
+        self, kind: model.Kind, owner: model.Owner, body: Mapping[str, Any]
+    ) -> made.Body:
+        marked = {**body, 'description': tags.description(owner)}
+        return self._made.ensure(
+            kind,
+            owner,
+            lambda thing_id: self._show(kind, thing_id),
+            lambda: self._create(kind, owner, marked),
+        )
+
+    def _create(
+        self, kind: model.Kind, owner: model.Owner, body: Mapping[str, Any]
+    ) -> made.Body:
+        one, many = NAMES[kind]
+        names = tags.network_tags(owner)
+        if kind is model.Kind.PORT and BULK_TAGS in self._known_extensions():
+            bulk = {many: [{**body, 'tags': names}]}
+            found: made.Body = self._service.post(f'/v2.0/{many}', bulk)[many][
+                0
+            ]
+            return found
+        found = self._service.post(f'/v2.0/{many}', {one: body})[one]
+        self._service.put(f'/v2.0/{many}/{found["id"]}/tags', {'tags': names})
+        return found
+
+    def _known_extensions(self) -> frozenset[str]:
+        if self._extensions is None:
+            body = self._service.get('/v2.0/extensions')
+            self._extensions = frozenset(
+                extension['alias'] for extension in body['extensions']
+            )
+        return self._extensions
+
+    # -- finding and removing ---------------------------------------------
+
+    def find(
+        self, kind: model.Kind, cluster_id: str
+    ) -> tuple[model.Thing, ...]:
+        _, many = NAMES[kind]
+        items = self._service.pages(
+            f'/v2.0/{many}',
+            many,
+            project_id=self._project_id,
+            fields=['id', 'description'],
+        )
+        owned = (
+            (item['id'], tags.from_description(item.get('description')))
+            for item in items
+        )
+        return tuple(
+            model.Thing(kind, thing_id, owner)
+            for thing_id, owner in owned
+            if owner is not None and owner.cluster_id == cluster_id
+        )
+
+    def delete(self, kind: model.Kind, thing_id: str) -> None:
+        if kind is model.Kind.ROUTER:
+            self._clear_router(thing_id)
+        self._service.delete(f'/v2.0/{NAMES[kind][1]}/{thing_id}')
+
+    def _clear_router(self, router: str) -> None:
+        for port in self._interfaces(router):
+            try:
+                self._service.put(
+                    f'/v2.0/routers/{router}/remove_router_interface',
+                    {'port_id': port['id']},
+                )
+            except errors.NotFound:
+                continue
+
+    def _interfaces(self, router: str) -> list[dict[str, Any]]:
+        ports = self._service.pages('/v2.0/ports', 'ports', device_id=router)
+        return [
+            port
+            for port in ports
+            if port['device_owner'].startswith(INTERFACE)
+        ]
+
+    def is_gone(self, kind: model.Kind, thing_id: str) -> bool:
+        return self._show(kind, thing_id) is None
+
+    def _show(self, kind: model.Kind, thing_id: str) -> made.Body | None:
+        one, many = NAMES[kind]
+        try:
+            found: made.Body = self._service.get(f'/v2.0/{many}/{thing_id}')[
+                one
+            ]
+        except errors.NotFound:
+            return None
+        return found
+
+    # -- what exists ------------------------------------------------------
+
+    def networks(self) -> list[dict[str, Any]]:
+        return self._service.pages('/v2.0/networks', 'networks')
+
+    def security_groups(self) -> list[dict[str, Any]]:
+        return self._service.pages(
+            '/v2.0/security-groups',
+            'security_groups',
+            fields=['id', 'name', 'project_id'],
+        )
+
+    def quotas(self) -> Mapping[str, Mapping[str, int]]:
+        """Return resource -> limit and used; empty if not ours to read."""
+        try:
+            body = self._service.get(
+                f'/v2.0/quotas/{self._project_id}/details.json'
+            )
+        except (exception.CloudForbidden, errors.NotFound):
+            return {}
+        found: Mapping[str, Mapping[str, int]] = body['quota']
+        return found

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the services are spoken to: identities, versions, retries, errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from keystoneauth1 import adapter, service_token
+from keystoneauth1 import exceptions as ka
+from keystoneauth1 import session as ks
+
+from heat_vcluster import exception
+from heat_vcluster.cloud.openstack import errors, settings
+
+LOG = logging.getLogger(__name__)
+
+RETRIABLE = (429, 503)
+ATTEMPTS = 5
+#: Repeating one of these changes nothing that the first did not.
+SAFE = frozenset({'GET', 'PUT', 'DELETE', 'HEAD'})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Api:
+    """A service as we use it: which version of which API.
+
+    ``major`` None: the endpoint in the catalog is used as it stands.
+    """
+
+    name: str
+    type: str
+    major: str | None
+    microversion: str | None = None
+
+
+# Placement 1.39: consumer types (1.38) and traits by any-of.
+PLACEMENT = Api('placement', 'placement', None, '1.39')
+# Nova 2.90: the chosen host (2.74), extra specs in flavors (2.61).
+COMPUTE = Api('nova', 'compute', '2.1', '2.90')
+# Cinder 3.59: pools by volume type (3.35), user messages (3.3).
+VOLUME = Api('cinder', 'block-storage', '3', '3.59')
+NETWORK = Api('neutron', 'network', '2')
+IMAGE = Api('glance', 'image', '2')
+
+
+class Service:
+    """One service, by one identity. May be shared by threads."""
+
+    def __init__(
+        self,
+        api: Api,
+        session: ks.Session,
+        options: settings.Settings,
+        secrets: errors.Secrets,
+    ) -> None:
+        self.name = api.name
+        self._secrets = secrets
+        self._timeout = options.request_timeout
+        self._adapter = adapter.Adapter(
+            session,
+            service_type=api.type,
+            interface=options.interface,
+            region_name=options.region,
+            version=api.major,
+            default_microversion=api.microversion,
+            user_agent='heat-vcluster',
+        )
+
+    def get(self, path: str, **params: Any) -> Any:
+        """Return the body of ``GET path``, read from JSON."""
+        return self.call('GET', path, params=params)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self.call('POST', path, json=body)
+
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self.call('PUT', path, json=body)
+
+    def delete(self, path: str) -> bool:
+        """Tell whether there was something to delete."""
+        try:
+            self.call('DELETE', path)
+        except errors.NotFound:
+            return False
+        return True
+
+    def call(self, method: str, path: str, **kwargs: Any) -> Any:
+        """Send one request; return the body of the answer, None if empty.
+
+        Answers 429 and 503 are always asked again, lost connections only
+        where repeating is safe. Raises CloudError; ``errors.Unclear`` means
+        that the request may have been carried out.
+        """
+        for attempt in range(ATTEMPTS):
+            last = attempt == ATTEMPTS - 1
+            try:
+                answer = self._send(method, path, **kwargs)
+            except errors.Unclear:
+                if last or method not in SAFE:
+                    raise
+            else:
+                if answer.status_code < 400:
+                    return answer.json() if answer.content else None
+                if last or answer.status_code not in RETRIABLE:
+                    raise errors.translate(self.name, answer, self._secrets)
+            time.sleep(random.uniform(0.5, 1.0) * 2**attempt / 4)  # noqa: S311
+        raise AssertionError('the last attempt returns or raises')
+
+    def _send(self, method: str, path: str, **kwargs: Any) -> Any:
+        try:
+            return self._adapter.request(
+                path,
+                method,
+                raise_exc=False,
+                timeout=self._timeout,
+                # Bodies hold user data, which may hold secrets.
+                log=False,
+                **kwargs,
+            )
+        except (ka.ConnectionError, ka.ConnectTimeout) as error:
+            LOG.info('%s %s %s: %s', self.name, method, path, error)
+            raise errors.Unclear(self.name, 'it does not answer') from error
+        except (ka.Unauthorized, ka.AuthorizationFailure) as error:
+            raise exception.CloudForbidden(
+                self.name, 'the credentials are not accepted'
+            ) from error
+        except ka.ClientException as error:
+            LOG.warning('%s %s %s: %s', self.name, method, path, error)
+            raise exception.CloudError(
+                self.name, f'cannot be reached ({type(error).__name__})'
+            ) from error
+
+    def pages(self, path: str, key: str, **params: Any) -> list[Any]:
+        """Return all items of a list that is cut into pages.
+
+        The next page is asked for by the id of the last item, as nova,
+        cinder, neutron and glance all do.
+        """
+        items: list[Any] = []
+        while True:
+            body = self.get(path, **params)
+            items.extend(body[key])
+            if not _has_more(body, key):
+                return items
+            params['marker'] = items[-1]['id']
+
+
+def _has_more(body: Mapping[str, Any], key: str) -> bool:
+    links = body.get(f'{key}_links', ())
+    return bool(body.get('next')) or any(
+        link.get('rel') == 'next' for link in links
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Services:
+    """All services by one identity."""
+
+    compute: Service
+    volume: Service
+    network: Service
+    image: Service
+    placement: Service
+
+    @classmethod
+    def of(
+        cls,
+        session: ks.Session,
+        options: settings.Settings,
+        secrets: errors.Secrets,
+    ) -> Services:
+        return cls(
+            *(
+                Service(api, session, options, secrets)
+                for api in (COMPUTE, VOLUME, NETWORK, IMAGE, PLACEMENT)
+            )
+        )
+
+
+def tenant_session(
+    auth: Any, service: ks.Session, discovery: dict[str, Any]
+) -> ks.Session:
+    """Return a session whose requests carry both tokens.
+
+    ``auth``: a keystoneauth session, or an openstacksdk connection. The
+    token of the service lets the tenant's expired token pass during a long
+    create, and carries the right to choose a host. ``discovery`` is what
+    is already known of the services' versions, and is added to.
+    """
+    user = getattr(auth, 'session', None)
+    if not isinstance(user, ks.Session):
+        user = auth
+    if not isinstance(user, ks.Session) or user.auth is None:
+        raise exception.InvalidConfiguration(
+            'the context holds no keystoneauth session to act with'
+        )
+    return ks.Session(
+        auth=service_token.ServiceTokenAuthWrapper(user.auth, service.auth),
+        verify=user.verify,
+        cert=user.cert,
+        timeout=user.timeout,
+        discovery_cache=discovery,
+    )
