@@ -37,10 +37,15 @@ class ClusterFailed(heat_exception.Error):
 
 @dataclasses.dataclass(slots=True)
 class Removal:
-    """A delete on its way: until when to wait, how often it was asked for."""
+    """A delete on its way.
+
+    ``overtaken`` is the time of an ERROR that was there when the delete was
+    asked for, and says nothing about it.
+    """
 
     deadline: float  # as time.monotonic()
-    attempts: int = 1
+    attempts: int
+    overtaken: str | None
 
 
 class Cluster(resource.Resource):
@@ -52,6 +57,9 @@ class Cluster(resource.Resource):
     """
 
     default_client_name = 'vcluster'
+
+    #: Members are called after it, and names end at 255 characters.
+    physical_resource_name_limit = 180
 
     PROPERTIES = (NAME, INSTANCES, GROUPS, TIMEOUTS) = (
         'name',
@@ -237,42 +245,55 @@ class Cluster(resource.Resource):
     # Delete
 
     def handle_delete(self) -> Removal | None:
-        if not self._ask_to_delete():
-            return None
         seconds = self._timeout(self.DELETE_TIMEOUT)
-        return Removal(deadline=time.monotonic() + seconds)
+        return self._remove(time.monotonic() + seconds, attempts=1)
 
     def check_delete_complete(self, removal: Removal | None) -> bool:
         if removal is None:
             return True
-        try:
-            view = self.client().show(self.resource_id)
-        except exception.ClusterNotFound:
+        view = self._view_if_any()
+        if view is None:
             return True
-        if view['status'] == Status.ERROR:
-            self._ask_again(removal, view)
-        elif time.monotonic() > removal.deadline:
+        if _is_news(view, removal):
+            return self._ask_again(removal, view)
+        if time.monotonic() > removal.deadline:
             raise ClusterFailed(
                 f'The cluster is still {view["status"]}; its removal goes on'
             )
         return False
 
-    def _ask_again(self, removal: Removal, view: client.View) -> None:
-        """Repeat a delete: a build it met has ended, or things are left."""
+    def _ask_again(self, removal: Removal, view: client.View) -> bool:
+        """Repeat a delete: the build it met has ended, or things are left."""
         if removal.attempts >= DELETE_ATTEMPTS:
             raise ClusterFailed(_failure(view))
-        removal.attempts += 1
-        self._ask_to_delete()
+        again = self._remove(removal.deadline, removal.attempts + 1)
+        if again is None:
+            return True
+        removal.attempts = again.attempts
+        removal.overtaken = again.overtaken
+        return False
 
-    def _ask_to_delete(self) -> bool:
-        """Begin a delete; tell whether there is anything to wait for."""
+    def _remove(self, deadline: float, attempts: int) -> Removal | None:
+        """Ask for the removal; None if there is nothing to wait for."""
+        self._ask_to_delete()
+        view = self._view_if_any()
+        if view is None:
+            return None
+        is_error = view['status'] == Status.ERROR
+        overtaken = view['updated_at'] if is_error else None
+        return Removal(deadline, attempts, overtaken)
+
+    def _ask_to_delete(self) -> None:
+        if self.resource_id is not None:
+            with self.client_plugin().ignore_not_found:
+                self.client().delete(self.resource_id)
+
+    def _view_if_any(self) -> client.View | None:
         if self.resource_id is None:
-            return False
-        try:
-            self.client().delete(self.resource_id)
-        except exception.ClusterNotFound:
-            return False
-        return True
+            return None
+        with self.client_plugin().ignore_not_found:
+            return self._show_resource()
+        return None
 
     # Other actions
 
@@ -294,13 +315,8 @@ class Cluster(resource.Resource):
 
     def needs_replace_failed(self) -> bool:
         """Keep a cluster that did come up although Heat lost sight of it."""
-        if self.resource_id is None:
-            return True
-        try:
-            view = self.client().show(self.resource_id)
-        except exception.ClusterNotFound:
-            return True
-        return bool(view['status'] != Status.ACTIVE)
+        view = self._view_if_any()
+        return view is None or view['status'] != Status.ACTIVE
 
     # Attributes
 
@@ -321,6 +337,12 @@ class Cluster(resource.Resource):
 
     def _timeout(self, action: str) -> int:
         return int(self.properties[self.TIMEOUTS][action])
+
+
+def _is_news(view: client.View, removal: Removal) -> bool:
+    """Tell whether the cluster went into ERROR since the delete."""
+    is_error = view['status'] == Status.ERROR
+    return is_error and view['updated_at'] != removal.overtaken
 
 
 def _failure(view: client.View) -> str:

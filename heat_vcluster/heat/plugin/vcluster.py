@@ -6,6 +6,7 @@ altogether if one of them cannot be imported. So nothing is imported here
 until Heat asks for the types, and a failure then only leaves ours out.
 """
 
+import importlib
 import logging
 
 LOG = logging.getLogger('heat_vcluster.heat')
@@ -15,10 +16,8 @@ def available_resource_mapping() -> dict[str, type]:
     """Name -> class, or nothing if the package cannot be used here."""
     try:
         # The client comes first: a type without it would be of no use.
-        from heat_vcluster.heat import (
-            clients,  # noqa: F401
-            resources,
-        )
+        importlib.import_module('heat_vcluster.heat.clients')
+        resources = importlib.import_module('heat_vcluster.heat.resources')
     except ImportError as error:
         LOG.warning(
             'OS::VCluster::Cluster is not available: %s. Install '
@@ -27,4 +26,5 @@ def available_resource_mapping() -> dict[str, type]:
             error,
         )
         return {}
-    return resources.resource_mapping()
+    mapping: dict[str, type] = resources.resource_mapping()
+    return mapping

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Heat, with our plugin loaded, and a service that obeys the test."""
+
+from __future__ import annotations
+
+import copy
+import logging
+
+import fixtures
+from oslo_config import cfg
+from oslotest import base
+
+from heat_vcluster import client, exception, spec
+from heat_vcluster.cmd import heat_plugin
+
+try:
+    from oslo_service import backend
+
+    backend.init_backend(backend.BackendType.THREADING)
+except ImportError:
+    pass
+
+from heat.common import template_format
+from heat.engine import resources as heat_resources
+from heat.engine import scheduler
+from heat.tests import utils as heat_utils
+
+TYPE = 'OS::VCluster::Cluster'
+
+HEAD = 'heat_template_version: 2021-04-16\n'
+
+PAIR = """
+resources:
+  cluster:
+    type: OS::VCluster::Cluster
+    properties:
+      instances:
+        - {name: net, type: network, spec: {subnets: [{cidr: 10.0.0.0/24}]}}
+        - {name: data, type: volume, spec: {size: 1}}
+        - name: db
+          type: server
+          spec:
+            image: cirros
+            flavor: small
+            networks: [net]
+            volumes: [data]
+      groups:
+        - name: together
+          spec: {policy: affinity, scope: rack}
+          members: [db, data]
+"""
+
+
+class ObedientClient(client.Client):
+    """Checks documents as the service does; the rest is as the test says.
+
+    ``script`` is the statuses that ``show`` will tell, one after the other;
+    the last one stays. GONE is no status: show raises ClusterNotFound.
+    """
+
+    GONE = 'GONE'
+
+    def __init__(self):
+        self.calls = []
+        self.documents = {}
+        self.updated_at = 0
+        self.script = ['ACTIVE']
+        self.reason = None
+        self.leftovers = []
+        self.refusal = None
+        self.members = {}
+
+    def validate(self, document):
+        self.calls.append('validate')
+        spec.load(document, scopes=('zone', 'rack', 'host'))
+
+    def plan(self, document):
+        raise AssertionError('Heat never asks for a plan')
+
+    def create(self, document, *, cluster_id=None, name=None, timeout=None):
+        self.calls.append('create')
+        spec.load(document)
+        self.timeout = timeout
+        self.documents[cluster_id] = copy.deepcopy(document)
+        if self.refusal:
+            raise self.refusal
+        return self._view(cluster_id, 'PLANNING')
+
+    def show(self, cluster_id):
+        self.calls.append('show')
+        status = self.script[0]
+        if self.script[1:]:
+            self.script.pop(0)
+            self.updated_at += 1
+        if status == self.GONE or cluster_id not in self.documents:
+            raise exception.ClusterNotFound(cluster_id)
+        return self._view(cluster_id, status)
+
+    def list(self):
+        raise AssertionError('Heat never asks for a list')
+
+    def delete(self, cluster_id):
+        self.calls.append('delete')
+        if cluster_id not in self.documents:
+            raise exception.ClusterNotFound(cluster_id)
+
+    def events(self, cluster_id, after=0):
+        raise AssertionError('Heat never asks for events')
+
+    def _view(self, cluster_id, status):
+        return {
+            'id': cluster_id,
+            'name': self.documents[cluster_id].get('name'),
+            'status': status,
+            'status_reason': self.reason,
+            'error_code': None,
+            'members': self.members,
+            'updated_at': str(self.updated_at),
+            'placement': None,
+            'leftovers': self.leftovers,
+        }
+
+
+def load_plugins():
+    """What heat-engine does first; it takes a while, once is enough."""
+    cfg.CONF.set_default('plugin_dirs', [str(heat_plugin.PLUGIN_DIR)])
+    heat_resources.initialise()
+
+
+class HeatTest(base.BaseTestCase):
+    def setUp(self):
+        super().setUp()
+        # Heat tells of each of its types.
+        logging.getLogger('heat').setLevel(logging.ERROR)
+        heat_utils.setup_dummy_db()
+        self.addCleanup(heat_utils.reset_dummy_db)
+        cfg.CONF.set_override('deferred_auth_method', 'password')
+        self.addCleanup(cfg.CONF.clear_override, 'deferred_auth_method')
+        load_plugins()
+        self.stacks = []
+        self.service = ObedientClient()
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'heat_vcluster.deploy.client', lambda context: self.service
+            )
+        )
+
+    def stack(self, body, **parameters):
+        """Parse a template (its head is added) into a stored stack."""
+        text = body if body.startswith('heat_template') else HEAD + body
+        stack = heat_utils.parse_stack(
+            template_format.parse(text),
+            params=parameters,
+            stack_name=f's{len(self.stacks)}',
+        )
+        self.stacks.append(stack)  # a resource holds its stack weakly
+        return stack
+
+    def cluster(self, body, **parameters):
+        return self.stack(body, **parameters)['cluster']
+
+    def run_task(self, task, **kwargs):
+        """Run one of a resource's tasks to its end, without waiting."""
+        scheduler.TaskRunner(task)(wait_time=0, **kwargs)

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import time
+
+from heat.common import exception as heat_exception
+from heat.engine import scheduler
+
+from heat_vcluster import exception
+from tests.unit.heat import base
+
+MEMBERS = {
+    'net': {
+        'id': 'n-1',
+        'type': 'network',
+        'status': 'ACTIVE',
+        'name': 'net',
+        'addresses': [],
+        'domains': {},
+    },
+    'data': {
+        'id': 'v-1',
+        'type': 'volume',
+        'status': 'ACTIVE',
+        'name': 'data',
+        'addresses': [],
+        'domains': {'rack': 'rack-1'},
+    },
+    'db': {
+        'id': 's-1',
+        'type': 'server',
+        'status': 'ACTIVE',
+        'name': 'db',
+        'addresses': ['10.0.0.7', '203.0.113.9'],
+        'domains': {'rack': 'rack-1', 'host': 'host-1'},
+    },
+}
+
+
+class CreateTest(base.HeatTest):
+    def setUp(self):
+        super().setUp()
+        self.resource = self.cluster(base.PAIR)
+
+    def test_the_document_goes_to_the_service_as_it_stands(self):
+        self.run_task(self.resource.create)
+        (document,) = self.service.documents.values()
+        written = self.resource.t._properties
+        self.assertEqual(written['instances'], document['instances'])
+        self.assertEqual(written['groups'], document['groups'])
+        self.assertTrue(document['name'].startswith('s0-cluster-'))
+        self.assertEqual(3600, self.service.timeout)
+
+    def test_the_id_is_kept_before_anything_can_go_wrong(self):
+        self.service.refusal = exception.CloudError('nova', 'no answer')
+        self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.create,
+        )
+        self.assertIn(self.resource.resource_id, self.service.documents)
+
+    def test_it_polls_until_the_cluster_is_active(self):
+        self.service.script = ['PLANNING', 'CREATING', 'CREATING', 'ACTIVE']
+        self.run_task(self.resource.create)
+        self.assertEqual(('CREATE', 'COMPLETE'), self.resource.state)
+        self.assertEqual(4, self.service.calls.count('show'))
+
+    def test_an_impossible_cluster_is_asked_for_once_only(self):
+        self.service.script = ['PLANNING', 'ERROR']
+        self.service.reason = 'No placement obeys these rules together: dbs'
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.create,
+        )
+        self.assertEqual(1, self.service.calls.count('create'))
+        self.assertEqual(('CREATE', 'FAILED'), self.resource.state)
+        self.assertEqual(
+            'ClusterFailed: resources.cluster: '
+            'No placement obeys these rules together: dbs',
+            str(failure),
+        )
+
+    def test_a_failure_is_told_after_the_rollback_and_names_the_rest(self):
+        self.service.script = ['CREATING', 'ROLLING_BACK', 'ERROR']
+        self.service.reason = 'member db: quota exceeded'
+        self.service.leftovers = [
+            {
+                'kind': 'volume',
+                'id': 'v-1',
+                'member': 'data',
+                'reason': 'in use',
+            }
+        ]
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.create,
+        )
+        self.assertIn('member db: quota exceeded\n', str(failure))
+        self.assertIn('left behind: data volume v-1 in use', str(failure))
+
+    def test_cancelling_stops_the_service(self):
+        self.service.script = ['CREATING']
+        runner = scheduler.TaskRunner(self.resource.create)
+        runner.start()
+        runner.step()
+        runner.cancel()
+        self.assertEqual('delete', self.service.calls[-1])
+
+    def test_running_out_of_time_stops_the_service(self):
+        self.service.script = ['CREATING']
+        runner = scheduler.TaskRunner(self.resource.create)
+        runner.start(timeout=0.2)
+        runner.step()
+        time.sleep(0.25)
+        self.assertRaises(scheduler.Timeout, runner.step)
+        self.assertEqual('delete', self.service.calls[-1])
+        self.assertEqual(('CREATE', 'FAILED'), self.resource.state)
+
+
+class TimeoutsTest(base.HeatTest):
+    def test_they_may_be_given(self):
+        resource = self.cluster(base.PAIR + '      timeouts: {create: 90}\n')
+        self.run_task(resource.create)
+        self.assertEqual(90, self.service.timeout)
+
+
+class DeleteTest(base.HeatTest):
+    def setUp(self):
+        super().setUp()
+        self.resource = self.cluster(base.PAIR)
+
+    def create(self):
+        self.run_task(self.resource.create)
+        self.service.calls.clear()
+
+    def test_it_waits_until_the_cluster_is_no_more(self):
+        self.create()
+        self.service.script = ['ACTIVE', 'DELETING', 'DELETING', 'GONE']
+        self.run_task(self.resource.delete)
+        self.assertEqual(
+            ['delete', 'show', 'show', 'show', 'show'], self.service.calls
+        )
+        self.assertEqual(('DELETE', 'COMPLETE'), self.resource.state)
+
+    def test_what_was_never_asked_for_needs_no_delete(self):
+        self.service.refusal = exception.CloudError('nova', 'no answer')
+        self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.create,
+        )
+        self.service.documents.clear()
+        self.run_task(self.resource.delete)
+        self.assertEqual(('DELETE', 'COMPLETE'), self.resource.state)
+
+    def test_an_id_that_was_not_stored_is_nothing_to_delete(self):
+        self.create()
+        self.resource.resource_id = None
+        self.run_task(self.resource.delete)
+        self.assertEqual([], self.service.calls)
+
+    def test_an_error_on_the_way_is_met_by_asking_again(self):
+        self.create()
+        self.service.script = ['ROLLING_BACK', 'ERROR', 'DELETING', 'GONE']
+        self.run_task(self.resource.delete)
+        self.assertEqual(2, self.service.calls.count('delete'))
+
+    def test_an_old_error_is_not_taken_for_an_answer(self):
+        self.create()
+        self.service.script = ['ERROR']
+        runner = scheduler.TaskRunner(self.resource.delete)
+        runner.start()
+        for _ in range(10):
+            self.assertFalse(runner.step())
+        self.service.script = ['DELETING', 'GONE']
+        runner.run_to_completion(wait_time=0)
+        self.assertEqual(1, self.service.calls.count('delete'))
+
+    def leave_a_port(self):
+        self.service.script = ['DELETING', 'ERROR'] * 3
+        self.service.reason = 'Not all could be removed'
+        self.service.leftovers = [
+            {'kind': 'port', 'id': 'p-1', 'member': 'db', 'reason': 'busy'}
+        ]
+        return self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.delete,
+        )
+
+    def test_what_stays_is_named(self):
+        self.create()
+        failure = self.leave_a_port()
+        self.assertIn('Not all could be removed', str(failure))
+        self.assertIn('left behind: db port p-1 busy', str(failure))
+        self.assertEqual(3, self.service.calls.count('delete'))
+
+    def test_a_failed_delete_can_be_repeated(self):
+        self.create()
+        self.leave_a_port()
+        self.service.script = ['ERROR', 'DELETING', 'GONE']
+        self.run_task(self.resource.delete)
+        self.assertEqual(('DELETE', 'COMPLETE'), self.resource.state)
+
+    def test_it_does_not_wait_for_ever(self):
+        resource = self.cluster(base.PAIR + '      timeouts: {delete: 1}\n')
+        self.run_task(resource.create)
+        self.service.script = ['DELETING']
+        runner = scheduler.TaskRunner(resource.delete)
+        runner.start()
+        time.sleep(1.1)
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure,
+            runner.run_to_completion,
+            wait_time=0,
+        )
+        self.assertIn('The cluster is still DELETING', str(failure))
+
+
+class UpdateTest(base.HeatTest):
+    def setUp(self):
+        super().setUp()
+        self.resource = self.cluster(base.PAIR)
+
+    def test_a_cluster_that_came_up_after_all_is_kept(self):
+        self.service.script = ['ERROR']
+        self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.create,
+        )
+        self.assertTrue(self.resource.needs_replace_failed())
+        self.service.script = ['ACTIVE']
+        self.assertFalse(self.resource.needs_replace_failed())
+        self.service.script = ['GONE']
+        self.assertTrue(self.resource.needs_replace_failed())
+
+    def test_a_check_tells_what_is_wrong(self):
+        self.run_task(self.resource.create)
+        self.service.members = MEMBERS
+        self.run_task(self.resource.check)
+        self.assertEqual(('CHECK', 'COMPLETE'), self.resource.state)
+        ill = dict(MEMBERS['db'], status='ERROR')
+        self.service.members = dict(MEMBERS, db=ill)
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.check,
+        )
+        self.assertIn('Member db is ERROR', str(failure))
+
+
+class AttributesTest(base.HeatTest):
+    def setUp(self):
+        super().setUp()
+        self.resource = self.cluster(base.PAIR)
+        self.service.members = MEMBERS
+
+    def attribute(self, *path):
+        return self.resource.FnGetAtt(*path)
+
+    def test_nothing_is_known_of_what_does_not_exist(self):
+        self.assertIsNone(self.attribute('members'))
+
+    def test_a_path_leads_into_the_members(self):
+        self.run_task(self.resource.create)
+        self.assertEqual(
+            '10.0.0.7', self.attribute('members', 'db', 'addresses', 0)
+        )
+        self.assertEqual(
+            'rack-1', self.attribute('members', 'data', 'domains', 'rack')
+        )
+        self.assertIsNone(self.attribute('members', 'nobody', 'id'))
+
+    def test_members_by_type(self):
+        self.run_task(self.resource.create)
+        self.assertEqual({'db': 's-1'}, self.attribute('servers'))
+        self.assertEqual({'data': 'v-1'}, self.attribute('volumes'))
+        self.assertEqual({'net': 'n-1'}, self.attribute('networks'))
+        self.assertEqual(
+            {'db': ['10.0.0.7', '203.0.113.9']}, self.attribute('addresses')
+        )
+        self.assertEqual('ACTIVE', self.attribute('status'))
+        self.assertEqual(
+            self.resource.resource_id, self.attribute('show')['id']
+        )
+
+    def test_they_are_never_stale(self):
+        self.run_task(self.resource.create)
+        self.attribute('status')
+        self.service.script = ['ERROR']
+        self.assertEqual('ERROR', self.attribute('status'))
+
+    def test_a_vanished_cluster_has_no_attributes(self):
+        self.run_task(self.resource.create)
+        self.service.script = ['GONE']
+        self.assertIsNone(self.attribute('members'))
+        self.assertRaises(
+            heat_exception.EntityNotFound, self.resource.get_live_state, {}
+        )

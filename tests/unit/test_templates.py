@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped templates, read by Heat itself and by our loader."""
+
+from pathlib import Path
+
+from heat_vcluster import load
+from tests.unit.heat import base
+
+TEMPLATES = Path(__file__).parents[2] / 'templates'
+
+
+class TemplatesTest(base.HeatTest):
+    def test_all_are_valid_with_their_defaults(self):
+        paths = sorted(TEMPLATES.glob('*.yaml'))
+        self.assertEqual(5, len(paths))
+        for path in paths:
+            stack = self.stack(path.read_text())
+            stack.validate()
+            self.assertTrue(stack.outputs, path)
+        self.assertEqual(['validate'] * 5, self.service.calls)
+
+    def spec(self, name, **parameters):
+        stack = self.stack((TEMPLATES / name).read_text(), **parameters)
+        self.run_task(stack['cluster'].create)
+        *_, document = self.service.documents.values()
+        return load(document)
+
+    def rules(self, spec):
+        return {
+            group.name: (group.policy, group.scope, set(group.members))
+            for group in spec.groups
+        }
+
+    def test_the_web_cluster_has_peers_apart_and_chains_together(self):
+        rules = self.rules(self.spec('web_cluster.yaml'))
+        self.assertEqual(
+            ('anti-affinity', 'rack', {'lb-0', 'lb-1'}), rules['lbs-apart']
+        )
+        self.assertEqual(
+            ('anti-affinity', 'rack', {'db-0', 'db-1'}), rules['dbs-apart']
+        )
+        self.assertEqual(
+            (
+                'affinity',
+                'rack',
+                {'lb-0', 'db-0', 'data-0', 'web-0', 'web-2'},
+            ),
+            rules['chain-0'],
+        )
+        self.assertEqual(
+            (
+                'affinity',
+                'rack',
+                {'lb-1', 'db-1', 'data-1', 'web-1', 'web-3'},
+            ),
+            rules['chain-1'],
+        )
+
+    def test_the_web_cluster_can_have_more_web_servers(self):
+        spec = self.spec(
+            'web_cluster.yaml', web_servers=10, web_servers_per_rack=4
+        )
+        spread = next(g for g in spec.groups if g.name == 'webs-spread')
+        self.assertEqual(10, len(spread.members))
+        self.assertEqual({'max_per_domain': 4}, dict(spread.options))
+
+    def test_each_counted_node_has_its_own_volume(self):
+        spec = self.spec('counted.yaml', nodes=3)
+        self.assertEqual(
+            ['data-0', 'data-1', 'data-2'],
+            [s.spec.volumes[0].volume.name for s in spec.of_type('server')],
+        )
+
+    def test_redundant_data_pairs_are_each_together_and_apart(self):
+        rules = self.rules(self.spec('redundant_data.yaml', scope='host'))
+        self.assertEqual(
+            {
+                'pair-0': ('affinity', 'host', {'db-0', 'data-0'}),
+                'pair-1': ('affinity', 'host', {'db-1', 'data-1'}),
+                'apart': ('anti-affinity', 'host', {'db-0', 'db-1'}),
+            },
+            rules,
+        )
