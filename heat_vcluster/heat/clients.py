@@ -19,14 +19,14 @@ class VClusterClientPlugin(client_plugin.ClientPlugin):
 
     def _create(self, version: str | None = None) -> client.Client:
         asking = self.context
-        return deploy.client(
-            context.Context(
-                project_id=asking.project_id,
-                user_id=asking.user_id,
-                auth=asking.keystone_session,
-                request_id=asking.request_id,
-            )
+        owner = context.Context(
+            project_id=asking.project_id,
+            user_id=asking.user_id,
+            auth=asking.keystone_session,
+            request_id=asking.request_id,
         )
+        ours: client.Client = deploy.client(owner)
+        return ours
 
     def is_not_found(self, ex: Any) -> bool:
         return isinstance(ex, exception.ClusterNotFound)

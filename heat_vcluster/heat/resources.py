@@ -316,7 +316,7 @@ class Cluster(resource.Resource):
     def needs_replace_failed(self) -> bool:
         """Keep a cluster that did come up although Heat lost sight of it."""
         view = self._view_if_any()
-        return view is None or view['status'] != Status.ACTIVE
+        return view is None or bool(view['status'] != Status.ACTIVE)
 
     # Attributes
 
@@ -341,8 +341,9 @@ class Cluster(resource.Resource):
 
 def _is_news(view: client.View, removal: Removal) -> bool:
     """Tell whether the cluster went into ERROR since the delete."""
-    is_error = view['status'] == Status.ERROR
-    return is_error and view['updated_at'] != removal.overtaken
+    if view['status'] != Status.ERROR:
+        return False
+    return bool(view['updated_at'] != removal.overtaken)
 
 
 def _failure(view: client.View) -> str:
