@@ -90,6 +90,8 @@ class Build(members.Site):
             plan = self._planner.plan(self.wanted, demands, snapshot)
             if self._hold(plan, demands):
                 self._keep(plan, snapshot)
+                for member in self._holds:
+                    self._writer.set_member(member, states.MemberStatus.HELD)
                 self.is_held = True
                 self._writer.set_status(states.ClusterStatus.CREATING)
                 return
@@ -152,8 +154,6 @@ class Build(members.Site):
             self._writer.set_member(
                 member, place=place, domains=named.of_member[member]
             )
-        for member in list(self._holds):
-            self._writer.set_member(member, states.MemberStatus.HELD)
 
     def release_all(self) -> None:
         """Give back whatever is still held."""
