@@ -43,7 +43,7 @@ def client(context: ctx.Context) -> clients.Client:
 
 def from_config(conf: cfg.ConfigOpts) -> services.Service:
     """Make a service as the operator configured it."""
-    opener = registry.load('clouds')['openstack'].from_config(conf)
+    opener = registry.get('clouds', 'openstack').from_config(conf)
     return assemble(
         opener,
         database=conf.database.connection or DEFAULT_DATABASE,
@@ -63,7 +63,7 @@ def assemble(
     objective: str = 'balance',
 ) -> services.Service:
     """Make a service of its parts; ``database`` is a SQLAlchemy URL."""
-    chosen = registry.load('solvers')[solver]()
+    chosen = registry.get('solvers', solver)()
     return services.Service(
         db.Store(database),
         opener,

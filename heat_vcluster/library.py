@@ -67,7 +67,7 @@ class VCluster:
         ``trait:PREFIX``). ``options`` are those of the cloud's opener, such
         as ``pinning`` and ``pool_domains``.
         """
-        opener = registry.load('clouds')['openstack'].from_connection(
+        opener = registry.get('clouds', 'openstack').from_connection(
             service_connection, levels=levels, **options
         )
         session = connection.session

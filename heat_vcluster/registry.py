@@ -18,3 +18,15 @@ def load(group: str) -> Mapping[str, Any]:
     """
     points = metadata.entry_points(group=f'heat_vcluster.{group}')
     return {point.name: point.load() for point in sorted(points)}
+
+
+@functools.cache
+def get(group: str, name: str) -> Any:
+    """Return one object by name; others of the group are not loaded.
+
+    KeyError, naming what there is, if there is none of that name.
+    """
+    points = metadata.entry_points(group=f'heat_vcluster.{group}')
+    if name not in points.names:
+        raise KeyError(f'{name!r}: {group} are {", ".join(points.names)}')
+    return points[name].load()

@@ -130,7 +130,7 @@ class MemberType(abc.ABC):
 
 def member_type(name: str) -> MemberType:
     """Return the member type of that name; KeyError if there is none."""
-    made: MemberType = registry.load('members')[name]()
+    made: MemberType = registry.get('members', name)()
     return made
 
 
