@@ -18,6 +18,14 @@ FILTERS = (
 )
 
 
+LOG_LEVELS = (
+    'keystonemiddleware=WARN',
+    # Repeated at every use of the key manager named in the configuration.
+    'castellan=ERROR',
+    'cinder.keymgr=ERROR',
+    'stevedore=ERROR',
+)
+
 POLICY = {
     # Which pools there are and how full, for our service's own user.
     'scheduler_extension:scheduler_stats:get_pools': (
@@ -64,6 +72,7 @@ def _sections(cloud: Settings) -> base.Ini:
         'DEFAULT': base.default_section(cloud)
         | {
             'state_path': lib,
+            'default_log_levels': ','.join(LOG_LEVELS),
             'auth_strategy': 'keystone',
             'api_paste_config': shared / 'api-paste.ini',
             'resource_query_filters_file': shared / 'resource_filters.json',

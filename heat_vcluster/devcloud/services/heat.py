@@ -11,6 +11,12 @@ from heat_vcluster.devcloud.settings import Settings
 STACK_DOMAIN = 'heat'
 STACK_DOMAIN_ADMIN = 'heat_domain_admin'
 
+LOG_LEVELS = (
+    'keystonemiddleware=WARN',
+    # One line for each of the hundreds of resource types.
+    'heat.engine.environment=WARN',
+)
+
 PLUGIN_DIR = Path(__file__).parents[2] / 'heat' / 'plugin'
 """The directory with the shim through which heat finds our resources."""
 
@@ -52,6 +58,7 @@ def _sections(cloud: Settings) -> base.Ini:
         'DEFAULT': base.default_section(cloud)
         | {
             'host': 'heat',
+            'default_log_levels': ','.join(LOG_LEVELS),
             'plugin_dirs': PLUGIN_DIR,
             'environment_dir': shared / 'environment.d',
             'template_dir': shared / 'templates',

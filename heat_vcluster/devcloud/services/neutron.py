@@ -10,6 +10,14 @@ PUBLIC_PHYSNET = 'public'
 """The physical network on which the external network is made."""
 
 
+LOG_LEVELS = (
+    'keystonemiddleware=WARN',
+    # Each start registers every resource twice, and says so.
+    'neutron.quota=ERROR',
+    'stevedore=CRITICAL',
+)
+
+
 class Neutron(base.Service):
     name = 'neutron'
     wsgi_app = 'neutron.wsgi.api:application'
@@ -42,6 +50,7 @@ def _sections(cloud: Settings) -> base.Ini:
     return {
         'DEFAULT': base.default_section(cloud)
         | {
+            'default_log_levels': ','.join(LOG_LEVELS),
             'auth_strategy': 'keystone',
             'api_paste_config': cloud.venv_dir / 'etc/neutron/api-paste.ini',
             'core_plugin': 'ml2',
