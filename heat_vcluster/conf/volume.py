@@ -36,4 +36,16 @@ Where a pool sits. Unset: nowhere, so that rules do not reach volumes.
 Example: ``rack:^[^@]+@(?P<domain>[^#]+)#``
 """,
     ),
+    cfg.ListOpt(
+        'type_backends',
+        default=[],
+        help="""
+Which backends a volume type leads to, each as TYPE=BACKEND, where BACKEND is
+the ``volume_backend_name`` of pools; several entries for one TYPE mean any
+of them. Cinder tells this to administrators only. For types that are not
+listed the extra specs are read, if the operator opened them to our token
+(``volume_extension:types_extra_specs:read_sensitive``); else any pool is
+taken to be right, and cinder refuses the volume if it is not.
+""",
+    ),
 ]

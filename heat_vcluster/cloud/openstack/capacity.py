@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
@@ -57,12 +58,21 @@ class Capacity:
         self._tenant = tenant
         self._lock = threading.Lock()
         self._needs: dict[str, Need] = {}
+        self._backends: dict[str, frozenset[str]] = {}
         self._answers: dict[Signature, inventory.Candidates] = {}
 
-    def remember(self, needs: Mapping[str, Need]) -> None:
-        """Keep what each member needs beyond its bare resources."""
+    def remember(
+        self,
+        needs: Mapping[str, Need],
+        backends: Mapping[str, frozenset[str]],
+    ) -> None:
+        """Keep what members need beyond their bare resources.
+
+        ``backends``: volume type -> backend names, of the types that tell.
+        """
         with self._lock:
-            self._needs.update(needs)
+            self._needs = {**self._needs, **needs}
+            self._backends = {**self._backends, **backends}
 
     def snapshot(
         self, demands: Sequence[placement.Demand]
@@ -78,12 +88,12 @@ class Capacity:
             root for answer in answers.values() for root in answer.roots
         )
         volumes = [d for d in demands if isinstance(d, placement.VolumeDemand)]
-        offered = self._pools(known) if volumes else ()
-        of_type = self._types(volumes) if offered else {}
+        found = self._pools() if volumes else ()
+        of_type = self._types(volumes, found) if found else {}
         snapshot = placement.Snapshot(
             self._site.options.level_names,
             inventory.hosts(answers.values(), known),
-            offered,
+            pools.snapshot(found, self._site.options, known),
         )
 
         def placed(demand: placement.Demand) -> placement.Demand:
@@ -106,21 +116,23 @@ class Capacity:
             Signature(tuple(sorted(demand.resources.items())))
         )
 
-    def _pools(self, known: topology.Topology) -> tuple[placement.Pool, ...]:
+    def _pools(self) -> tuple[Mapping[str, Any], ...]:
         """Return the pools, none where a volume cannot be led to one."""
         if not self._site.options.pin_volumes:
             return ()
         found = pools.read(self._site.services.volume)
         self._site.secrets.add(frozenset(str(pool['name']) for pool in found))
-        return pools.snapshot(found, self._site.options, known)
+        return found
 
     def _types(
-        self, volumes: Iterable[placement.VolumeDemand]
+        self,
+        volumes: Iterable[placement.VolumeDemand],
+        found: tuple[Mapping[str, Any], ...],
     ) -> dict[str | None, frozenset[str] | None]:
-        """Return volume type -> the pools that may take it."""
-        service = self._site.services.volume
+        """Return volume type -> the pools that may take it, None for any."""
+        told = {**self._backends, **self._site.options.type_backends}
         return {
-            name: pools.of_type(service, name)
+            name: pools.of_type(found, told.get(name))
             for name in {demand.type for demand in volumes}
             if name is not None
         }

@@ -52,7 +52,7 @@ class OpenStackCloud(base.Cloud):
         )
         resolver = resolution.Resolver(sources, self._project_id)
         found = resolver.resolve(wanted)
-        self._capacity.remember(resolver.needs)
+        self._capacity.remember(resolver.needs, resolver.backends)
         return found
 
     def snapshot(

@@ -13,6 +13,6 @@ from heat_vcluster.cloud.openstack.session import Service
 def named(service: Service, name: str) -> list[Mapping[str, Any]]:
     """Return the images with that id or, failing that, that name."""
     try:
-        return [service.get(f'/v2/images/{name}')]
+        return [service.get(f'/images/{name}')]
     except (errors.NotFound, errors.Refused):
-        return service.pages('/v2/images', 'images', name=name)
+        return service.pages('/images', 'images', name=name)

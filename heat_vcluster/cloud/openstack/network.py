@@ -93,7 +93,7 @@ class Networking:
         for subnet in subnet_ids:
             if subnet not in connected:
                 self._service.put(
-                    f'/v2.0/routers/{router}/add_router_interface',
+                    f'/routers/{router}/add_router_interface',
                     {'subnet_id': subnet},
                 )
         return router
@@ -129,7 +129,7 @@ class Networking:
         if found['port_id'] != port_id:
             # Its port was made again after it.
             self._service.put(
-                f'/v2.0/floatingips/{found["id"]}',
+                f'/floatingips/{found["id"]}',
                 {'floatingip': {'port_id': port_id}},
             )
         return model.FloatingIp(found['id'], found['floating_ip_address'])
@@ -152,17 +152,15 @@ class Networking:
         names = tags.network_tags(owner)
         if kind is model.Kind.PORT and BULK_TAGS in self._known_extensions():
             bulk = {many: [{**body, 'tags': names}]}
-            found: made.Body = self._service.post(f'/v2.0/{many}', bulk)[many][
-                0
-            ]
+            found: made.Body = self._service.post(f'/{many}', bulk)[many][0]
             return found
-        found = self._service.post(f'/v2.0/{many}', {one: body})[one]
-        self._service.put(f'/v2.0/{many}/{found["id"]}/tags', {'tags': names})
+        found = self._service.post(f'/{many}', {one: body})[one]
+        self._service.put(f'/{many}/{found["id"]}/tags', {'tags': names})
         return found
 
     def _known_extensions(self) -> frozenset[str]:
         if self._extensions is None:
-            body = self._service.get('/v2.0/extensions')
+            body = self._service.get('/extensions')
             self._extensions = frozenset(
                 extension['alias'] for extension in body['extensions']
             )
@@ -175,7 +173,7 @@ class Networking:
     ) -> tuple[model.Thing, ...]:
         _, many = NAMES[kind]
         items = self._service.pages(
-            f'/v2.0/{many}',
+            f'/{many}',
             many,
             project_id=self._project_id,
             fields=['id', 'description'],
@@ -193,20 +191,20 @@ class Networking:
     def delete(self, kind: model.Kind, thing_id: str) -> None:
         if kind is model.Kind.ROUTER:
             self._clear_router(thing_id)
-        self._service.delete(f'/v2.0/{NAMES[kind][1]}/{thing_id}')
+        self._service.delete(f'/{NAMES[kind][1]}/{thing_id}')
 
     def _clear_router(self, router: str) -> None:
         for port in self._interfaces(router):
             try:
                 self._service.put(
-                    f'/v2.0/routers/{router}/remove_router_interface',
+                    f'/routers/{router}/remove_router_interface',
                     {'port_id': port['id']},
                 )
             except errors.NotFound:
                 continue
 
     def _interfaces(self, router: str) -> list[dict[str, Any]]:
-        ports = self._service.pages('/v2.0/ports', 'ports', device_id=router)
+        ports = self._service.pages('/ports', 'ports', device_id=router)
         return [
             port
             for port in ports
@@ -219,9 +217,7 @@ class Networking:
     def _show(self, kind: model.Kind, thing_id: str) -> made.Body | None:
         one, many = NAMES[kind]
         try:
-            found: made.Body = self._service.get(f'/v2.0/{many}/{thing_id}')[
-                one
-            ]
+            found: made.Body = self._service.get(f'/{many}/{thing_id}')[one]
         except errors.NotFound:
             return None
         return found
@@ -229,11 +225,11 @@ class Networking:
     # -- what exists ------------------------------------------------------
 
     def networks(self) -> list[dict[str, Any]]:
-        return self._service.pages('/v2.0/networks', 'networks')
+        return self._service.pages('/networks', 'networks')
 
     def security_groups(self) -> list[dict[str, Any]]:
         return self._service.pages(
-            '/v2.0/security-groups',
+            '/security-groups',
             'security_groups',
             fields=['id', 'name', 'project_id'],
         )
@@ -242,7 +238,7 @@ class Networking:
         """Return resource -> limit and used; empty if not ours to read."""
         try:
             body = self._service.get(
-                f'/v2.0/quotas/{self._project_id}/details.json'
+                f'/quotas/{self._project_id}/details.json'
             )
         except (exception.CloudForbidden, errors.NotFound):
             return {}

@@ -67,12 +67,13 @@ class OpenStackOpener(base.CloudOpener):
         levels: Mapping[str, str] | None = None,
         pinning: str = 'none',
         pool_domains: str | None = None,
+        type_backends: Iterable[str] = (),
         **options: Any,
     ) -> OpenStackOpener:
         """Use an openstacksdk connection of our account, and no files.
 
-        ``levels``, ``pinning`` and ``pool_domains`` as the options of these
-        names; ``options`` are further fields of ``Settings``.
+        ``levels``, ``pinning``, ``pool_domains`` and ``type_backends`` as the
+        options of these names; ``options`` are further fields of ``Settings``.
         """
         where = connection.config
         if levels is not None:
@@ -84,7 +85,9 @@ class OpenStackOpener(base.CloudOpener):
         options.setdefault('region', where.get_region_name())
         options.setdefault('interface', where.get_interface() or 'public')
         chosen = settings.Settings(
-            pin_volumes=settings.is_pinning(pinning), **options
+            pin_volumes=settings.is_pinning(pinning),
+            type_backends=settings.parse_type_backends(type_backends),
+            **options,
         )
         return cls(connection.session, chosen)
 

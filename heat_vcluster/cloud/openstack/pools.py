@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from heat_vcluster.cloud.openstack import errors, settings, topology
+from heat_vcluster.cloud.openstack import settings, topology
 from heat_vcluster.cloud.openstack.session import Service
 from heat_vcluster.placement import model as placement
 
@@ -20,20 +20,43 @@ def read(service: Service) -> tuple[Mapping[str, Any], ...]:
     return tuple(body['pools'])
 
 
-def of_type(service: Service, volume_type: str) -> frozenset[str] | None:
-    """Return the names of the pools that may take a volume type.
+def type_backends(
+    types: Iterable[Mapping[str, Any]],
+) -> dict[str, frozenset[str]]:
+    """Return volume type -> backend names, as far as the types tell.
 
-    Cinder's scheduler says it itself, by its own filters: the extra specs of
-    a type are for administrators only. None: it does not know the type by
-    our rights, so any pool may be right.
+    Cinder shows this extra spec to administrators, and to whom the operator
+    opened it. (Its own answer to "which pools for this type?" is no way
+    round: in cinder 29 that question fails for pools of finite size.)
     """
-    try:
-        body = service.get(
-            '/scheduler-stats/get_pools', volume_type=volume_type
-        )
-    except errors.NotFound:
+    found = {}
+    for kind in types:
+        wanted = (kind.get('extra_specs') or {}).get('volume_backend_name')
+        names = _choices(wanted or '')
+        if names:
+            found[kind['name']] = names
+    return found
+
+
+def _choices(wanted: str) -> frozenset[str]:
+    """Read a plain name or ``<or> a <or> b``; empty: not understood."""
+    words = [word.strip() for word in wanted.split('<or>') if word.strip()]
+    if any('<' in word for word in words):
+        return frozenset()
+    return frozenset(words)
+
+
+def of_type(
+    pools: tuple[Mapping[str, Any], ...], backends: frozenset[str] | None
+) -> frozenset[str] | None:
+    """Return the names of the pools of these backends; None: any."""
+    if backends is None:
         return None
-    return frozenset(pool['name'] for pool in body['pools'])
+    return frozenset(
+        pool['name']
+        for pool in pools
+        if pool['capabilities'].get('volume_backend_name') in backends
+    )
 
 
 def is_up(pool: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.openstack import demands, image, quota
+from heat_vcluster.cloud.openstack import demands, image, pools, quota
 from heat_vcluster.cloud.openstack.capacity import Need
 from heat_vcluster.cloud.openstack.compute import Compute
 from heat_vcluster.cloud.openstack.network import Networking
@@ -49,6 +49,7 @@ class Resolver:
         self._demands: list[placement.Demand] = []
         self._total = quota.Total()
         self.needs: dict[str, Need] = {}
+        self.backends: dict[str, frozenset[str]] = {}
 
     def resolve(self, wanted: spec.GroupSpec) -> model.Resolution:
         """Return what all names mean. Raises InvalidDocument."""
@@ -340,7 +341,9 @@ class Resolver:
 
     @functools.cached_property
     def _all_types(self) -> list[dict[str, Any]]:
-        return self._ask.volume.types()
+        types = self._ask.volume.types()
+        self.backends = pools.type_backends(types)
+        return types
 
     @functools.cached_property
     def _default_type(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from oslo_config import cfg
 
@@ -88,6 +88,9 @@ class Settings:
     default_zone: str = 'nova'
     pin_volumes: bool = False
     pool_domains: PoolDomains | None = None
+    type_backends: Mapping[str, frozenset[str]] = dataclasses.field(
+        default_factory=dict
+    )
     region: str | None = None
     interface: str = 'public'
     request_timeout: float = 120.0
@@ -123,6 +126,7 @@ class Settings:
             default_zone=conf.topology.default_availability_zone,
             pin_volumes=is_pinning(conf.volume.pinning),
             pool_domains=PoolDomains.parse(domains) if domains else None,
+            type_backends=parse_type_backends(conf.volume.type_backends),
             region=conf.cloud.region_name,
             interface=conf.cloud.interface,
             request_timeout=conf.cloud.request_timeout,
@@ -132,6 +136,21 @@ class Settings:
 
 def parse_levels(texts: Iterable[str]) -> tuple[Level, ...]:
     return tuple(Level.parse(text) for text in texts if text.strip())
+
+
+def parse_type_backends(
+    texts: Iterable[str],
+) -> dict[str, frozenset[str]]:
+    """Read the option [volume]/type_backends: type -> backend names."""
+    found: dict[str, frozenset[str]] = {}
+    for text in texts:
+        name, _, backend = (part.strip() for part in text.partition('='))
+        if not name or not backend:
+            raise exception.InvalidConfiguration(
+                f'[volume]/type_backends: {text!r} must be TYPE=BACKEND'
+            )
+        found[name] = found.get(name, frozenset()) | {backend}
+    return found
 
 
 def is_pinning(text: str) -> bool:
