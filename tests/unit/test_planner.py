@@ -151,11 +151,10 @@ class PlannerTestCase(testtools.TestCase):
         solver = Answering(
             model.Answer(model.Verdict.FEASIBLE, model.Plan({'a': 'r0-h0'}))
         )
-        planner.Planner(solver).plan(
+        planner.Planner(solver, objective='pack').plan(
             document(group('spread', 'rack', 'a', weight=3, max_per_domain=2)),
             [worlds.server('a')],
             self.snapshot,
-            objective='pack',
         )
         self.assertEqual('pack', solver.problem.objective)
         (rule,) = solver.problem.rules

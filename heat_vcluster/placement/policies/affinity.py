@@ -34,7 +34,8 @@ class Affinity(base.Policy):
         return 1
 
     def sentence(self, rule: model.Rule) -> str:
+        where = 'on' if rule.scope == model.HOST else 'in'
         return (
             f"affinity group '{rule.name}' keeps its {len(rule.members)} "
-            f'members in one {rule.scope}'
+            f'members {where} one {rule.scope}'
         )

@@ -60,6 +60,6 @@ class AntiAffinity(base.Policy):
         several = any(len(unit) > 1 for unit in rule.units)
         return (
             f"anti-affinity group '{rule.name}' keeps its "
-            f'{len(rule.units)} {"units" if several else "members"} in '
-            f'different {rule.scope}s'
+            f'{len(rule.units)} {"units" if several else "members"} apart '
+            f'by {rule.scope}'
         )

@@ -20,6 +20,8 @@ class Spread(base.Policy):
                 'type': 'integer',
                 'minimum': 1,
                 'description': 'The most members that one domain may have.',
+                # What our own schema keyword says would be right.
+                'x-must-be': 'a whole number of members, at least 1',
             },
         },
         'required': ['max_per_domain'],
