@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a document's names mean in the fake cloud, and what it will take."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import model
+from heat_vcluster.cloud.fake import world as fake_world
+from heat_vcluster.cloud.fake.calls import Side, called
+from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import model as spec
+
+
+class Resolver(Side):
+    @called
+    def resolve(self, wanted: spec.GroupSpec) -> model.Resolution:
+        names = _Names(self._world, self._project_id)
+        for member in wanted.members:
+            names.read(member)
+        faults = [*names.faults, *self._quota_faults(wanted, names)]
+        if faults:
+            raise exception.InvalidDocument(dict.fromkeys(faults))
+        return model.Resolution(
+            demands=tuple(self._demands(wanted, names)),
+            flavors=names.found['flavor'],
+            images=names.found['image'],
+            networks=names.found['network'],
+            volumes=names.found['volume'],
+            volume_types=names.found['volume type'],
+            security_groups=names.found['security group'],
+        )
+
+    def _demands(
+        self, wanted: spec.GroupSpec, names: _Names
+    ) -> Iterator[placement.Demand]:
+        for member in wanted.members:
+            asked = member.spec
+            if isinstance(asked, spec.ServerSpec):
+                flavor = self._world.flavors[
+                    names.found['flavor'][asked.flavor]
+                ]
+                yield placement.ServerDemand(
+                    member.name,
+                    flavor.resources(
+                        boots_from_volume=asked.boot_volume is not None
+                    ),
+                    self._hosts_in(asked.availability_zone),
+                )
+            elif isinstance(asked, spec.VolumeSpec) and self._world.pools:
+                yield placement.VolumeDemand(
+                    member.name, asked.size, asked.volume_type
+                )
+
+    def _hosts_in(self, zone: str | None) -> frozenset[str] | None:
+        if zone is None:
+            return None
+        return frozenset(
+            host.name
+            for host in self._world.hosts.values()
+            if host.domains.get('zone') == zone
+        )
+
+    def _quota_faults(
+        self, wanted: spec.GroupSpec, names: _Names
+    ) -> Iterator[exception.Fault]:
+        for name, amount in self._needs(wanted, names).items():
+            left = self._world.quota_left(self._project_id, name)
+            if left is not None and amount > left:
+                yield exception.Fault(
+                    '', f'it takes {amount} {name}, the quota leaves {left}'
+                )
+
+    def _needs(
+        self, wanted: spec.GroupSpec, names: _Names
+    ) -> Mapping[str, int]:
+        needs: collections.Counter[str] = collections.Counter()
+        for member in wanted.members:
+            asked = member.spec
+            if isinstance(asked, spec.ServerSpec):
+                flavor_id = names.found['flavor'].get(asked.flavor)
+                flavor = self._world.flavors.get(flavor_id or '')
+                needs.update(
+                    instances=1,
+                    cores=flavor.vcpus if flavor else 0,
+                    ram=flavor.ram_mb if flavor else 0,
+                    ports=len(asked.networks),
+                    floating_ips=sum(
+                        nic.floating_ip is not None for nic in asked.networks
+                    ),
+                )
+            elif isinstance(asked, spec.VolumeSpec):
+                needs.update(volumes=1, gigabytes=asked.size)
+            else:
+                needs.update(
+                    networks=1,
+                    subnets=len(asked.subnets),
+                    routers=int(asked.router is not None),
+                )
+        return needs
+
+    @called
+    def snapshot(
+        self, demands: Sequence[placement.Demand]
+    ) -> tuple[placement.Snapshot, tuple[placement.Demand, ...]]:
+        return (
+            self._world.snapshot(),
+            tuple(self._with_candidates(demand) for demand in demands),
+        )
+
+    def _with_candidates(self, demand: placement.Demand) -> placement.Demand:
+        """Narrow a demand to where it may go by itself, right now."""
+        if isinstance(demand, placement.ServerDemand):
+            able = frozenset(
+                host.name
+                for host in self._world.hosts.values()
+                if host.is_enabled
+                and self._world.fits(host.name, demand.resources)
+            )
+        else:
+            able = frozenset(
+                pool.name
+                for pool in self._world.pools.values()
+                if self._world.takes(pool, demand.size_gb, demand.type)
+            )
+        if demand.candidates is not None:
+            able &= demand.candidates
+        return dataclasses.replace(demand, candidates=able)
+
+
+class _Names:
+    """Looks names up, and notes the fault where one means nothing."""
+
+    def __init__(self, world: fake_world.World, project_id: str) -> None:
+        self._world = world
+        self._project_id = project_id
+        self.found: dict[str, dict[str, str]] = {
+            what: {}
+            for what in (
+                'flavor',
+                'image',
+                'network',
+                'volume',
+                'volume type',
+                'security group',
+            )
+        }
+        self.faults: list[exception.Fault] = []
+
+    def read(self, member: spec.Member) -> None:
+        path = f'{member.path}.spec'
+        if isinstance(member.spec, spec.ServerSpec):
+            self._read_server(member.spec, path)
+        elif isinstance(member.spec, spec.VolumeSpec):
+            self._read_volume(member.spec, path)
+        elif member.spec.router is not None:
+            self._find_network(
+                member.spec.router.external_network,
+                f'{path}.router.external_network',
+                is_external=True,
+            )
+
+    def _read_server(self, asked: spec.ServerSpec, path: str) -> None:
+        self._find(
+            'flavor',
+            asked.flavor,
+            f'{path}.flavor',
+            ((f.id, f.name) for f in self._world.flavors.values()),
+        )
+        if asked.image is not None:
+            self._find_image(asked.image, f'{path}.image')
+        if asked.key_name is not None:
+            keys = self._world.named('key', self._project_id)
+            if asked.key_name not in keys:
+                self._miss('key pair', asked.key_name, f'{path}.key_name')
+        zone = asked.availability_zone
+        zones = {h.domains.get('zone') for h in self._world.hosts.values()}
+        if zone is not None and zone not in zones:
+            self._miss('availability zone', zone, f'{path}.availability_zone')
+        if asked.boot_volume is not None:
+            self._find_volume(asked.boot_volume, f'{path}.boot_volume')
+        for number, attachment in enumerate(asked.volumes):
+            place = f'{path}.volumes[{number}].volume'
+            self._find_volume(attachment.volume, place)
+        for number, nic in enumerate(asked.networks):
+            self._read_interface(nic, f'{path}.networks[{number}]')
+
+    def _read_interface(self, nic: spec.InterfaceSpec, path: str) -> None:
+        if not nic.network.is_member:
+            self._find_network(nic.network.name, f'{path}.network')
+        groups = self._world.named('security_group', self._project_id)
+        for name in nic.security_groups or ():
+            self._find(
+                'security group',
+                name,
+                f'{path}.security_groups',
+                ((i, n) for n, i in groups.items()),
+            )
+        if nic.floating_ip is not None:
+            self._find_network(
+                nic.floating_ip.network,
+                f'{path}.floating_ip',
+                is_external=True,
+            )
+
+    def _read_volume(self, asked: spec.VolumeSpec, path: str) -> None:
+        types = self._world.volume_types
+        if asked.image is not None:
+            self._find_image(asked.image, f'{path}.image')
+        if asked.volume_type is not None:
+            self._find(
+                'volume type',
+                asked.volume_type,
+                f'{path}.volume_type',
+                ((t.id, t.name) for t in types.values()),
+            )
+        if asked.multiattach and not self._is_multiattach(asked.volume_type):
+            self.faults.append(
+                exception.Fault(
+                    f'{path}.multiattach',
+                    'the volume type does not allow it',
+                )
+            )
+        zone = asked.availability_zone
+        if zone is not None and zone not in self._world.volume_zones:
+            self._miss('availability zone', zone, f'{path}.availability_zone')
+        snapshots = self._world.named('snapshot', self._project_id)
+        snapshot = asked.snapshot_id
+        if snapshot is not None and snapshot not in snapshots.values():
+            self._miss('snapshot', snapshot, f'{path}.snapshot_id')
+
+    def _is_multiattach(self, wanted: str | None) -> bool:
+        return any(
+            kind.is_multiattach and wanted in (kind.id, kind.name)
+            for kind in self._world.volume_types.values()
+        )
+
+    def _find_image(self, name: str, path: str) -> None:
+        self._find('image', name, path, self._world.images.items())
+
+    def _find_volume(self, wanted: spec.Reference, path: str) -> None:
+        if not wanted.is_member:
+            self._find(
+                'volume',
+                wanted.name,
+                path,
+                (
+                    (volume.id, volume.name)
+                    for volume in self._world.of(fake_world.Volume)
+                    if volume.project_id == self._project_id
+                ),
+            )
+
+    def _find_network(
+        self, name: str, path: str, *, is_external: bool = False
+    ) -> None:
+        visible = [
+            network
+            for network in self._world.of(fake_world.Network)
+            if network.is_external
+            or network.is_shared
+            or network.project_id == self._project_id
+        ]
+        self._find(
+            'network',
+            name,
+            path,
+            ((n.id, n.name) for n in visible if n.is_external)
+            if is_external
+            else ((n.id, n.name) for n in visible),
+            'external network' if is_external else 'network',
+        )
+
+    def _find(
+        self,
+        what: str,
+        name: str,
+        path: str,
+        things: Iterable[tuple[str, str]],
+        words: str | None = None,
+    ) -> None:
+        ids = fake_world.by_name_or_id(name, things)
+        if len(ids) == 1:
+            self.found[what][name] = ids[0]
+        elif ids:
+            self.faults.append(
+                exception.Fault(
+                    path,
+                    f'{len(ids)} {words or what}s have the name {name!r}; '
+                    'say the id',
+                )
+            )
+        else:
+            self._miss(words or what, name, path)
+
+    def _miss(self, what: str, name: str, path: str) -> None:
+        self.faults.append(
+            exception.Fault(path, f'there is no {what} {name!r}')
+        )

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fake compute service.
+
+A server takes its room not when it is asked for but when it is scheduled,
+some polls later: that is the window in which a rival may be quicker.
+"""
+
+from __future__ import annotations
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import model
+from heat_vcluster.cloud.fake import faults
+from heat_vcluster.cloud.fake.calls import Side, called
+from heat_vcluster.cloud.fake.world import (
+    Link,
+    Port,
+    Server,
+    State,
+    Volume,
+)
+
+NOVA = 'nova'
+NO_VALID_HOST = (
+    'No valid host was found. There are not enough hosts available.'
+)
+PROGRESS = {
+    State.BUILDING: (model.Progress.BUILDING, 'BUILD'),
+    State.READY: (model.Progress.READY, 'ACTIVE'),
+    State.FAILED: (model.Progress.FAILED, 'ERROR'),
+    # As nova shows it: only its task state says that it is going.
+    State.DELETING: (model.Progress.READY, 'ACTIVE'),
+}
+
+
+class Servers(Side):
+    @called
+    def ensure_server(
+        self, owner: model.Owner, wanted: model.ServerRequest
+    ) -> str:
+        there = self._world.tagged(Server, owner, self._project_id)
+        if there is not None:
+            return there.id
+        flavor = self._world.flavors.get(wanted.flavor_id)
+        if flavor is None:
+            raise exception.CloudError(
+                NOVA, f'Flavor {wanted.flavor_id} could not be found.'
+            )
+        self._check_parts(wanted)
+        self._charge(NOVA, instances=1, cores=flavor.vcpus, ram=flavor.ram_mb)
+        server = Server(
+            id=self._world.new_id(),
+            kind=model.Kind.SERVER,
+            project_id=self._project_id,
+            name=wanted.name,
+            owner=owner,
+            state=State.BUILDING,
+            polls=self._world.build_polls,
+            claim_polls=self._world.claim_polls,
+            flavor=flavor,
+            asked=wanted.spec,
+            asked_host=wanted.host,
+            port_ids=tuple(wanted.port_ids),
+            image_id=wanted.image_id,
+            boot_volume_id=wanted.boot_volume_id,
+        )
+        self._world.items[server.id] = server
+        return server.id
+
+    def _check_parts(self, wanted: model.ServerRequest) -> None:
+        """Refuse what nova's API refuses at once."""
+        if wanted.host not in self._world.hosts:
+            raise exception.CloudError(
+                NOVA, 'The requested host could not be found.'
+            )
+        if (wanted.image_id is None) == (wanted.boot_volume_id is None):
+            raise exception.CloudError(
+                NOVA, 'Either an image or a boot volume, and not both.'
+            )
+        if wanted.image_id and wanted.image_id not in self._world.images:
+            raise exception.CloudError(
+                NOVA, f'Image {wanted.image_id} could not be found.'
+            )
+        for port_id in wanted.port_ids:
+            if self._need(Port, port_id, NOVA).device_id is not None:
+                raise exception.CloudError(
+                    NOVA, f'Port {port_id} is still in use.'
+                )
+        if wanted.boot_volume_id is not None:
+            volume = self._need(Volume, wanted.boot_volume_id, NOVA)
+            if not volume.is_bootable:
+                raise exception.CloudError(
+                    NOVA, f'Block Device {volume.id} is not bootable.'
+                )
+            self._check_attachable(volume)
+
+    def _check_attachable(self, volume: Volume) -> None:
+        kind = self._world.volume_types.get(volume.type_name or '')
+        is_shared = kind is not None and kind.is_multiattach
+        is_taken = any(
+            volume.id in server.links or volume.id == server.boot_volume_id
+            for server in self._world.of(Server)
+        )
+        if volume.state is not State.READY or (is_taken and not is_shared):
+            raise exception.CloudError(
+                NOVA,
+                f'Invalid volume: volume {volume.id} status must be '
+                'available.',
+            )
+
+    @called
+    def is_claimed(self, server_id: str) -> bool:
+        server = self._own(Server, server_id)
+        if server is None:
+            return False
+        self._schedule(server)
+        return server.host is not None
+
+    @called
+    def server_state(self, server_id: str) -> model.ServerState:
+        server = self._own(Server, server_id)
+        if server is not None:
+            self._advance_server(server)
+        if server is None or server.id not in self._world.items:
+            return model.ServerState(model.Progress.GONE, 'DELETED')
+        progress, status = PROGRESS[server.state]
+        return model.ServerState(
+            progress,
+            status,
+            server.reason,
+            server.has_no_valid_host,
+            server.host,
+            frozenset(server.links),
+        )
+
+    @called
+    def attach_volume(
+        self, server_id: str, volume_id: str, device: str | None
+    ) -> None:
+        server = self._need(Server, server_id, NOVA)
+        volume = self._need(Volume, volume_id, NOVA)
+        if volume_id in server.links:
+            return
+        if server.state is not State.READY:
+            raise exception.CloudError(
+                NOVA,
+                f"Cannot 'attach_volume' instance {server_id} while it is "
+                f'in vm_state {server.state}',
+            )
+        self._check_attachable(volume)
+        server.links[volume_id] = Link.ATTACHING
+
+    @called
+    def detach_volume(self, server_id: str, volume_id: str) -> None:
+        server = self._own(Server, server_id)
+        if server is None or volume_id not in server.links:
+            return
+        if volume_id == server.boot_volume_id:
+            raise exception.CloudError(
+                NOVA, 'Cannot detach a root device volume'
+            )
+        server.links[volume_id] = Link.DETACHING
+
+    # How it goes on, one step for each question asked
+
+    def _schedule(self, server: Server) -> None:
+        """Give the server its room, or find that there is none."""
+        if server.state is not State.BUILDING or server.host is not None:
+            return
+        if server.claim_polls > 0:
+            server.claim_polls -= 1
+            return
+        host = self._world.hosts.get(server.asked_host)
+        is_good = (
+            host is not None
+            and host.is_enabled
+            and self._world.fits(host.name, server.resources)
+        )
+        if not is_good:
+            server.state = State.FAILED
+            server.reason = NO_VALID_HOST
+            server.has_no_valid_host = True
+            return
+        server.host = server.asked_host
+        for port_id in server.port_ids:
+            port = self._own(Port, port_id)
+            if port is not None:
+                port.device_id = server.id
+        if server.boot_volume_id is not None:
+            server.links[server.boot_volume_id] = Link.ATTACHED
+
+    def _advance_server(self, server: Server) -> None:
+        if server.state is State.BUILDING:
+            self._advance_building(server)
+        elif server.state is State.DELETING:
+            self._advance_deleting(server)
+        else:
+            self._advance_links(server)
+
+    def _advance_building(self, server: Server) -> None:
+        if server.host is None:
+            self._schedule(server)
+        elif server.polls > 0:
+            server.polls -= 1
+        elif not self._faults.is_stuck(
+            server.kind, server.member, faults.BUILDING
+        ):
+            server.reason = self._faults.ruined(server.kind, server.member)
+            server.state = State.FAILED if server.reason else State.READY
+
+    def _advance_deleting(self, server: Server) -> None:
+        if self._faults.is_stuck(server.kind, server.member, faults.DELETING):
+            return
+        if server.polls > 0:
+            server.polls -= 1
+            return
+        for port in self._world.of(Port):
+            if port.device_id == server.id:
+                port.device_id = None
+        del self._world.items[server.id]
+
+    def _advance_links(self, server: Server) -> None:
+        for volume_id, link in list(server.links.items()):
+            if link is Link.DETACHING or (
+                link is Link.ATTACHING
+                and self._faults.ruined(faults.ATTACHMENT, server.member)
+            ):
+                del server.links[volume_id]
+            elif link is Link.ATTACHING:
+                server.links[volume_id] = Link.ATTACHED
+
+    def _begin_delete_server(self, server: Server) -> None:
+        if server.state is not State.DELETING:
+            server.state = State.DELETING
+            server.polls = self._world.build_polls

@@ -1,0 +1,552 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every cloud must do, whatever is behind it.
+
+The same stories run on the fake cloud and on a real one: a fake that is
+kinder than the real thing would let the engine's tests lie.
+"""
+
+import contextlib
+import ipaddress
+import time
+import uuid
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import model
+from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import load
+from heat_vcluster.spec import model as spec
+
+Kind = model.Kind
+Progress = model.Progress
+
+
+class CloudContract:
+    """Mix into a test case that offers what is named here.
+
+    ``opener`` is the CloudOpener, ``cloud`` and ``other_cloud`` two
+    different tenants' clouds; both know the flavor, image and external
+    network below. ``pause`` is slept between two polls.
+    """
+
+    flavor = 'tiny'
+    image = 'cirros'
+    external_network = 'public'
+    volume_type = 'standard'
+    pause = 0.0
+    patience = 60.0
+
+    def setUp(self):
+        super().setUp()
+        self.cluster_id = str(uuid.uuid4())
+        self.hold_ids = []
+        self.addCleanup(self._clean)
+
+    # Tools of the stories
+
+    def owner(self, member='m', part=''):
+        return model.Owner(self.cluster_id, member, part)
+
+    def until(self, check, what='it'):
+        give_up = time.monotonic() + self.patience
+        while True:
+            result = check()
+            if result is not None and result is not False:
+                return result
+            if time.monotonic() > give_up:
+                self.fail(f'waited in vain for {what}')
+            time.sleep(self.pause)
+
+    def _clean(self):
+        self.opener.release_holds(self.hold_ids)
+
+        def clean():
+            for thing in self.cloud.find(self.cluster_id):
+                with contextlib.suppress(exception.CloudError):
+                    self.cloud.delete(thing.kind, thing.id)
+                self.cloud.is_gone(thing.kind, thing.id)
+            return not self.cloud.find(self.cluster_id)
+
+        self.until(clean, 'the end of all things')
+
+    def delete(self, kind, thing_id):
+        """Delete with the patience that late letting go asks for."""
+
+        def attempt():
+            with contextlib.suppress(exception.CloudError):
+                self.cloud.delete(kind, thing_id)
+                return True
+
+        self.until(attempt, f'the removal of a {kind} to be accepted')
+        self.until(
+            lambda: self.cloud.is_gone(kind, thing_id), f'the {kind} to go'
+        )
+
+    def server_document(self, **changes):
+        asked = {'image': self.image, 'flavor': self.flavor, **changes}
+        return {'name': 'm', 'type': 'server', 'spec': asked}
+
+    def resolve(self, *instances):
+        wanted = load({'instances': list(instances)})
+        return wanted, self.cloud.resolve(wanted)
+
+    def look(self, member='m'):
+        """Return a server's demand with candidates, and the snapshot."""
+        _, found = self.resolve(self.server_document())
+        snapshot, demands = self.cloud.snapshot(found.demands)
+        return snapshot, demands[0]
+
+    def hold(self, member, place, resources):
+        hold = model.Hold(str(uuid.uuid4()), member, place, resources)
+        self.hold_ids.append(hold.id)
+        return hold
+
+    def free(self, place):
+        snapshot, _ = self.look()
+        hosts = {host.name: host.free for host in snapshot.hosts}
+        return hosts[place]
+
+    def make_network(self, member='net', cidr='10.20.0.0/24'):
+        network_id = self.cloud.ensure_network(
+            self.owner(member), f'{member}-name', spec.NetworkSpec()
+        )
+        subnet_id = self.cloud.ensure_subnet(
+            self.owner(member, 'subnet-0'),
+            f'{member}-subnet',
+            network_id,
+            spec.SubnetSpec(cidr),
+        )
+        return network_id, subnet_id
+
+    def make_port(self, network_id, member='m', **wanted):
+        return self.cloud.ensure_port(
+            self.owner(member, 'nic-0'),
+            model.PortRequest(f'{member}-port', network_id, **wanted),
+        )
+
+    def external_id(self):
+        _, found = self.resolve(
+            {
+                'name': 'n',
+                'type': 'network',
+                'spec': {
+                    'subnets': [{'cidr': '10.9.0.0/24'}],
+                    'router': {'external_network': self.external_network},
+                },
+            }
+        )
+        return found.networks[self.external_network]
+
+    def request_server(self, host, member='m', port_ids=()):
+        wanted, found = self.resolve(self.server_document())
+        return self.cloud.ensure_server(
+            self.owner(member),
+            model.ServerRequest(
+                name=member,
+                spec=wanted.members[0].spec,
+                host=host,
+                flavor_id=found.flavors[self.flavor],
+                port_ids=tuple(port_ids),
+                image_id=found.images[self.image],
+            ),
+        )
+
+    def settled_server(self, server_id):
+        def state():
+            found = self.cloud.server_state(server_id)
+            return None if found.progress is Progress.BUILDING else found
+
+        return self.until(state, 'the server to settle')
+
+    def make_server(self, member='m', port_ids=()):
+        _, demand = self.look()
+        host = min(demand.candidates)
+        server_id = self.request_server(host, member, port_ids)
+        state = self.settled_server(server_id)
+        self.assertEqual(Progress.READY, state.progress, state.reason)
+        return server_id, host
+
+    def request_volume(self, member='v', pool=None):
+        asked = spec.VolumeSpec(size=1, volume_type=self.volume_type)
+        _, found = self.resolve(
+            {
+                'name': member,
+                'type': 'volume',
+                'spec': {'size': 1, 'volume_type': self.volume_type},
+            }
+        )
+        return self.cloud.ensure_volume(
+            self.owner(member),
+            model.VolumeRequest(
+                member, asked, pool, None, found.volume_types[self.volume_type]
+            ),
+        )
+
+    def settled_volume(self, volume_id):
+        def state():
+            found = self.cloud.volume_state(volume_id)
+            return None if found.progress is Progress.BUILDING else found
+
+        return self.until(state, 'the volume to settle')
+
+    # Names
+
+    def test_names_become_ids_and_demands(self):
+        wanted, found = self.resolve(
+            self.server_document(),
+            {
+                'name': 'v',
+                'type': 'volume',
+                'spec': {'size': 2, 'volume_type': self.volume_type},
+            },
+        )
+        self.assertIn(self.flavor, found.flavors)
+        self.assertIn(self.image, found.images)
+        self.assertIn(self.volume_type, found.volume_types)
+        demands = {demand.member: demand for demand in found.demands}
+        self.assertGreater(demands['m'].resources['VCPU'], 0)
+        self.assertGreater(demands['m'].resources['MEMORY_MB'], 0)
+        if 'v' in demands:
+            self.assertEqual(2, demands['v'].size_gb)
+        self.assertEqual(found.flavors, self.cloud.resolve(wanted).flavors)
+
+    def test_ids_are_as_good_as_names(self):
+        _, found = self.resolve(self.server_document())
+        flavor, image = found.flavors[self.flavor], found.images[self.image]
+        _, again = self.resolve(
+            self.server_document(flavor=flavor, image=image)
+        )
+        self.assertEqual(flavor, again.flavors[flavor])
+        self.assertEqual(image, again.images[image])
+
+    def test_all_unknown_names_are_told_at_once(self):
+        error = self.assertRaises(
+            exception.InvalidDocument,
+            self.resolve,
+            self.server_document(
+                flavor='none-such', image='no-image', key_name='no-key'
+            ),
+            {
+                'name': 'v',
+                'type': 'volume',
+                'spec': {'size': 1, 'volume_type': 'no-type'},
+            },
+            {
+                'name': 'n',
+                'type': 'network',
+                'spec': {
+                    'subnets': [{'cidr': '10.9.0.0/24'}],
+                    'router': {'external_network': 'no-network'},
+                },
+            },
+        )
+        self.assertEqual(
+            {
+                'instances[0].spec.flavor',
+                'instances[0].spec.image',
+                'instances[0].spec.key_name',
+                'instances[1].spec.volume_type',
+                'instances[2].spec.router.external_network',
+            },
+            {fault.path for fault in error.faults},
+        )
+
+    # Room
+
+    def test_snapshot_tells_hosts_and_candidates(self):
+        snapshot, demand = self.look()
+        hosts = {host.name: host for host in snapshot.hosts}
+        self.assertTrue(demand.candidates)
+        self.assertLessEqual(demand.candidates, hosts.keys())
+        for name in demand.candidates:
+            for resource, amount in demand.resources.items():
+                self.assertGreaterEqual(hosts[name].free[resource], amount)
+                self.assertGreaterEqual(
+                    hosts[name].total[resource], hosts[name].free[resource]
+                )
+            for level in snapshot.levels:
+                self.assertIsNotNone(hosts[name].domain(level))
+        self.assertEqual(
+            tuple(self.opener.scopes), (*snapshot.levels, placement.HOST)
+        )
+
+    def test_hold_takes_room_until_released(self):
+        _, demand = self.look()
+        place = min(demand.candidates)
+        before = self.free(place)
+        hold = self.hold('m', place, demand.resources)
+        self.cloud.reserve([hold])
+        self.cloud.reserve([hold])
+        held = self.free(place)
+        for name, amount in demand.resources.items():
+            self.assertEqual(before[name] - amount, held[name])
+        self.assertEqual({hold.id}, self.cloud.find_holds([hold.id, 'x']))
+        self.cloud.release([hold.id])
+        self.cloud.release([hold.id])
+        self.assertEqual(before, self.free(place))
+        self.assertEqual(frozenset(), self.cloud.find_holds([hold.id]))
+
+    def test_all_holds_or_none(self):
+        _, demand = self.look()
+        place = min(demand.candidates)
+        before = self.free(place)
+        good = self.hold('a', place, demand.resources)
+        bad = self.hold(
+            'b', place, {**demand.resources, 'VCPU': before['VCPU'] + 1}
+        )
+        self.assertRaises(
+            exception.ReservationConflict, self.cloud.reserve, [good, bad]
+        )
+        self.assertEqual(frozenset(), self.cloud.find_holds([good.id, bad.id]))
+        self.assertEqual(before, self.free(place))
+
+    def test_hold_can_be_released_without_its_tenant(self):
+        _, demand = self.look()
+        hold = self.hold('m', min(demand.candidates), demand.resources)
+        self.cloud.reserve([hold])
+        self.opener.release_holds([hold.id, str(uuid.uuid4())])
+        self.assertEqual(frozenset(), self.cloud.find_holds([hold.id]))
+
+    # Networks
+
+    def test_network_is_made_once_and_removed_bottom_up(self):
+        network_id, subnet_id = self.make_network()
+        self.assertEqual((network_id, subnet_id), self.make_network())
+        router = (
+            self.owner('net', 'router'),
+            'net-router',
+            self.external_id(),
+            [subnet_id],
+        )
+        router_id = self.cloud.ensure_router(*router)
+        self.assertEqual(router_id, self.cloud.ensure_router(*router))
+        self.assertEqual(
+            [
+                (Kind.ROUTER, router_id),
+                (Kind.SUBNET, subnet_id),
+                (Kind.NETWORK, network_id),
+            ],
+            [(t.kind, t.id) for t in self.cloud.find(self.cluster_id)],
+        )
+        self.assertRaises(
+            exception.CloudError, self.cloud.delete, Kind.NETWORK, network_id
+        )
+        for thing in self.cloud.find(self.cluster_id):
+            self.delete(thing.kind, thing.id)
+        self.assertEqual((), self.cloud.find(self.cluster_id))
+
+    def test_port_has_its_address_before_any_server(self):
+        network_id, _ = self.make_network(cidr='10.21.0.0/24')
+        port = self.make_port(network_id)
+        self.assertEqual(port, self.make_port(network_id))
+        (address,) = port.addresses
+        self.assertIn(
+            ipaddress.ip_address(address),
+            ipaddress.ip_network('10.21.0.0/24'),
+        )
+        fixed = self.make_port(network_id, 'other', fixed_ip='10.21.0.77')
+        self.assertEqual(('10.21.0.77',), fixed.addresses)
+        self.assertRaises(
+            exception.CloudError,
+            self.make_port,
+            network_id,
+            'third',
+            fixed_ip='10.21.0.77',
+        )
+
+    def test_network_with_a_port_stays(self):
+        network_id, _ = self.make_network()
+        port = self.make_port(network_id)
+        self.assertRaises(
+            exception.CloudError, self.cloud.delete, Kind.NETWORK, network_id
+        )
+        self.assertFalse(self.cloud.is_gone(Kind.NETWORK, network_id))
+        self.delete(Kind.PORT, port.id)
+        self.delete(Kind.NETWORK, network_id)
+
+    def test_floating_ip_needs_a_way_to_its_port(self):
+        network_id, subnet_id = self.make_network()
+        port = self.make_port(network_id)
+        external_id = self.external_id()
+        floating = (self.owner('m', 'fip-0'), external_id, port.id)
+        self.assertRaises(
+            exception.CloudError, self.cloud.ensure_floating_ip, *floating
+        )
+        router_id = self.cloud.ensure_router(
+            self.owner('net', 'router'), 'r', external_id, [subnet_id]
+        )
+        made = self.cloud.ensure_floating_ip(*floating)
+        self.assertEqual(made, self.cloud.ensure_floating_ip(*floating))
+        self.assertTrue(ipaddress.ip_address(made.address))
+        self.assertRaises(
+            exception.CloudError, self.cloud.delete, Kind.ROUTER, router_id
+        )
+        self.delete(Kind.FLOATING_IP, made.id)
+        self.delete(Kind.ROUTER, router_id)
+
+    # Volumes
+
+    def test_volume_goes_to_its_pool_and_is_made_once(self):
+        snapshot, _ = self.look()
+        pool = max((p.name for p in snapshot.pools), default=None)
+        volume_id = self.request_volume(pool=pool)
+        self.assertEqual(volume_id, self.request_volume(pool=pool))
+        state = self.settled_volume(volume_id)
+        self.assertEqual(Progress.READY, state.progress, state.reason)
+        self.assertEqual('available', state.status)
+        self.assertIn(state.pool, (None, pool) if pool else (state.pool,))
+        self.assertEqual(frozenset(), state.attached_to)
+        self.delete(Kind.VOLUME, volume_id)
+        gone = self.cloud.volume_state(volume_id)
+        self.assertEqual(Progress.GONE, gone.progress)
+
+    # Servers
+
+    def test_server_takes_the_place_of_its_hold(self):
+        _, demand = self.look()
+        place = min(demand.candidates)
+        before = self.free(place)
+        hold = self.hold('m', place, demand.resources)
+        self.cloud.reserve([hold])
+        held = self.free(place)
+        network_id, _ = self.make_network()
+        port = self.make_port(network_id)
+        self.cloud.release([hold.id])
+        server_id = self.request_server(place, port_ids=[port.id])
+        self.assertEqual(
+            server_id, self.request_server(place, port_ids=[port.id])
+        )
+        self.until(lambda: self.cloud.is_claimed(server_id), 'the claim')
+        self.assertEqual(held, self.free(place))
+        state = self.settled_server(server_id)
+        self.assertEqual(Progress.READY, state.progress, state.reason)
+        self.assertEqual('ACTIVE', state.status)
+        self.assertIn(state.host, (None, place))
+        self.assertFalse(state.no_valid_host)
+        self.delete(Kind.SERVER, server_id)
+        gone = self.cloud.server_state(server_id)
+        self.assertEqual(Progress.GONE, gone.progress)
+        self.assertFalse(self.cloud.is_claimed(server_id))
+        self.until(lambda: before == self.free(place), 'the room to be free')
+        # Nova does not remove ports that it did not make.
+        self.assertFalse(self.cloud.is_gone(Kind.PORT, port.id))
+
+    def test_server_whose_place_is_taken_fails_as_such(self):
+        _, demand = self.look()
+        place = min(demand.candidates)
+        free = self.free(place)
+        rivals = [
+            self.hold(f'rival-{n}', place, {'VCPU': 1})
+            for n in range(free['VCPU'])
+        ]
+        self.cloud.reserve(rivals)
+        server_id = self.request_server(place)
+        state = self.settled_server(server_id)
+        self.assertEqual(Progress.FAILED, state.progress)
+        self.assertTrue(state.no_valid_host)
+        self.assertTrue(state.reason)
+        self.assertNotIn(place, state.reason)
+        self.assertFalse(self.cloud.is_claimed(server_id))
+        self.assertEqual(
+            [server_id], [t.id for t in self.cloud.find(self.cluster_id)]
+        )
+        self.cloud.release([hold.id for hold in rivals])
+        second = self.request_server(place)
+        self.assertNotEqual(server_id, second)
+        self.delete(Kind.SERVER, server_id)
+        state = self.settled_server(second)
+        self.assertEqual(Progress.READY, state.progress, state.reason)
+
+    def test_volume_is_attached_kept_and_detached(self):
+        server_id, _ = self.make_server()
+        volume_id = self.request_volume()
+        self.settled_volume(volume_id)
+        self.cloud.attach_volume(server_id, volume_id, None)
+        self.until(
+            lambda: (
+                server_id in self.cloud.volume_state(volume_id).attached_to
+            ),
+            'the attachment',
+        )
+        self.assertIn(volume_id, self.cloud.server_state(server_id).attached)
+        self.cloud.attach_volume(server_id, volume_id, None)
+        self.assertRaises(
+            exception.CloudError, self.cloud.delete, Kind.VOLUME, volume_id
+        )
+        self.cloud.detach_volume(server_id, volume_id)
+        self.until(
+            lambda: self.cloud.volume_state(volume_id).status == 'available',
+            'the detachment',
+        )
+        self.cloud.detach_volume(server_id, volume_id)
+        self.assertEqual(
+            frozenset(), self.cloud.server_state(server_id).attached
+        )
+
+    def test_volume_outlives_its_server(self):
+        server_id, _ = self.make_server()
+        volume_id = self.request_volume()
+        self.settled_volume(volume_id)
+        self.cloud.attach_volume(server_id, volume_id, None)
+        self.until(
+            lambda: (
+                server_id in self.cloud.volume_state(volume_id).attached_to
+            ),
+            'the attachment',
+        )
+        self.delete(Kind.SERVER, server_id)
+        self.until(
+            lambda: self.cloud.volume_state(volume_id).status == 'available',
+            'the volume to be free',
+        )
+
+    # Finding and removing
+
+    def test_things_are_found_by_member_and_kind(self):
+        network_id, subnet_id = self.make_network()
+        port = self.make_port(network_id, 'm')
+        volume_id = self.request_volume('v')
+        self.settled_volume(volume_id)
+
+        def ids(*arguments):
+            found = self.cloud.find(self.cluster_id, *arguments)
+            return [thing.id for thing in found]
+
+        self.assertEqual([port.id, volume_id, subnet_id, network_id], ids())
+        self.assertEqual([subnet_id, network_id], ids('net'))
+        self.assertEqual([network_id], ids('net', {Kind.NETWORK}))
+        self.assertEqual([port.id], ids(None, {Kind.PORT, Kind.SERVER}))
+        self.assertEqual([], ids('m', {Kind.VOLUME}))
+        (thing,) = self.cloud.find(self.cluster_id, 'm')
+        self.assertEqual(
+            model.Thing(Kind.PORT, port.id, self.owner('m', 'nic-0')), thing
+        )
+
+    def test_what_is_not_there_is_gone(self):
+        for kind in Kind:
+            thing_id = str(uuid.uuid4())
+            self.cloud.delete(kind, thing_id)
+            self.assertTrue(self.cloud.is_gone(kind, thing_id))
+        unknown = str(uuid.uuid4())
+        self.assertFalse(self.cloud.is_claimed(unknown))
+        self.assertEqual(
+            Progress.GONE, self.cloud.server_state(unknown).progress
+        )
+        self.assertEqual(
+            Progress.GONE, self.cloud.volume_state(unknown).progress
+        )
+        self.assertEqual((), self.cloud.find(unknown))
+
+    def test_tenants_do_not_see_each_other(self):
+        network_id, _ = self.make_network()
+        volume_id = self.request_volume()
+        self.settled_volume(volume_id)
+        other = self.other_cloud
+        self.assertEqual((), other.find(self.cluster_id))
+        for kind, thing_id in (
+            (Kind.VOLUME, volume_id),
+            (Kind.NETWORK, network_id),
+        ):
+            other.delete(kind, thing_id)
+            self.assertTrue(other.is_gone(kind, thing_id))
+            self.assertFalse(self.cloud.is_gone(kind, thing_id))
+        self.assertEqual(Progress.GONE, other.volume_state(volume_id).progress)
