@@ -34,6 +34,7 @@ def exclusive(cloud: Settings) -> Iterator[None]:
 
 def up(cloud: Settings, progress: Progress) -> None:
     """Bring everything up that is not; raises ServiceFailed."""
+    processes.require_free_ports(cloud)
     packages.provide(cloud, progress)
     everything = [services.find(name) for name in services.NAMES]
     with progress.phase('configuration'):

@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Refused,
         ValueError,
         packages.InstallFailed,
+        processes.PortTaken,
         processes.ServiceFailed,
     ) as error:
         print(f'vcluster-devcloud: {error}', file=sys.stderr)

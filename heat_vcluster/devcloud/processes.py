@@ -32,6 +32,10 @@ class ServiceFailed(Exception):
         self.name = name
 
 
+class PortTaken(Exception):
+    """Another program listens where a service of ours would."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Process:
     """A pid together with its start time, which no later process shares."""
@@ -97,11 +101,24 @@ def run(
                 )
 
 
+def require_free_ports(cloud: Settings) -> None:
+    """Raises PortTaken before anything is made; ours may be running."""
+    taken = [
+        f'{name} {cloud.port(name)}'
+        for name in settings.BASE_PORTS
+        if not running(cloud, name) and not _is_free(cloud.port(name))
+    ]
+    if taken:
+        raise PortTaken(
+            f'ports taken by another program: {", ".join(taken)}; '
+            'choose another --port-offset'
+        )
+
+
 def start(cloud: Settings, service: Service) -> bool:
     """Start a service unless it runs; says whether it had to."""
     if running(cloud, service.name):
         return False
-    _require_free_port(cloud, service)
     with _open_log(cloud, service.name) as log:
         child = subprocess.Popen(
             [
@@ -223,19 +240,14 @@ def _open_log(cloud: Settings, name: str) -> BinaryIO:
     return path.open('ab')
 
 
-def _require_free_port(cloud: Settings, service: Service) -> None:
-    port = cloud.port(service.name)
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.ADDRESS, port))
-        except OSError as error:
-            raise ServiceFailed(
-                service.name,
-                f'port {port} is taken by another program ({error.strerror});'
-                ' choose another --port-offset',
-                cloud.log(service.name),
-            ) from None
+        except OSError:
+            return False
+    return True
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

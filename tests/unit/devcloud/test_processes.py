@@ -2,6 +2,7 @@
 """Only what we started is ended, and a failure says why."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import fixtures
 import testtools
 
 from heat_vcluster.devcloud import processes, services
-from heat_vcluster.devcloud.settings import Settings
+from heat_vcluster.devcloud.settings import BASE_PORTS, Settings
 
 
 class TestProcesses(testtools.TestCase):
@@ -75,6 +76,17 @@ class TestProcesses(testtools.TestCase):
         self.assertIn('nova: ', str(failure))
         self.assertIn('ended with 7', str(failure))
         self.assertIn('the table is broken', str(failure))
+
+    def test_a_taken_port_is_named_before_anything_starts(self) -> None:
+        with socket.socket() as other:
+            other.bind(('127.0.0.1', 0))
+            other.listen()
+            offset = other.getsockname()[1] - BASE_PORTS['nova']
+            cloud = Settings(self.cloud.state_dir, port_offset=offset)
+            taken = self.assertRaises(
+                processes.PortTaken, processes.require_free_ports, cloud
+            )
+        self.assertIn(f'nova {cloud.port("nova")}', str(taken))
 
     def test_the_callers_cloud_is_kept_from_the_services(self) -> None:
         self.useFixture(fixtures.EnvironmentVariable('OS_CLOUD', 'mine'))
