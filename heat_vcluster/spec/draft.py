@@ -7,9 +7,10 @@ It may be faulty: names repeated, references leading nowhere, parts missing.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from heat_vcluster.spec import paths, shape
 
@@ -116,11 +117,29 @@ def make(sound: shape.Sound) -> Draft:
         sound,
         tuple(copies),
         groups,
-        {copy.name: copy for copy in reversed(copies)},
+        _first_of_each_name(copies),
         counted,
-        {group.name: group for group in reversed(groups)},
+        _first_of_each_name(groups),
         frozenset(unclear),
     )
+
+
+def size(document: Mapping[str, Any]) -> int:
+    """Return how many characters the instances have, written out."""
+    return sum(
+        entry.get('count', 1) * len(json.dumps(entry))
+        for _, entry in _entries(document, 'instances')
+    )
+
+
+_Named = TypeVar('_Named', Copy, Grouping)
+
+
+def _first_of_each_name(named: Iterable[_Named]) -> dict[str, _Named]:
+    found: dict[str, _Named] = {}
+    for one in named:
+        found.setdefault(one.name, one)
+    return found
 
 
 def total(document: Mapping[str, Any]) -> int:

@@ -9,11 +9,17 @@ from collections.abc import Iterable, Iterator
 from heat_vcluster import exception
 from heat_vcluster.spec import paths
 
+MOST = 500
+
 Found = Iterator[tuple[paths.Path, str]]
 
 
 class Faults:
-    """All that is wrong in one document, each thing once."""
+    """All that is wrong in one document, each thing once.
+
+    A document with more than ``MOST`` faults is refused with these at once:
+    its reader is helped enough, and to find the rest could take long.
+    """
 
     def __init__(self) -> None:
         self._found: dict[tuple[paths.Path, str], None] = {}
@@ -23,10 +29,16 @@ class Faults:
     def add(self, path: paths.Path, message: str) -> None:
         """Add a fault at a place of the canonical document."""
         self._found.setdefault((path, message))
+        self._refuse_many()
 
     def add_written(self, path: paths.Path, message: str) -> None:
         """Add a fault at a place of the document as it was written."""
         self._written.setdefault((path, message))
+        self._refuse_many()
+
+    def _refuse_many(self) -> None:
+        if len(self._found) + len(self._written) >= MOST:
+            raise self.error()
 
     def extend(self, found: Iterable[tuple[paths.Path, str]]) -> None:
         """Add what one check found, at each place its first fault only.
@@ -34,11 +46,11 @@ class Faults:
         The copies of a counted instance share their place, and what is wrong
         with one is mostly wrong with all.
         """
-        first: dict[paths.Path, str] = {}
+        seen: set[paths.Path] = set()
         for path, message in found:
-            first.setdefault(path, message)
-        for path, message in first.items():
-            self.add(path, message)
+            if path not in seen:
+                seen.add(path)
+                self.add(path, message)
 
     def __bool__(self) -> bool:
         return bool(self._found or self._written)
@@ -50,10 +62,11 @@ class Faults:
         written = sorted(
             self._written | moved, key=lambda fault: paths.order(fault[0])
         )
-        return exception.InvalidDocument(
-            exception.Fault(paths.text(path), message)
-            for path, message in written
-        )
+        told = [exception.Fault(paths.text(p), m) for p, m in written]
+        if len(self._found) + len(self._written) >= MOST:
+            more = f'there may be more faults than these {len(told)}'
+            told.append(exception.Fault('', more))
+        return exception.InvalidDocument(told)
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:

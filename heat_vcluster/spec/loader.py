@@ -22,6 +22,7 @@ from heat_vcluster.spec import (
 from heat_vcluster.spec.checks import groups
 
 MAX_MEMBERS = 1000
+MAX_SIZE = 64 * 1024 * 1024  # characters, counted instances written out
 
 Source = Mapping[str, Any] | str | os.PathLike[str]
 
@@ -72,6 +73,10 @@ def _refuse_too_many(
     members = draft.total(document)
     if members > most:
         message = f'there are {members} members; at most {most} are allowed'
+        found.add(('instances',), message)
+        raise found.error()
+    if draft.size(document) > MAX_SIZE:
+        message = 'the copies together are too large; make their specs smaller'
         found.add(('instances',), message)
         raise found.error()
 

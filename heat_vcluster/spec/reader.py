@@ -158,7 +158,10 @@ class _Writer:
         merged: list[Pairs] = []
         for key_node, value_node in node.value:
             if key_node.tag == _TAG + 'merge':
-                merged.extend(self._merge_sources(value_node))
+                if merged:
+                    problem = 'the key << is repeated; merge a list instead'
+                    raise _refused(key_node, problem)
+                merged = self._merge_sources(value_node)
             else:
                 pairs.append((self._key(key_node), self.value(value_node)))
         self._merge(pairs, merged)
@@ -183,10 +186,9 @@ class _Writer:
             self._merged += len(source)
             if self._merged > MAX_VALUES:
                 raise Unreadable('has too many merged values')
-            for key, value in list(source):
-                if key not in present:
-                    present.add(key)
-                    pairs.append((key, value))
+            missing = [pair for pair in source if pair[0] not in present]
+            pairs.extend(missing)  # also what the source itself repeats
+            present.update(key for key, _ in missing)
 
 
 def _refused(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:

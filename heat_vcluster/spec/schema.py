@@ -15,6 +15,10 @@ DIALECT = 'https://json-schema.org/draft/2020-12/schema'
 NAME = r'^[A-Za-z][A-Za-z0-9_.-]{0,62}$(?!\n)'
 TYPES = ('server', 'volume', 'network')
 MAX_WEIGHT = 1000
+_MOST = 1000  # groups, and entries of one
+
+# In bytes. Nova's own limit is 65535, of the base64 form.
+MAX_USER_DATA = 65535 // 4 * 3
 
 # Of the 50 tags that nova lets a server have, some are the product's own.
 _MAX_TAGS = 40
@@ -118,7 +122,11 @@ _SERVER = _mapping(
         'key_name': _text('the name of a key pair'),
         'networks': _listing(_INTERFACE, 'a list of networks'),
         'volumes': _listing(_ATTACHMENT, 'a list of volumes'),
-        'user_data': {'type': 'string', 'x-must-be': 'text'},
+        'user_data': {
+            'type': 'string',
+            'maxLength': MAX_USER_DATA,
+            'x-must-be': f'text of at most {MAX_USER_DATA} bytes',
+        },
         'metadata': _METADATA,
         'security_groups': _SECURITY_GROUPS,
         'config_drive': _FLAG,
@@ -211,7 +219,11 @@ def document(
                 'minItems': 1,
                 'x-must-be': 'a list of at least one instance',
             },
-            'groups': _listing(_group(policies, scopes), 'a list of groups'),
+            'groups': {
+                **_listing(_group(policies, scopes), ''),
+                'maxItems': _MOST,
+                'x-must-be': f'a list of at most {_MOST} groups',
+            },
         },
         ['instances'],
     )
@@ -243,7 +255,11 @@ def _instance() -> Schema:
 
 
 def _when(key: str, value: str, then: Schema) -> Schema:
-    condition = {'properties': {key: {'const': value}}, 'required': [key]}
+    condition = {
+        'type': 'object',
+        'properties': {key: {'const': value}},
+        'required': [key],
+    }
     return {'if': condition, 'then': then}
 
 
@@ -268,7 +284,8 @@ def _group(
                 'type': 'array',
                 'items': _text('the name of an instance or a group'),
                 'minItems': 1,
-                'x-must-be': 'a list of at least one name',
+                'maxItems': _MOST,
+                'x-must-be': f'a list of 1 to {_MOST} names',
             },
         },
         ['name', 'spec', 'members'],

@@ -5,25 +5,19 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 from collections.abc import Iterator
 from typing import Any, cast
 
 import jsonschema
+import jsonschema.validators
 
 from heat_vcluster.spec import faults, paths
 from heat_vcluster.spec import schema as schemas
 
 # A value with such a fault is still of its kind: later checks can use it.
-_USABLE = frozenset(
-    (
-        'pattern',
-        'minLength',
-        'maxLength',
-        'minItems',
-        'maxItems',
-        'uniqueItems',
-    )
-)
+# What is too long is not: copies of it would cost too much.
+_USABLE = frozenset(('pattern', 'minLength', 'minItems'))
 _KINDS = {
     'object': 'a mapping',
     'array': 'a list',
@@ -35,12 +29,28 @@ _KINDS = {
 }
 
 
+def _unique_items(
+    _validator: object, unique: bool, items: Any, _schema: object
+) -> Iterator[jsonschema.ValidationError]:
+    """Compare by text: the library's way takes the square of the length."""
+    if unique and isinstance(items, list):
+        texts = {json.dumps(item, sort_keys=True) for item in items}
+        if len(texts) < len(items):
+            yield jsonschema.ValidationError('has an item twice')
+
+
+_Validator = cast(Any, jsonschema.validators).extend(
+    jsonschema.Draft202012Validator, {'uniqueItems': _unique_items}
+)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sound:
     """The part of a document that later checks can work with.
 
     What is of a wrong kind was taken out: a key is gone, a list has None in
-    its place. ``broken`` has the places of what was taken out or is missing.
+    its place. ``broken`` has the places of what was taken out or is missing,
+    and all places above them.
     """
 
     document: dict[str, Any]
@@ -48,7 +58,7 @@ class Sound:
 
     def is_broken(self, path: paths.Path) -> bool:
         """Tell whether anything at or below a place was taken out."""
-        return any(place[: len(path)] == path for place in self.broken)
+        return path in self.broken
 
 
 def check(
@@ -56,7 +66,7 @@ def check(
 ) -> Sound:
     """Return what of the document has its right shape; add all faults."""
     broken: set[paths.Path] = set()
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = _Validator(schema)
     for error in validator.iter_errors(document):
         for path, message, usable in _faults(error):
             found.add(path, message)
@@ -68,7 +78,8 @@ def check(
             sound = {}
             break
         _take_out(sound, path)
-    return Sound(sound, frozenset(broken))
+    above = {path[:length] for path in broken for length in range(len(path))}
+    return Sound(sound, frozenset(broken | above))
 
 
 def _take_out(document: Any, path: paths.Path) -> None:

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
 from heat_vcluster.spec import draft as drafts
-from heat_vcluster.spec import faults, paths
+from heat_vcluster.spec import faults, paths, schema
 from heat_vcluster.spec.checks import addresses
-
-_USER_DATA_MOST = 65535  # nova's limit, of the base64 form
 
 _Interface = tuple[drafts.Copy, paths.Path, dict[str, Any]]
 
@@ -43,12 +40,12 @@ def boot_source(draft: drafts.Draft) -> faults.Found:
 
 def user_data(draft: drafts.Draft) -> faults.Found:
     for server in _servers(draft):
-        content = server.spec.get('user_data', '').encode()
-        if len(base64.b64encode(content)) > _USER_DATA_MOST:
-            most = _USER_DATA_MOST // 4 * 3
+        size = len(server.spec.get('user_data', '').encode())
+        if size > schema.MAX_USER_DATA:
             yield (
                 (*server.path, 'spec', 'user_data'),
-                f'has {len(content)} bytes; at most {most} are allowed',
+                f'has {size} bytes; at most {schema.MAX_USER_DATA} are '
+                'allowed',
             )
 
 
