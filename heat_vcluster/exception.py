@@ -122,13 +122,19 @@ class SpaceLost(VClusterError):
 
 
 class MemberFailed(VClusterError):
-    """A member could not be built; names it and the service's reason."""
+    """A member could not be built; names it and the service's reason.
+
+    ``code`` is that of the cause, where it has one of its own.
+    """
 
     code = 'vcluster.member_failed'
 
-    def __init__(self, member: str, reason: str) -> None:
+    def __init__(
+        self, member: str, reason: str, *, code: str | None = None
+    ) -> None:
         self.member = member
         self.reason = reason
+        self.code = code or self.code
         super().__init__(f'member {member}: {reason}')
 
 

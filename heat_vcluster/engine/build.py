@@ -271,6 +271,12 @@ class Build(members.Site):
         try:
             self._signal.check()
             step.execute(self)
+        except exception.CloudError as error:
+            named = exception.MemberFailed(
+                step.member, str(error), code=error.code
+            )
+            self.fail(named)
+            raise named from error
         except BaseException as error:
             self.fail(error)
             raise
