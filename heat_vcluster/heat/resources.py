@@ -203,7 +203,7 @@ class Cluster(resource.Resource):
                 raise heat_exception.StackValidationFailed(
                     error='Invalid cluster',
                     path=[self.stack.t.RESOURCES, self.name, 'properties'],
-                    message='\n'.join(map(str, faults)),
+                    message=str(exception.InvalidDocument(faults)),
                 ) from error
 
     def _document_of(self, values: Mapping[str, Any]) -> dict[str, Any]:

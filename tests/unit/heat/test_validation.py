@@ -85,7 +85,7 @@ class ValidationTest(base.HeatTest):
             'groups[0].spec.scope',
             'groups[0].members[1]',
         ):
-            self.assertRegex(message, rf'(?m)(^|: ){_escaped(place)}')
+            self.assertRegex(message, rf'(?m)^{_escaped(place)}')
 
     def test_parameters_count_with_their_values(self):
         body = """
