@@ -88,8 +88,8 @@ class Capacity:
             root for answer in answers.values() for root in answer.roots
         )
         volumes = [d for d in demands if isinstance(d, placement.VolumeDemand)]
-        found = self._pools() if volumes else ()
-        of_type = self._types(volumes, found) if found else {}
+        found = self._pools()
+        of_type = self._types(volumes, found)
         snapshot = placement.Snapshot(
             self._site.options.level_names,
             inventory.hosts(answers.values(), known),

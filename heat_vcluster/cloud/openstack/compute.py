@@ -62,10 +62,14 @@ class Compute:
         wanted = {'volumeId': volume_id}
         if device:
             wanted['device'] = device
-        self._service.post(
-            f'/servers/{server_id}/os-volume_attachments',
-            {'volumeAttachment': wanted},
-        )
+        try:
+            self._service.post(
+                f'/servers/{server_id}/os-volume_attachments',
+                {'volumeAttachment': wanted},
+            )
+        except errors.Unclear:
+            if volume_id not in self._attachments(server_id):
+                raise
 
     def detach(self, server_id: str, volume_id: str) -> None:
         self._service.delete(

@@ -85,18 +85,30 @@ class Networking:
         gateway = {'network_id': external_network_id}
         body = {'name': name, 'external_gateway_info': gateway}
         router = str(self._ensure(model.Kind.ROUTER, owner, body)['id'])
-        connected = {
+        connected = self._connected(router)
+        for subnet in subnet_ids:
+            if subnet not in connected:
+                self._connect(router, subnet)
+        return router
+
+    def _connect(self, router: str, subnet: str) -> None:
+        try:
+            self._service.put(
+                f'/routers/{router}/add_router_interface',
+                {'subnet_id': subnet},
+            )
+        except errors.Refused:
+            # A request whose answer got lost is refused when repeated.
+            if subnet not in self._connected(router):
+                raise
+
+    def _connected(self, router: str) -> frozenset[str]:
+        """Return the subnets that the router has an interface on."""
+        return frozenset(
             fixed['subnet_id']
             for port in self._interfaces(router)
             for fixed in port['fixed_ips']
-        }
-        for subnet in subnet_ids:
-            if subnet not in connected:
-                self._service.put(
-                    f'/routers/{router}/add_router_interface',
-                    {'subnet_id': subnet},
-                )
-        return router
+        )
 
     def ensure_port(
         self, owner: model.Owner, wanted: model.PortRequest

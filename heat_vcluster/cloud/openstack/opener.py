@@ -20,7 +20,11 @@ from heat_vcluster.cloud.openstack import (
 )
 from heat_vcluster.cloud.openstack.capacity import Site
 from heat_vcluster.cloud.openstack.cloud import OpenStackCloud
-from heat_vcluster.cloud.openstack.session import Services, tenant_session
+from heat_vcluster.cloud.openstack.session import (
+    Services,
+    tenant_session,
+    widen,
+)
 from heat_vcluster.conf import auth
 
 
@@ -57,6 +61,7 @@ class OpenStackOpener(base.CloudOpener):
         session = loading.load_session_from_conf_options(
             conf, group, auth=plugin
         )
+        widen(session)
         return cls(session, settings.Settings.from_conf(conf))
 
     @classmethod

@@ -21,6 +21,7 @@ LOG = logging.getLogger(__name__)
 
 RETRIABLE = (429, 503)
 ATTEMPTS = 5
+CONNECTIONS = 64
 #: Repeating one of these changes nothing that the first did not.
 SAFE = frozenset({'GET', 'PUT', 'DELETE', 'HEAD'})
 
@@ -105,11 +106,21 @@ class Service:
                     raise
             else:
                 if answer.status_code < 400:
-                    return answer.json() if answer.content else None
+                    return self._read(answer)
                 if last or answer.status_code not in RETRIABLE:
                     raise errors.translate(self.name, answer, self._secrets)
             time.sleep(random.uniform(0.5, 1.0) * 2**attempt / 4)  # noqa: S311
         raise AssertionError('the last attempt returns or raises')
+
+    def _read(self, answer: Any) -> Any:
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise errors.Unclear(
+                self.name, 'it does not answer in its own format'
+            ) from error
 
     def _send(self, method: str, path: str, **kwargs: Any) -> Any:
         try:
@@ -199,10 +210,18 @@ def tenant_session(
         raise exception.InvalidConfiguration(
             'the context holds no keystoneauth session to act with'
         )
-    return ks.Session(
+    session = ks.Session(
         auth=service_token.ServiceTokenAuthWrapper(user.auth, service.auth),
         verify=user.verify,
         cert=user.cert,
         timeout=user.timeout,
         discovery_cache=discovery,
     )
+    widen(session)
+    return session
+
+
+def widen(session: ks.Session) -> None:
+    """Let as many threads as an engine has keep their connections."""
+    for transport in session.session.adapters.values():
+        transport.init_poolmanager(CONNECTIONS, CONNECTIONS)
