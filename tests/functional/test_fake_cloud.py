@@ -321,6 +321,21 @@ class FaultsTest(testtools.TestCase):
             )
         self.cloud.delete(Kind.VOLUME, volume_id)
 
+    def test_volume_can_be_removed_once_it_is_made(self):
+        volume_id = self.make_volume()
+        self.assertRaises(
+            exception.CloudError, self.cloud.delete, Kind.VOLUME, volume_id
+        )
+        for _ in range(3):
+            try:
+                self.cloud.delete(Kind.VOLUME, volume_id)
+            except exception.CloudError:
+                continue
+        self.assertTrue(
+            self.cloud.is_gone(Kind.VOLUME, volume_id)
+            or self.cloud.is_gone(Kind.VOLUME, volume_id)
+        )
+
     def test_death_ends_all_calls_until_a_new_life(self):
         self.faults.crash_at(2, 'ensure_volume')
         volume_id = self.make_volume('v')

@@ -145,6 +145,9 @@ class Volumes(Servers):
     def _begin_delete_volume(self, volume: Volume) -> None:
         if volume.state is State.DELETING:
             return
+        if volume.state is State.BUILDING:
+            # Asking again and again takes time too: it goes on meanwhile.
+            self._advance_volume(volume)
         status = _status(volume, self._links(volume))
         if status not in ('available', 'error'):
             raise exception.CloudError(
