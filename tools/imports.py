@@ -91,7 +91,14 @@ TABLE = (
     ),
     Rule(
         'views',
-        ('db', 'db.api', 'db.records', 'db.writer', 'exception', 'states'),
+        (
+            'db.records',
+            'exception',
+            'members.base',
+            'placement.model',
+            'placement.pseudonyms',
+            'states',
+        ),
     ),
     Rule(
         'service',
@@ -156,8 +163,10 @@ TABLE = (
             'engine.*',
             'placement.*',
             'planner',
+            'registry',
             'service',
             'spec.*',
+            'views',
         ),
     ),
     Rule(
