@@ -151,7 +151,7 @@ class AcceptanceTestCase(testtools.TestCase):
         if self.stack_status() is None:
             return
         said = self.openstack('stack', 'delete', '--yes', '--wait', self.name)
-        self.assertEqual(0, said.code, said.text + self.reason())
+        self.assertEqual(0, said.code, said.text)
         self.assertIsNone(self.stack_status())
 
     def stack_status(self) -> str | None:

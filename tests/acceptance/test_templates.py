@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -181,8 +182,8 @@ class Isolation(TemplateTestCase):
         events = self.openstack(
             'stack', 'event', 'list', '-f', 'json', self.name
         ).output
-        for text in (shown, events, str(self.cluster_resource())):
-            self.assertIn('cluster', text)
+        for text in (shown, events, json.dumps(self.cluster_resource())):
+            self.assertIn(self.name, text)
             self.assertEqual([], pattern.findall(text))
 
     def assert_others_see_nothing(self, members: Mapping[str, Any]) -> None:
