@@ -42,6 +42,7 @@ def load(
             default_config_files=_files(config_files),
             default_config_dirs=[],
         )
+        opts.check(conf)
     except (cfg.Error, ValueError) as error:
         raise exception.InvalidConfiguration(str(error)) from error
     return conf

@@ -25,6 +25,16 @@ def register(conf: cfg.ConfigOpts) -> None:
     auth.register(conf)
 
 
+def check(conf: cfg.ConfigOpts) -> None:
+    """Read every value once: a bad one is told now, not at its first use.
+
+    Raises cfg.Error or ValueError.
+    """
+    for module in MODULES:
+        for option in module.OPTS:
+            conf[module.GROUP.name][option.dest]
+
+
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """The entry point of oslo-config-generator."""
     ours = [(module.GROUP, list(module.OPTS)) for module in MODULES]

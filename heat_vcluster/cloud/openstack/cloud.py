@@ -140,7 +140,7 @@ class OpenStackCloud(base.Cloud):
             return dataclasses.replace(state, host=host)
         if state.reason is not None:
             self._site.hosts()  # so that their names are known as secrets
-            reason = self._site.secrets.strip(state.reason)
+            reason = self._site.secrets.hide(state.reason)
             return dataclasses.replace(state, reason=reason)
         return state
 

@@ -94,7 +94,7 @@ class Compute:
             return model.ServerState(
                 model.Progress.FAILED,
                 status,
-                self._secrets.strip(words.strip() or 'the server failed'),
+                self._secrets.hide(words.strip() or 'the server failed'),
                 no_valid_host=words.startswith(NO_HOST),
                 attached=attached,
             )

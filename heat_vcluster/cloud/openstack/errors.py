@@ -59,7 +59,7 @@ class Secrets:
         if not names <= self._names:
             self._names |= names
 
-    def strip(self, text: str) -> str:
+    def hide(self, text: str) -> str:
         """Return the text with every known name replaced."""
 
         def cover(match: re.Match[str]) -> str:
@@ -76,7 +76,7 @@ def translate(
 ) -> exception.CloudError:
     """Return the error that stands for a service's refusal."""
     said, kind = read(answer.text)
-    reason = secrets.strip(said or f'HTTP status {answer.status_code}')
+    reason = secrets.hide(said or f'HTTP status {answer.status_code}')
     status = answer.status_code
     if status in (403, 409, 413) and _QUOTA.search(f'{kind} {said}'):
         return exception.QuotaExceeded(service, reason)

@@ -115,7 +115,7 @@ class BlockStorage:
             body = {'messages': []}
         words = [message['user_message'] for message in body['messages']]
         text = '; '.join(dict.fromkeys(words)) or 'the volume went to error'
-        return self._secrets.strip(text)
+        return self._secrets.hide(text)
 
     def _show(self, volume_id: str) -> made.Body | None:
         try:
