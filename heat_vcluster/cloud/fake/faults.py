@@ -200,6 +200,10 @@ class Faults:
         self._death = None
         self._is_dead = False
 
+    @property
+    def is_dead(self) -> bool:
+        return self._is_dead
+
     def clear(self) -> None:
         """Take all orders back; calls stay on record."""
         self._faults.clear()
