@@ -37,11 +37,21 @@ Example: ``rack:^[^@]+@(?P<domain>[^#]+)#``
 """,
     ),
     cfg.ListOpt(
+        'pools',
+        default=[],
+        help="""
+The pools to use (``host@backend#pool``). Unset: cinder is asked for them,
+for which it wants an administrator's context. With a list it is not asked;
+how full a pool is, is not known then, and cinder refuses what does not fit.
+""",
+    ),
+    cfg.ListOpt(
         'type_backends',
         default=[],
         help="""
 Which backends a volume type leads to, each as TYPE=BACKEND, where BACKEND is
-the ``volume_backend_name`` of pools; several entries for one TYPE mean any
+the ``volume_backend_name`` of pools (with ``pools`` set: the part between
+``@`` and ``#``); several entries for one TYPE mean any
 of them. Cinder tells this to administrators only. For types that are not
 listed the extra specs are read, if the operator opened them to our token
 (``volume_extension:types_extra_specs:read_sensitive``); else any pool is

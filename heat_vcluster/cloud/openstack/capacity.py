@@ -118,9 +118,13 @@ class Capacity:
 
     def _pools(self) -> tuple[Mapping[str, Any], ...]:
         """Return the pools, none where a volume cannot be led to one."""
-        if not self._site.options.pin_volumes:
+        options = self._site.options
+        if not options.pin_volumes:
             return ()
-        found = pools.read(self._site.services.volume)
+        if options.pools:
+            found = pools.listed(options.pools)
+        else:
+            found = pools.read(self._site.services.volume)
         self._site.secrets.add(frozenset(str(pool['name']) for pool in found))
         return found
 

@@ -20,6 +20,19 @@ def read(service: Service) -> tuple[Mapping[str, Any], ...]:
     return tuple(body['pools'])
 
 
+def listed(names: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
+    """Return pools that are known by their names alone."""
+    return tuple(
+        {
+            'name': name,
+            'capabilities': {
+                'volume_backend_name': name.partition('@')[2].partition('#')[0]
+            },
+        }
+        for name in names
+    )
+
+
 def type_backends(
     types: Iterable[Mapping[str, Any]],
 ) -> dict[str, frozenset[str]]:

@@ -88,6 +88,7 @@ class Settings:
     default_zone: str = 'nova'
     pin_volumes: bool = False
     pool_domains: PoolDomains | None = None
+    pools: tuple[str, ...] = ()
     type_backends: Mapping[str, frozenset[str]] = dataclasses.field(
         default_factory=dict
     )
@@ -126,6 +127,7 @@ class Settings:
             default_zone=conf.topology.default_availability_zone,
             pin_volumes=is_pinning(conf.volume.pinning),
             pool_domains=PoolDomains.parse(domains) if domains else None,
+            pools=tuple(conf.volume.pools),
             type_backends=parse_type_backends(conf.volume.type_backends),
             region=conf.cloud.region_name,
             interface=conf.cloud.interface,

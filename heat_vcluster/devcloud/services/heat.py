@@ -98,5 +98,8 @@ def _vcluster_sections(cloud: Settings) -> base.Ini:
         'volume': {
             'pinning': 'json_filter',
             'pool_domains': POOL_DOMAINS[cloud.backends],
+            'type_backends': ','.join(
+                f'{name}={name}' for name in cloud.backend_names
+            ),
         },
     }

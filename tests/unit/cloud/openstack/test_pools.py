@@ -148,6 +148,14 @@ class TypesTest(testtools.TestCase):
         self.assertEqual(set(), pools.of_type(self.POOLS, frozenset({'x'})))
         self.assertIsNone(pools.of_type(self.POOLS, None))
 
+    def test_pools_known_by_name_alone_have_no_bound(self):
+        found = pools.listed(['h@fast#p', 'h@slow#p'])
+        self.assertEqual(
+            {'h@fast#p'}, pools.of_type(found, frozenset({'fast'}))
+        )
+        taken = pools.snapshot(found, settings.Settings(), KNOWN)
+        self.assertEqual([None, None], [pool.free_gb for pool in taken])
+
     def test_pool_that_is_down_is_no_place(self):
         down = {
             'name': 'c',

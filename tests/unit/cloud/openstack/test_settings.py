@@ -35,6 +35,7 @@ class SettingsTest(testtools.TestCase):
             '[volume]\n'
             'pinning = json_filter\n'
             'pool_domains = rack:^[^@]+@(?P<domain>[^#]+)#\n'
+            'pools = h@a#p, h@b#p\n'
             'type_backends = fast=a,fast=b,slow=c\n'
         )
         self.assertEqual(('zone', 'row', 'rack', 'host'), found.scopes)
@@ -46,6 +47,7 @@ class SettingsTest(testtools.TestCase):
             'b',
             found.pool_domains.pattern.search('a@b#c').group('domain'),
         )
+        self.assertEqual(('h@a#p', 'h@b#p'), found.pools)
         self.assertEqual(
             {'fast': {'a', 'b'}, 'slow': {'c'}}, found.type_backends
         )
