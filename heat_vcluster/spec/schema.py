@@ -268,10 +268,14 @@ def _group(
 ) -> Schema:
     spec: Schema = {
         'type': 'object',
-        'properties': {'policy': {'enum': sorted(policies)}},
+        # Of any policy, also of one that there is not.
+        'properties': {
+            'policy': {'enum': sorted(policies)},
+            **_common(scopes),
+        },
         'required': ['policy'],
         'allOf': [
-            _when('policy', name, _rule(policies[name].schema, scopes))
+            _when('policy', name, _rule(policies[name].schema))
             for name in sorted(policies)
         ],
         'x-must-be': 'a mapping of policy, scope, strict, weight, ...',
@@ -292,24 +296,31 @@ def _group(
     )
 
 
-def _rule(policy: Mapping[str, Any], scopes: Iterable[str] | None) -> Schema:
-    """Return the schema of a group's spec under one policy."""
+def _common(scopes: Iterable[str] | None) -> Schema:
+    """Return the keys that every policy has."""
     scope: Schema = (
         _text('the name of a level, such as host or rack')
         if scopes is None
         else {'enum': list(scopes)}
     )
+    return {
+        'scope': scope,
+        'strict': _FLAG,
+        'weight': {
+            'type': 'integer',
+            'minimum': 1,
+            'maximum': MAX_WEIGHT,
+            'x-must-be': f'a whole number from 1 to {MAX_WEIGHT}',
+        },
+    }
+
+
+def _rule(policy: Mapping[str, Any]) -> Schema:
+    """Return the schema of a group's spec under one policy."""
     return _mapping(
         {
-            'policy': {'type': 'string'},
-            'scope': scope,
-            'strict': _FLAG,
-            'weight': {
-                'type': 'integer',
-                'minimum': 1,
-                'maximum': MAX_WEIGHT,
-                'x-must-be': f'a whole number from 1 to {MAX_WEIGHT}',
-            },
+            'policy': True,
+            **dict.fromkeys(_common(None), True),
             **policy.get('properties', {}),
         },
         ['policy', *policy.get('required', ())],

@@ -79,6 +79,17 @@ class RuleTest(base.SpecTest):
             base.group('g', 'v', strict=True, weight=7),
         )
 
+    def test_an_unknown_policy_hides_no_other_fault(self):
+        self.assert_faults(
+            {
+                'groups[0].spec.policy': "did you mean 'affinity'?",
+                'groups[0].spec.scope': "did you mean 'rack'?",
+            },
+            base.volume('v'),
+            base.group('g', 'v', policy='afinity', scope='rak'),
+            scopes=('rack', 'host'),
+        )
+
     def test_options_are_the_keys_of_the_policy(self):
         group = self.rule(
             policy='spread', scope='rack', max_per_domain=2, weight=3
