@@ -127,11 +127,12 @@ def table(members: Mapping[str, Any]) -> Iterable[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = zip(row, widths, strict=True)
-        yield '  ' + '  '.join(f'{cell:<{width}}' for cell, width in cells)
+        text = '  '.join(f'{cell:<{width}}' for cell, width in cells)
+        yield f'  {text.rstrip()}'
 
 
 def picture(racks: Sequence[Rack]) -> Iterable[str]:
-    yield 'What the operator sees:'
+    yield 'What the operator sees (behind "=", the name that the tenant sees):'
     columns = shutil.get_terminal_size((80, 24)).columns
     names = [
         name
