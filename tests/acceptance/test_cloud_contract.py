@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from concurrent import futures
 from pathlib import Path
 
 import testtools
 
 from heat_vcluster import conf, context
+from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import OpenStackOpener
 from tests.acceptance import world
 from tests.functional import cloud_contract
@@ -32,6 +34,28 @@ class OpenStackTest(cloud_contract.CloudContract, testtools.TestCase):
                 session.get_project_id(), session.get_user_id(), session
             )
         )
+
+    def test_holds_of_many_at_once_do_not_get_in_each_others_way(self):
+        snapshot, demand = self.look()
+        hosts = [host.name for host in snapshot.hosts]
+        crowds = [
+            [self.hold('m', host, demand.resources) for host in hosts]
+            for _ in range(6)
+        ]
+        with futures.ThreadPoolExecutor(len(crowds)) as pool:
+            list(pool.map(self.cloud.reserve, crowds))
+        held = self.cloud.find_holds(self.hold_ids)
+        self.assertEqual(set(self.hold_ids), held)
+
+    def test_host_is_told_to_us_though_not_to_tenants(self):
+        server_id, host = self.make_server()
+        self.assertEqual(host, self.cloud.server_state(server_id).host)
+
+    def test_volume_without_its_pool_says_why(self):
+        volume_id = self.request_volume(pool='none@such#pool')
+        state = self.settled_volume(volume_id)
+        self.assertEqual(model.Progress.FAILED, state.progress)
+        self.assertIn('backend', state.reason)
 
 
 def config_file(state_dir: Path) -> Path:

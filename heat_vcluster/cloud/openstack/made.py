@@ -14,6 +14,7 @@ from heat_vcluster.cloud.openstack import errors
 LOG = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
+Ids = dict[model.Owner, tuple[str, ...]]
 TRIES = 3
 
 
@@ -32,7 +33,7 @@ class Made:
     ) -> None:
         self._ask = ask
         self._lock = threading.Lock()
-        self._lists: dict[tuple[model.Kind, str], dict[model.Owner, str]] = {}
+        self._lists: dict[tuple[model.Kind, str], Ids] = {}
 
     def ensure(
         self,
@@ -47,10 +48,11 @@ class Made:
         does not count (any more).
         """
         for attempt in range(TRIES):
-            known = self._find(kind, owner)
-            body = look(known) if known else None
-            if body is not None:
-                return body
+            # Several: one that failed may be on its way out beside another.
+            for thing_id in self._find(kind, owner):
+                body = look(thing_id)
+                if body is not None:
+                    return body
             try:
                 body = create()
             except errors.Unclear as error:
@@ -63,23 +65,24 @@ class Made:
                 return body
         raise AssertionError('the last try returns or raises')
 
-    def _find(self, kind: model.Kind, owner: model.Owner) -> str | None:
+    def _find(self, kind: model.Kind, owner: model.Owner) -> tuple[str, ...]:
+        key = (kind, owner.cluster_id)
         with self._lock:
-            known = self._lists.get((kind, owner.cluster_id))
+            known = self._lists.get(key)
         if known is None:
-            found = self._ask(kind, owner.cluster_id)
-            known = {thing.owner: thing.id for thing in found}
+            found: Ids = {}
+            for thing in self._ask(*key):
+                found[thing.owner] = (*found.get(thing.owner, ()), thing.id)
             with self._lock:
-                key = (kind, owner.cluster_id)
-                known = self._lists.setdefault(key, known)
-        return known.get(owner)
+                known = self._lists.setdefault(key, found)
+        return known.get(owner, ())
 
     def _add(
         self, kind: model.Kind, owner: model.Owner, thing_id: str
     ) -> None:
         with self._lock:
             known = self._lists.setdefault((kind, owner.cluster_id), {})
-            known[owner] = thing_id
+            known[owner] = (thing_id,)
 
     def _forget(self, kind: model.Kind, cluster_id: str) -> None:
         with self._lock:

@@ -54,6 +54,19 @@ class MadeTest(testtools.TestCase):
         self.things['other'] = {'id': 'other', 'owner': None}
         self.assertNotEqual(first['id'], self.ensure()['id'])
 
+    def test_one_that_failed_does_not_hide_another(self):
+        for name in ('failed', 'good', 'also-failed'):
+            self.things[name] = {'id': name, 'owner': OWNER}
+        found = self.made.ensure(
+            KIND,
+            OWNER,
+            lambda thing_id: (
+                self.things[thing_id] if thing_id == 'good' else None
+            ),
+            self.create,
+        )
+        self.assertEqual('good', found['id'])
+
     def test_lost_answer_does_not_make_two(self):
         self.trouble = [(errors.Unclear('nova', 'lost'), True)]
         self.assertEqual('id-0', self.ensure()['id'])
