@@ -42,12 +42,13 @@ def create_volume(
     site: base.Site, member: str, asked: spec.VolumeSpec
 ) -> None:
     found = site.resolution
+    planned = site.place(member)
     volume_id = site.cloud.ensure_volume(
         site.owner(member),
         model.VolumeRequest(
             name=site.name_of(member),
             spec=asked,
-            pool=site.place(member),
+            pool=planned,
             image_id=asked.image and found.images[asked.image],
             type_id=asked.volume_type
             and found.volume_types[asked.volume_type],
@@ -55,7 +56,7 @@ def create_volume(
     )
     site.record(member, volume_id=volume_id)
     state = site.wait(lambda: settled_volume(site, member, volume_id))
-    if state.pool is not None and state.pool != site.place(member):
+    if None not in (state.pool, planned) and state.pool != planned:
         raise exception.MemberFailed(
             member, 'the volume service put it in another place than planned'
         )
