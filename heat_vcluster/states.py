@@ -45,7 +45,9 @@ CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
     (ClusterStatus.CREATING, ClusterStatus.ERROR): 'its engine died',
     (ClusterStatus.CREATING, ClusterStatus.DELETING): 'its engine died',
     (ClusterStatus.ROLLING_BACK, ClusterStatus.ERROR): 'rollback is over',
-    (ClusterStatus.ROLLING_BACK, ClusterStatus.DELETING): 'its engine died',
+    (ClusterStatus.ROLLING_BACK, ClusterStatus.DELETING): (
+        'delete was asked for'
+    ),
     (ClusterStatus.ACTIVE, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.ERROR, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.DELETING, ClusterStatus.DELETED): 'nothing is left',

@@ -15,7 +15,10 @@ from heat_vcluster.spec import model as spec
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
-    """How the engine behaves; seconds where not said otherwise."""
+    """How the engine behaves; seconds where not said otherwise.
+
+    All waits grow with ``poll_interval``: a small one makes a fast engine.
+    """
 
     threads: int = 32  # tasks that run at once, over all clusters
     operations: int = 16  # clusters worked on at once
@@ -26,6 +29,7 @@ class Settings:
     poll_interval: float = 1.0
     create_timeout: float = 3600.0
     removal_timeout: float = 300.0  # for one thing to be gone
+    watch_interval: float = 5.0  # between looks for engines that died
 
 
 class Lease(Protocol):

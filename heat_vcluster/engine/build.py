@@ -9,13 +9,13 @@ import logging
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
-from heat_vcluster.engine import base, lease, removal
+from heat_vcluster.engine import base, lease, reasons, removal
 from heat_vcluster.members import base as members
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import pseudonyms
@@ -24,9 +24,12 @@ from heat_vcluster.spec import model as spec
 LOG = logging.getLogger(__name__)
 T = TypeVar('T')
 
-#: Pauses between polls, in seconds: (first, longest) for quick waits.
+#: The first pause between two polls and the longest, as parts of the poll
+#: interval; the longest for a slow wait grows with the crowd, see below.
 QUICK_PAUSES = (0.1, 0.5)
 FIRST_PAUSE = 0.3
+#: Within these parts of it a new plan waits for those who were quicker.
+REPLAN_PAUSES = (0.05, 0.5)
 #: With many members waiting at once each is asked for less often, so that
 #: the cloud is asked about this many times a second in all.
 POLLS_PER_SECOND = 12
@@ -54,6 +57,7 @@ class Build(members.Site):
         self.cloud = outside
         self.attempts = settings.replace_attempts + 1
         self.cause: BaseException | None = None
+        self.late: set[str] = set()  # members not ready when time ran out
         self.is_held = False
         self.abandoned = abandoned
         self._planner = planner
@@ -98,7 +102,8 @@ class Build(members.Site):
             self._writer.add_event(
                 None, 'replanned', 'the room went to others; planning again'
             )
-            self._signal.sleep(random.uniform(0.05, 0.5))  # noqa: S311
+            part = random.uniform(*REPLAN_PAUSES)  # noqa: S311
+            self._signal.sleep(part * self._settings.poll_interval)
         raise exception.ReservationConflict(
             'The room that was planned went to others '
             f'{self._settings.replan_attempts + 1} times in a row'
@@ -191,7 +196,8 @@ class Build(members.Site):
                 self._waiting -= 1
 
     def _poll(self, check: Callable[[], T | None], quick: bool) -> T:
-        pause = QUICK_PAUSES[0] if quick else FIRST_PAUSE
+        first = QUICK_PAUSES[0] if quick else FIRST_PAUSE
+        pause = first * self._settings.poll_interval
         while True:
             result = check()
             if result is not None:
@@ -202,7 +208,7 @@ class Build(members.Site):
 
     def _longest_pause(self, quick: bool) -> float:
         if quick:
-            return QUICK_PAUSES[1]
+            return QUICK_PAUSES[1] * self._settings.poll_interval
         crowd = self._waiting / POLLS_PER_SECOND
         return max(self._settings.poll_interval, crowd)
 
@@ -234,7 +240,7 @@ class Build(members.Site):
                     self.tell(member, 'moved', 'it has another place now')
                     return
         raise exception.ReservationConflict(
-            f'No other place could be held for member {member}'
+            'its place was taken, and so was every other one planned for it'
         )
 
     def _move_once(self, member: str, tried: frozenset[str]) -> bool:
@@ -261,8 +267,15 @@ class Build(members.Site):
 
     def remove(self, member: str, kinds: Iterable[model.Kind]) -> None:
         wanted = frozenset(kinds)
-        things = self.cloud.find(self.cluster_id, member, wanted)
-        self.remove_things(things)
+        for thing in self.cloud.find(self.cluster_id, member, wanted):
+            left = removal.remove(
+                self.cloud, thing, self._settings, self.abandoned.is_set
+            )
+            if left is not None:
+                raise exception.MemberFailed(
+                    member,
+                    f'its {thing.kind} cannot be removed: {left.reason}',
+                )
 
     # -- failure and rollback ---------------------------------------------
 
@@ -271,21 +284,25 @@ class Build(members.Site):
         try:
             self._signal.check()
             step.execute(self)
-        except exception.CloudError as error:
+        except exception.Cancelled:
+            with self._lock:
+                self.late.add(step.member)
+            raise
+        except exception.MemberFailed as error:
+            self.fail(error)
+            raise
+        except Exception as error:
+            if not isinstance(error, exception.VClusterError):
+                LOG.exception('%s failed', step.symbol)
             named = exception.MemberFailed(
-                step.member, str(error), code=error.code
+                step.member, reasons.words(error), code=reasons.code(error)
             )
             self.fail(named)
             raise named from error
-        except BaseException as error:
-            self.fail(error)
-            raise
 
     def fail(self, error: BaseException) -> None:
         with self._lock:
-            if self.cause is None and not isinstance(
-                error, exception.Cancelled
-            ):
+            if self.cause is None:
                 self.cause = error
         self._signal.stop(error)
 
@@ -310,21 +327,6 @@ class Build(members.Site):
             self.release_all()
         except Exception as error:  # reverts never raise
             LOG.warning('Releasing holds failed: %s', type(error).__name__)
-
-    def remove_things(
-        self, things: Sequence[model.Thing]
-    ) -> list[removal.Leftover]:
-        left = []
-        for thing in things:
-            leftover = removal.remove(
-                self.cloud,
-                thing,
-                self._settings.removal_timeout,
-                self.abandoned.is_set,
-            )
-            if leftover is not None:
-                left.append(leftover)
-        return left
 
 
 def merge(

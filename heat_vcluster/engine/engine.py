@@ -20,10 +20,11 @@ from taskflow import engines
 from heat_vcluster import context as ctx
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
-from heat_vcluster.engine import base, flows, removal
+from heat_vcluster.engine import background, base, flows, reasons
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.engine.build import Build
-from heat_vcluster.engine.listener import Recorder, words
+from heat_vcluster.engine.cleanup import Cleanup
+from heat_vcluster.engine.listener import Recorder
 from heat_vcluster.members import base as members
 from heat_vcluster.spec import model as spec
 
@@ -32,14 +33,12 @@ LOG = logging.getLogger(__name__)
 ClusterStatus = states.ClusterStatus
 MemberStatus = states.MemberStatus
 
-#: How often everything of a cluster is looked for and removed again before
-#: what is still there counts as left.
-SWEEPS = 3
-#: Seconds between two looks for clusters whose engine died.
-LOOK_INTERVAL = 5.0
-INTERRUPTED = (
-    'its engine died while it was at work; delete removes what was made'
-)
+#: How long a verb waits until the record shows that its work has begun.
+BEGIN_SECONDS = 5.0
+#: Between two attempts to get a cluster that others are at work on, as a
+#: part of the poll interval.
+TAKEOVER_PAUSE = 0.3
+ON_REQUEST = 'It was stopped on request'
 
 
 class Engine:
@@ -67,8 +66,9 @@ class Engine:
         self._windows = threading.Semaphore(self._settings.handover_windows)
         self._turns = threading.Semaphore(self._settings.operations)
         self._lock = threading.Lock()
-        self._running: dict[tuple[str, str], threading.Thread] = {}
+        self._background = background.Background()
         self._signals: dict[str, leases.Signal] = {}
+        self._keepers: set[leases.Keeper] = set()
         self._pool: Any = None
         self._stopping = threading.Event()
         self._watch: threading.Thread | None = None
@@ -77,14 +77,27 @@ class Engine:
 
     def create(self, cluster_id: str, context: ctx.Context) -> None:
         """Begin to build a recorded cluster; returns at once."""
-        self._begin('create', cluster_id, context, self._create)
+        self._refuse_when_stopping()
+        self._background.begin(
+            ('create', cluster_id),
+            lambda has_begun: self._create(cluster_id, context),
+            again=False,
+        )
 
     def delete(self, cluster_id: str, context: ctx.Context) -> None:
         """Begin to remove a cluster; returns at once.
 
-        Waits in the background until whoever builds it has rolled back.
+        It is DELETING then, unless somebody is at work on it: that has to
+        end first, which is waited for in the background.
         """
-        self._begin('delete', cluster_id, context, self._delete)
+        self._refuse_when_stopping()
+        record = self._store.get_cluster(cluster_id)
+        has_begun = self._background.begin(
+            ('delete', cluster_id),
+            lambda has_begun: self._delete(cluster_id, context, has_begun),
+            again=record.status is not ClusterStatus.DELETING,
+        )
+        has_begun.wait(BEGIN_SECONDS)
 
     def hurry(self, cluster_id: str) -> None:
         """Tell work on the cluster in this process to stop, right now.
@@ -93,82 +106,62 @@ class Engine:
         """
         signal = self._signals.get(cluster_id)
         if signal is not None:
-            signal.stop(exception.Cancelled('It was stopped on request'))
+            signal.stop(exception.Cancelled(ON_REQUEST))
 
     def join(self, cluster_id: str, timeout: float | None = None) -> None:
         """Wait until this engine does nothing about the cluster."""
-        with self._lock:
-            threads = [
-                thread
-                for (_, running), thread in self._running.items()
-                if running == cluster_id
-            ]
-        for thread in threads:
-            thread.join(timeout)
+        self._background.join(cluster_id, timeout)
 
     def watch(self) -> None:
         """Look after clusters whose engine died, from now on."""
         with self._lock:
-            if self._watch is None:
+            if self._watch is None and not self._stopping.is_set():
                 self._watch = threading.Thread(
                     target=self._look_after, name='vcluster-watch', daemon=True
                 )
                 self._watch.start()
 
     def stop(self, timeout: float = 60.0) -> None:
-        """Stop what runs (it is rolled back) and wait for it."""
+        """Stop what runs (it is rolled back) and wait for it.
+
+        What has not ended when the time is over is left as it is, for
+        others to settle once its lease has expired.
+        """
         self._stopping.set()
         for signal in list(self._signals.values()):
             signal.stop(exception.Cancelled('The engine is going down'))
-        until = time.monotonic() + timeout
-        for thread in list(self._running.values()):
-            thread.join(max(0.0, until - time.monotonic()))
-        if self._pool is not None:
-            self._pool.shutdown(wait=False)
+        self._background.join(timeout=timeout)
+        with self._lock:
+            for keeper in self._keepers:
+                keeper.is_lost.set()
+            if self._pool is not None:
+                self._pool.shutdown(wait=False)
+        if self._watch is not None:
+            self._watch.join(1.0)
 
-    # -- operations in the background -------------------------------------
+    def settle_interrupted(self) -> None:
+        """Give back the holds of clusters whose engine died, and say so.
 
-    def _begin(
-        self,
-        verb: str,
-        cluster_id: str,
-        context: ctx.Context,
-        operation: Callable[[str, ctx.Context], None],
-    ) -> None:
+        What was built stays until the cluster is deleted: that takes the
+        tenant's own rights.
+        """
+        for record in self._store.interrupted():
+            try:
+                lease = self._acquire(record.id, patience=0.0)
+            except exception.ClusterBusy:
+                continue
+            try:
+                self._settle(record.id, self._store.writer(lease))
+            except exception.VClusterError:
+                LOG.exception('Could not settle cluster %s', record.id)
+            finally:
+                self._store.surrender(lease)
+
+    # -- owning a cluster -------------------------------------------------
+
+    def _refuse_when_stopping(self) -> None:
         if self._stopping.is_set():
             raise exception.ClusterBusy('This engine is going down')
-        key = (verb, cluster_id)
-        with self._lock:
-            if key in self._running:
-                return
-            if self._pool is None:
-                self._pool = futurist.ThreadPoolExecutor(
-                    max_workers=self._settings.threads
-                )
-            thread = threading.Thread(
-                target=self._work,
-                args=(key, context, operation),
-                name=f'{verb}-{cluster_id[:8]}',
-                daemon=True,
-            )
-            self._running[key] = thread
-        thread.start()
-
-    def _work(
-        self,
-        key: tuple[str, str],
-        context: ctx.Context,
-        operation: Callable[[str, ctx.Context], None],
-    ) -> None:
-        try:
-            operation(key[1], context)
-        except (exception.LeaseLost, exception.ClusterBusy):
-            LOG.warning('%s of cluster %s: others are at work on it', *key)
-        except Exception:  # the edge of a thread
-            LOG.exception('%s of cluster %s ended badly', *key)
-        finally:
-            with self._lock:
-                self._running.pop(key, None)
 
     @contextlib.contextmanager
     def _owning(
@@ -182,16 +175,26 @@ class Engine:
             self._settings.lease_seconds,
             hears_cancel,
         )
+        with self._lock:
+            self._keepers.add(keeper)
         keeper.start()
         try:
             yield keeper
         finally:
             keeper.end()
+            with self._lock:
+                self._keepers.discard(keeper)
             self._store.surrender(lease)
 
-    def _acquire(self, cluster_id: str, patience: float) -> Any:
+    def _acquire(
+        self,
+        cluster_id: str,
+        patience: float,
+        has_begun: threading.Event | None = None,
+    ) -> Any:
         """Take the cluster, waiting for its present owner to finish."""
         owner = f'{self._name}:{uuid.uuid4()}'
+        pause = TAKEOVER_PAUSE * self._settings.poll_interval
         until = time.monotonic() + patience
         while True:
             try:
@@ -199,23 +202,29 @@ class Engine:
                     cluster_id, owner, self._settings.lease_seconds
                 )
             except exception.ClusterBusy:
-                if time.monotonic() > until or self._stopping.wait(0.3):
+                if has_begun is not None:
+                    has_begun.set()
+                if time.monotonic() > until or self._stopping.wait(pause):
                     raise
 
     # -- create -----------------------------------------------------------
 
     def _create(self, cluster_id: str, context: ctx.Context) -> None:
-        with self._turns:
-            lease = self._acquire(cluster_id, patience=0.0)
-            record = self._store.get_cluster(cluster_id)
-            signal = leases.Signal(self._deadline(record))
-            self._signals[cluster_id] = signal
-            try:
-                with self._owning(lease, signal, True) as keeper:
-                    if record.status is ClusterStatus.PLANNING:
-                        self._build(record, context, lease, signal, keeper)
-            finally:
-                self._signals.pop(cluster_id, None)
+        """Own the cluster from now on, even while it waits for its turn."""
+        lease = self._acquire(cluster_id, patience=0.0)
+        record = self._store.get_cluster(cluster_id)
+        signal = leases.Signal(self._deadline(record))
+        self._signals[cluster_id] = signal
+        try:
+            with self._owning(lease, signal, True) as keeper:
+                if record.cancel_requested:
+                    signal.stop(exception.Cancelled(ON_REQUEST))
+                if self._stopping.is_set():
+                    signal.stop(exception.Cancelled('The engine goes down'))
+                if record.status is ClusterStatus.PLANNING:
+                    self._build(record, context, lease, signal, keeper)
+        finally:
+            self._signals.pop(cluster_id, None)
 
     def _deadline(self, record: Any) -> float:
         seconds = self._settings.create_timeout
@@ -234,13 +243,36 @@ class Engine:
     ) -> None:
         writer = self._store.writer(lease)
         writer.add_event(None, 'create', 'begun')
-        wanted = self._load(record.document)
-        outside = self._opener.open(context)
-        build = Build(
+        try:
+            build = self._prepare(record, context, writer, signal, keeper)
+        except Exception as error:  # nothing has been made: only say so
+            LOG.exception('Cluster %s cannot be built', record.id)
+            self._fail(record.id, writer, error, '')
+            return
+        try:
+            with self._turn(signal):
+                self._run(flows.create(build), writer, build.wanted)
+        except Exception as error:  # whatever it was, it is rolled back
+            if keeper.is_lost.is_set():
+                raise exception.LeaseLost(str(signal.reason)) from error
+            self._roll_back(build, writer, reason_of(build, signal, error))
+        else:
+            writer.add_event(None, 'active', 'every member is ready')
+            writer.set_status(ClusterStatus.ACTIVE)
+
+    def _prepare(
+        self,
+        record: Any,
+        context: ctx.Context,
+        writer: base.Writer,
+        signal: leases.Signal,
+        keeper: leases.Keeper,
+    ) -> Build:
+        return Build(
             record.id,
             record.name or record.id,
-            wanted,
-            outside,
+            self._load(record.document),
+            self._opener.open(context),
             self._planner,
             writer,
             signal,
@@ -248,28 +280,35 @@ class Engine:
             self._settings,
             keeper.is_lost,
         )
+
+    @contextlib.contextmanager
+    def _turn(self, signal: leases.Signal) -> Iterator[None]:
+        """Wait until few enough clusters are built at the same time."""
+        while not self._turns.acquire(timeout=0.2):
+            signal.check()
         try:
-            self._run(flows.create(build), Recorder, writer, wanted)
-        except Exception as error:  # whatever it was, it is rolled back
-            if keeper.is_lost.is_set():
-                raise exception.LeaseLost(str(signal.reason)) from error
-            self._roll_back(build, writer, reason_of(build, signal, error))
-        else:
-            writer.set_status(ClusterStatus.ACTIVE)
-            writer.add_event(None, 'active', 'every member is ready')
+            signal.check()
+            yield
+        finally:
+            self._turns.release()
 
     def _run(
         self,
         flow: Any,
-        recorder: Any = None,
         writer: base.Writer | None = None,
         wanted: spec.GroupSpec | None = None,
     ) -> None:
+        """Run a graph; with a writer, all that happens is written down."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = futurist.ThreadPoolExecutor(
+                    max_workers=self._settings.threads
+                )
         engine = engines.load(flow, engine='parallel', executor=self._pool)
-        if recorder is None or writer is None or wanted is None:
+        if writer is None or wanted is None:
             engine.run()
             return
-        with recorder(engine, writer, members.all_steps(wanted)):
+        with Recorder(engine, writer, members.all_steps(wanted)):
             engine.run()
 
     def _roll_back(
@@ -278,29 +317,46 @@ class Engine:
         """Finish what the reverts began: nothing may be left."""
         if not isinstance(error, exception.VClusterError):
             LOG.error('Cluster %s failed', build.cluster_id, exc_info=error)
-        reason = words(error)
         if build.is_held:
-            writer.set_status(ClusterStatus.ROLLING_BACK, reason)
-        build.undo_reservation()
-        left: list[removal.Leftover] | None = []
-        if build.is_held:
-            left = self._sweep(
-                build.cloud, build.cluster_id, build.abandoned.is_set
-            )
-        self._close_members(build.cluster_id, writer, left)
-        note = remains(left)
-        writer.set_status(
-            ClusterStatus.ERROR,
-            '. '.join(part for part in (reason, note) if part),
-            getattr(error, 'code', exception.VClusterError.code),
+            writer.set_status(ClusterStatus.ROLLING_BACK, reasons.words(error))
+        cleanup = self._cleanup(
+            build.cluster_id, writer, build.abandoned.is_set
         )
-        writer.add_event(None, 'failed', reason)
+        held = cleanup.release_holds()
+        left = cleanup.sweep(build.cloud) if build.is_held else []
+        cleanup.close(left)
+        self._fail(
+            build.cluster_id, writer, error, reasons.remains(left, held)
+        )
+
+    def _fail(
+        self,
+        cluster_id: str,
+        writer: base.Writer,
+        error: BaseException,
+        note: str,
+    ) -> None:
+        """End in ERROR; or, if a delete waits for it, let that go on."""
+        reason = reasons.words(error)
+        whole = '. '.join(part for part in (reason, note) if part)
+        writer.add_event(None, 'failed', whole)
+        is_awaited = (
+            self._store.is_cancel_requested(cluster_id)
+            and not self._stopping.is_set()
+        )
+        writer.set_status(
+            ClusterStatus.DELETING if is_awaited else ClusterStatus.ERROR,
+            whole,
+            reasons.code(error),
+        )
 
     # -- delete -----------------------------------------------------------
 
-    def _delete(self, cluster_id: str, context: ctx.Context) -> None:
+    def _delete(
+        self, cluster_id: str, context: ctx.Context, has_begun: threading.Event
+    ) -> None:
         lease = self._acquire(
-            cluster_id, patience=2 * self._settings.removal_timeout
+            cluster_id, 2 * self._settings.removal_timeout, has_begun
         )
         signal = leases.Signal(float('inf'))
         with self._owning(lease, signal, False) as keeper:
@@ -309,6 +365,7 @@ class Engine:
                 return
             writer = self._store.writer(lease)
             writer.set_status(ClusterStatus.DELETING)
+            has_begun.set()
             writer.add_event(None, 'delete', 'begun')
             try:
                 self._remove(record, context, writer, keeper)
@@ -316,10 +373,12 @@ class Engine:
                 raise
             except Exception as error:  # the edge: say so, do not hang
                 LOG.exception('Deleting cluster %s failed', cluster_id)
+                reason = reasons.words(error)
+                writer.add_event(None, 'failed', reason)
                 writer.set_status(
                     ClusterStatus.ERROR,
-                    f'delete: {words(error)}; delete again to go on',
-                    getattr(error, 'code', exception.VClusterError.code),
+                    f'delete: {reason}; delete again to go on',
+                    reasons.code(error),
                 )
 
     def _remove(
@@ -332,143 +391,65 @@ class Engine:
         for member in self._store.get_members(record.id):
             if states.is_allowed(member.status, MemberStatus.DELETING):
                 writer.set_member(member.name, MemberStatus.DELETING)
-        self._release_holds(record.id, writer)
-        left = self._sweep(
-            self._opener.open(context), record.id, keeper.is_lost.is_set
+        cleanup = self._cleanup(
+            record.id,
+            writer,
+            lambda: keeper.is_lost.is_set() or self._stopping.is_set(),
         )
-        self._close_members(record.id, writer, left)
-        note = remains(left)
+        held = cleanup.release_holds()
+        left = cleanup.sweep(self._opener.open(context))
+        cleanup.close(left)
+        note = reasons.remains(left, held)
         if note:
+            writer.add_event(None, 'failed', note)
             writer.set_status(ClusterStatus.ERROR, note, 'vcluster.leftovers')
         else:
             writer.add_event(None, 'deleted', 'nothing is left')
             writer.set_status(ClusterStatus.DELETED)
 
-    def _release_holds(self, cluster_id: str, writer: base.Writer) -> None:
-        """By our own rights: a tenant's token may have run out by now."""
-        held = [
-            hold.id
-            for hold in self._store.get_holds(cluster_id)
-            if hold.state == 'held'
-        ]
-        self._opener.release_holds(held)
-        writer.drop_holds(held)
-
-    # -- nothing may be left ----------------------------------------------
-
-    def _sweep(
-        self,
-        outside: cloud.Cloud,
-        cluster_id: str,
-        is_abandoned: Callable[[], bool],
-    ) -> list[removal.Leftover] | None:
-        """Remove everything that bears the cluster's tag.
-
-        Returns what refused to go; None if the cloud would not even tell.
-        """
-        left: list[removal.Leftover] = []
-        for _ in range(SWEEPS):
-            try:
-                things = outside.find(cluster_id)
-            except exception.CloudError:
-                LOG.exception('Cannot look for things of %s', cluster_id)
-                time.sleep(1.0)
-                continue
-            if not things:
-                return []
-            left = []
-            self._run(
-                flows.remove(
-                    outside,
-                    things,
-                    self._settings.removal_timeout,
-                    left,
-                    is_abandoned,
-                )
-            )
-            if left or is_abandoned():
-                return left
-        return left or None
-
-    def _close_members(
+    def _cleanup(
         self,
         cluster_id: str,
         writer: base.Writer,
-        left: list[removal.Leftover] | None,
-    ) -> None:
-        """Write what became of each member, and of what is left."""
-        leftovers = {item.thing.owner.member: item for item in left or ()}
-        writer.clear_leftovers()
-        for item in left or ():
-            writer.add_leftover(
-                item.thing.kind,
-                item.thing.id,
-                item.thing.owner.member,
-                item.reason,
-            )
-        for member in self._store.get_members(cluster_id):
-            if not states.is_allowed(member.status, MemberStatus.DELETED):
-                writer.set_member(member.name, MemberStatus.DELETING)
-            if left is None or member.name in leftovers:
-                if member.status not in (
-                    MemberStatus.PLANNED,
-                    MemberStatus.HELD,
-                ):
-                    writer.set_member(member.name, MemberStatus.ERROR)
-            else:
-                writer.set_member(
-                    member.name, MemberStatus.DELETED, resource_id=None
-                )
+        is_abandoned: Callable[[], bool],
+    ) -> Cleanup:
+        return Cleanup(
+            cluster_id,
+            self._store,
+            writer,
+            self._opener,
+            self._settings,
+            self._run,
+            is_abandoned,
+        )
 
     # -- clusters whose engine died ---------------------------------------
 
     def _look_after(self) -> None:
-        while not self._stopping.wait(LOOK_INTERVAL):
+        while not self._stopping.wait(self._settings.watch_interval):
             try:
                 self.settle_interrupted()
             except Exception:  # the edge of a thread: the store may be away
                 LOG.exception('Could not look for interrupted clusters')
 
-    def settle_interrupted(self) -> None:
-        """Give back the holds of clusters whose engine died, and say so.
-
-        What was built stays until the cluster is deleted: that takes the
-        tenant's own rights.
-        """
-        for record in self._store.interrupted():
-            try:
-                lease = self._acquire(record.id, patience=0.0)
-            except exception.ClusterBusy:
-                continue
-            try:
-                writer = self._store.writer(lease)
-                self._release_holds(record.id, writer)
-                writer.set_status(
-                    ClusterStatus.ERROR, INTERRUPTED, 'vcluster.interrupted'
-                )
-                writer.add_event(None, 'interrupted', INTERRUPTED)
-            finally:
-                self._store.surrender(lease)
+    def _settle(self, cluster_id: str, writer: base.Writer) -> None:
+        cleanup = self._cleanup(cluster_id, writer, self._stopping.is_set)
+        held = cleanup.release_holds()
+        note = '. '.join(
+            part
+            for part in (reasons.INTERRUPTED, reasons.remains([], held))
+            if part
+        )
+        writer.add_event(None, 'interrupted', note)
+        writer.set_status(ClusterStatus.ERROR, note, 'vcluster.interrupted')
 
 
 def reason_of(
     build: Build, signal: leases.Signal, error: BaseException
 ) -> BaseException:
     """Return what began it all: not the failures that it led to."""
-    return build.cause or signal.reason or error
-
-
-def remains(left: list[removal.Leftover] | None) -> str:
-    """Say what is left and who cleans it; empty if nothing is."""
-    if left is None:
-        return (
-            'It could not be verified that nothing is left; '
-            'delete the cluster to have it looked for again'
-        )
-    if not left:
-        return ''
-    named = ', '.join(f'{item.thing.kind} {item.thing.id}' for item in left)
-    return (
-        f'{len(left)} left behind: {named} ({left[0].reason}); '
-        'delete the cluster again to have them removed'
-    )
+    if build.cause is not None:
+        return build.cause
+    if isinstance(signal.reason, exception.TimedOut):
+        return reasons.timed_out(build.late)
+    return signal.reason or error

@@ -10,7 +10,7 @@ from taskflow.patterns import graph_flow, linear_flow, unordered_flow
 
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
-from heat_vcluster.engine import removal, tasks
+from heat_vcluster.engine import base, removal, tasks
 from heat_vcluster.engine.build import Build
 from heat_vcluster.members import base as members
 
@@ -36,7 +36,7 @@ def create(build: Build) -> Any:
 def remove(
     outside: cloud.Cloud,
     things: Sequence[model.Thing],
-    timeout: float,
+    settings: base.Settings,
     left: list[removal.Leftover],
     is_abandoned: Any,
 ) -> Any:
@@ -49,7 +49,7 @@ def remove(
                 unordered_flow.Flow(f'remove {kind}').add(
                     *(
                         tasks.RemoveThing(
-                            outside, thing, timeout, left, is_abandoned
+                            outside, thing, settings, left, is_abandoned
                         )
                         for thing in of_kind
                     )

@@ -12,7 +12,7 @@ from taskflow.listeners import base as listeners
 from taskflow.types import failure as failures
 
 from heat_vcluster import exception, states
-from heat_vcluster.engine import base
+from heat_vcluster.engine import base, reasons
 from heat_vcluster.members import base as members
 
 
@@ -75,7 +75,7 @@ class Recorder(listeners.Listener):
         error = cause(details.get('result'))
         if isinstance(error, exception.Cancelled):
             return
-        reason = words(error)
+        reason = reasons.words(error)
         self._writer.set_member(
             step.member, states.MemberStatus.ERROR, reason=reason
         )
@@ -98,10 +98,3 @@ def cause(result: Any) -> BaseException | None:
         error: BaseException | None = result.exception
         return error
     return None
-
-
-def words(error: BaseException | None) -> str:
-    """Say an error to the tenant; nothing of an unexpected one leaks."""
-    if isinstance(error, exception.VClusterError):
-        return str(error)
-    return f'internal error ({type(error).__name__}); see the service log'

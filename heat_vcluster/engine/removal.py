@@ -11,9 +11,11 @@ from collections.abc import Callable
 from heat_vcluster import exception
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
+from heat_vcluster.engine import base
 
 LOG = logging.getLogger(__name__)
 
+#: Pauses between two attempts, as parts of the poll interval.
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 3.0
 
@@ -29,18 +31,19 @@ class Leftover:
 def remove(
     site: cloud.Cloud,
     thing: model.Thing,
-    timeout: float,
+    settings: base.Settings,
     is_abandoned: Callable[[], bool] = lambda: False,
 ) -> Leftover | None:
     """Remove one thing and wait until it is gone.
 
     Refusals ("still in use") are asked again with growing pauses until
-    ``timeout`` seconds have passed: the services let go of each other's
-    things late. ``is_abandoned`` ends it early, when somebody else has
-    taken over.
+    ``removal_timeout`` has passed: the services let go of each other's
+    things late. ``is_abandoned`` ends it early, when this engine goes down
+    or another has taken over.
     """
-    until = time.monotonic() + timeout
-    pause = FIRST_PAUSE
+    until = time.monotonic() + settings.removal_timeout
+    pause = FIRST_PAUSE * settings.poll_interval
+    longest = LONGEST_PAUSE * settings.poll_interval
     reason = 'it was still there when the time allowed ran out'
     while not is_abandoned():
         try:
@@ -57,5 +60,5 @@ def remove(
         if time.monotonic() > until:
             return Leftover(thing, reason)
         time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
-    return Leftover(thing, 'another engine has taken over')
+        pause = min(pause * 1.5, longest)
+    return Leftover(thing, 'its removal was interrupted')

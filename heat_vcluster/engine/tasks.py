@@ -9,7 +9,7 @@ from taskflow import task
 
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
-from heat_vcluster.engine import removal
+from heat_vcluster.engine import base, removal
 from heat_vcluster.engine.build import Build
 from heat_vcluster.members import base as members
 
@@ -74,20 +74,20 @@ class RemoveThing(task.Task):
         self,
         outside: cloud.Cloud,
         thing: model.Thing,
-        timeout: float,
+        settings: base.Settings,
         left: list[removal.Leftover],
         is_abandoned: Any,
     ) -> None:
         super().__init__(name=f'remove {thing.kind} {thing.id}')
         self._outside = outside
         self._thing = thing
-        self._timeout = timeout
+        self._settings = settings
         self._left = left
         self._is_abandoned = is_abandoned
 
     def execute(self) -> None:
         leftover = removal.remove(
-            self._outside, self._thing, self._timeout, self._is_abandoned
+            self._outside, self._thing, self._settings, self._is_abandoned
         )
         if leftover is not None:
             self._left.append(leftover)

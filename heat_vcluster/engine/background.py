@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work in the background: one thread for each verb on each cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from heat_vcluster import exception
+
+LOG = logging.getLogger(__name__)
+
+#: Verb and cluster.
+Key = tuple[str, str]
+#: Gets an event to set once the record shows that the work has begun.
+Work = Callable[[threading.Event], None]
+
+
+@dataclasses.dataclass(slots=True)
+class _Running:
+    thread: threading.Thread
+    has_begun: threading.Event
+    is_asked_again: bool = False
+
+
+class Background:
+    """Threads that are started when there is work, never before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[Key, _Running] = {}
+
+    def begin(self, key: Key, work: Work, again: bool) -> threading.Event:
+        """Start the work; if the same is under way, leave it at that.
+
+        ``again``: that which is under way may be too far gone to count, so
+        the work is done once more after it.
+        """
+        with self._lock:
+            running = self._running.get(key)
+            if running is not None:
+                running.is_asked_again |= again
+                return running.has_begun
+            has_begun = threading.Event()
+            thread = threading.Thread(
+                target=self._run,
+                args=(key, work, has_begun),
+                name=f'{key[0]}-{key[1][:8]}',
+                daemon=True,
+            )
+            self._running[key] = _Running(thread, has_begun)
+        thread.start()
+        return has_begun
+
+    def _run(self, key: Key, work: Work, has_begun: threading.Event) -> None:
+        while True:
+            _attempt(key, work, has_begun)
+            has_begun.set()
+            if not self._is_asked_again(key):
+                return
+
+    def _is_asked_again(self, key: Key) -> bool:
+        """Forget the thread in the same moment, if it is not."""
+        with self._lock:
+            if self._running[key].is_asked_again:
+                self._running[key].is_asked_again = False
+                return True
+            del self._running[key]
+            return False
+
+    def threads(self, cluster_id: str | None = None) -> list[threading.Thread]:
+        """Return those at work on one cluster, or on any."""
+        with self._lock:
+            return [
+                running.thread
+                for (_, about), running in self._running.items()
+                if cluster_id in (None, about)
+            ]
+
+    def join(
+        self, cluster_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Wait until nothing is done about one cluster, or about any."""
+        until = time.monotonic() + (
+            threading.TIMEOUT_MAX if timeout is None else timeout
+        )
+        for thread in self.threads(cluster_id):
+            left = until - time.monotonic()
+            thread.join(min(max(left, 0.0), threading.TIMEOUT_MAX))
+
+
+def _attempt(key: Key, work: Work, has_begun: threading.Event) -> None:
+    try:
+        work(has_begun)
+    except (exception.LeaseLost, exception.ClusterBusy):
+        LOG.warning('%s of cluster %s: others are at work on it', *key)
+    except Exception:  # the edge of a thread
+        LOG.exception('%s of cluster %s ended badly', *key)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing may be left: holds are given back, things removed, both noted."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from heat_vcluster import exception, states
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.engine import base, flows, reasons, removal
+
+LOG = logging.getLogger(__name__)
+
+MemberStatus = states.MemberStatus
+
+#: How often holds are given back, and everything of a cluster is looked for
+#: and removed, before what is still there counts as left.
+SWEEPS = 3
+NEVER_BUILT = (MemberStatus.PLANNED, MemberStatus.HELD)
+
+
+class Cleanup:
+    """Clears away one cluster, for whoever has its lease.
+
+    ``run`` runs a graph; ``is_abandoned`` ends the work early.
+    """
+
+    def __init__(
+        self,
+        cluster_id: str,
+        store: base.Store,
+        writer: base.Writer,
+        opener: cloud.CloudOpener,
+        settings: base.Settings,
+        run: Callable[[Any], None],
+        is_abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._cluster_id = cluster_id
+        self._store = store
+        self._writer = writer
+        self._opener = opener
+        self._settings = settings
+        self._run = run
+        self._is_abandoned = is_abandoned
+
+    def release_holds(self) -> str | None:
+        """Give back all holds on record; return why not, if not.
+
+        By our own rights: a tenant's token may have run out by now.
+        """
+        held = [
+            hold.id
+            for hold in self._store.get_holds(self._cluster_id)
+            if hold.state == 'held'
+        ]
+        if not held:
+            return None
+        refusal: exception.CloudError | None = None
+        for _ in range(SWEEPS):
+            try:
+                self._opener.release_holds(held)
+            except exception.CloudError as error:
+                LOG.exception('Cannot release holds of %s', self._cluster_id)
+                refusal = error
+                self._pause()
+            else:
+                self._writer.drop_holds(held)
+                return None
+        return reasons.words(refusal)
+
+    def sweep(self, outside: cloud.Cloud) -> list[removal.Leftover] | None:
+        """Remove everything that bears the cluster's tag.
+
+        Returns what refused to go; None if the cloud would not even tell.
+        """
+        left: list[removal.Leftover] | None = None
+        for _ in range(SWEEPS):
+            try:
+                things = outside.find(self._cluster_id)
+            except exception.CloudError:
+                LOG.exception('Cannot look for things of %s', self._cluster_id)
+                self._pause()
+                continue
+            if not things:
+                return []
+            left = []
+            self._run(
+                flows.remove(
+                    outside, things, self._settings, left, self._is_abandoned
+                )
+            )
+            if left or self._is_abandoned():
+                return left
+        return left or None
+
+    def close(self, left: Sequence[removal.Leftover] | None) -> None:
+        """Write what is left, and what became of each member."""
+        self._writer.clear_leftovers()
+        for item in left or ():
+            self._writer.add_leftover(
+                item.thing.kind,
+                item.thing.id,
+                item.thing.owner.member,
+                item.reason,
+            )
+        reasons_of = {i.thing.owner.member: i.reason for i in left or ()}
+        for member in self._store.get_members(self._cluster_id):
+            self._close_member(
+                member, left is not None, reasons_of.get(member.name)
+            )
+
+    def _close_member(
+        self, member: Any, is_known: bool, reason: str | None
+    ) -> None:
+        name = member.name
+        if not states.is_allowed(member.status, MemberStatus.DELETED):
+            self._writer.set_member(name, MemberStatus.DELETING)
+        if member.status in NEVER_BUILT or (is_known and reason is None):
+            self._writer.set_member(
+                name, MemberStatus.DELETED, resource_id=None
+            )
+        elif reason is None:
+            self._writer.set_member(name, MemberStatus.ERROR)
+        else:
+            self._writer.set_member(name, MemberStatus.ERROR, reason=reason)
+
+    def _pause(self) -> None:
+        time.sleep(self._settings.poll_interval)

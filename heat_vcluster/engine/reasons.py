@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a failure, and what it leaves behind, is told to the tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from heat_vcluster import exception
+from heat_vcluster.engine import removal
+
+#: So many members are named where more may be meant.
+NAMED = 5
+
+INTERRUPTED = (
+    'its engine died while it was at work; delete removes what was made'
+)
+UNVERIFIED = (
+    'It could not be verified that nothing is left; '
+    'delete the cluster to have it looked for again'
+)
+HOLDS_LEFT = (
+    'Room that was held could not be given back ({}); '
+    'delete the cluster to have it tried again'
+)
+
+
+def words(error: BaseException | None) -> str:
+    """Say an error to the tenant; nothing of an unexpected one leaks."""
+    if isinstance(error, exception.VClusterError):
+        return str(error)
+    return f'internal error ({type(error).__name__}); see the service log'
+
+
+def code(error: BaseException | None) -> str:
+    """Return the stable code of an error, also of an unexpected one."""
+    if isinstance(error, exception.VClusterError):
+        return error.code
+    return exception.VClusterError.code
+
+
+def timed_out(late: Collection[str]) -> exception.TimedOut:
+    """Say which members the time was not enough for."""
+    named = sorted(late)[:NAMED]
+    if len(late) > NAMED:
+        named.append(f'{len(late) - NAMED} more')
+    waited = f' while at work on member {", ".join(named)}' if named else ''
+    return exception.TimedOut(f'The time allowed has run out{waited}')
+
+
+def remains(
+    left: Sequence[removal.Leftover] | None, held: str | None = None
+) -> str:
+    """Say what is left and who cleans it; empty if nothing is.
+
+    ``left`` None: the cloud would not tell. ``held``: why holds stayed.
+    """
+    said = []
+    if left is None:
+        said.append(UNVERIFIED)
+    elif left:
+        things = ', '.join(
+            f'{each.thing.kind} {each.thing.id}' for each in left
+        )
+        said.append(
+            f'{len(left)} left behind: {things} ({left[0].reason}); '
+            'delete the cluster again to have them removed'
+        )
+    if held is not None:
+        said.append(HOLDS_LEFT.format(held))
+    return '. '.join(said)
