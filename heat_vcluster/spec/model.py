@@ -176,13 +176,17 @@ class GroupSpec:
     members: tuple[Member, ...]
     groups: tuple[Group, ...]
     document: Mapping[str, Any] = dataclasses.field(repr=False)
+    _by_name: Mapping[str, Member] = dataclasses.field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        by_name = {member.name: member for member in self.members}
+        object.__setattr__(self, '_by_name', by_name)
 
     def member(self, name: str) -> Member:
         """Return the member of that name; KeyError if there is none."""
-        for member in self.members:
-            if member.name == name:
-                return member
-        raise KeyError(name)
+        return self._by_name[name]
 
     def of_type(self, member_type: str) -> tuple[Member, ...]:
         return tuple(m for m in self.members if m.type == member_type)
