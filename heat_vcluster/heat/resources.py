@@ -347,18 +347,8 @@ def _is_news(view: client.View, removal: Removal) -> bool:
 
 
 def _failure(view: client.View) -> str:
-    """Say why, then what is left, a thing a line."""
-    reason = view['status_reason'] or f'The cluster is {view["status"]}'
-    left = [f'left behind: {_thing(thing)}' for thing in view['leftovers']]
-    return '\n'.join([reason, *left])
-
-
-def _thing(leftover: Mapping[str, Any]) -> str:
-    return ' '.join(
-        str(leftover[key])
-        for key in ('member', 'kind', 'id', 'reason')
-        if leftover.get(key)
-    )
+    """Say why; the service's reason names what is left, if anything is."""
+    return str(view['status_reason'] or f'The cluster is {view["status"]}')
 
 
 def _ids(member_type: str) -> Callable[[client.View], dict[str, str]]:

@@ -66,7 +66,6 @@ class ObedientClient(client.Client):
         self.updated_at = 0
         self.script = ['ACTIVE']
         self.reason = None
-        self.leftovers = []
         self.refusal = None
         self.members = {}
 
@@ -117,7 +116,7 @@ class ObedientClient(client.Client):
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,
-            'leftovers': self.leftovers,
+            'leftovers': [],
         }
 
 

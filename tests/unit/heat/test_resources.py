@@ -81,24 +81,16 @@ class CreateTest(base.HeatTest):
             str(failure),
         )
 
-    def test_a_failure_is_told_after_the_rollback_and_names_the_rest(self):
+    def test_a_failure_is_told_after_the_rollback(self):
         self.service.script = ['CREATING', 'ROLLING_BACK', 'ERROR']
         self.service.reason = 'member db: quota exceeded'
-        self.service.leftovers = [
-            {
-                'kind': 'volume',
-                'id': 'v-1',
-                'member': 'data',
-                'reason': 'in use',
-            }
-        ]
         failure = self.assertRaises(
             heat_exception.ResourceFailure,
             self.run_task,
             self.resource.create,
         )
-        self.assertIn('member db: quota exceeded\n', str(failure))
-        self.assertIn('left behind: data volume v-1 in use', str(failure))
+        self.assertIn('member db: quota exceeded', str(failure))
+        self.assertEqual(3, self.service.calls.count('show'))
 
     def test_cancelling_stops_the_service(self):
         self.service.script = ['CREATING']
@@ -180,10 +172,7 @@ class DeleteTest(base.HeatTest):
 
     def leave_a_port(self):
         self.service.script = ['DELETING', 'ERROR'] * 3
-        self.service.reason = 'Not all could be removed'
-        self.service.leftovers = [
-            {'kind': 'port', 'id': 'p-1', 'member': 'db', 'reason': 'busy'}
-        ]
+        self.service.reason = '1 left behind: port p-1 (busy)'
         return self.assertRaises(
             heat_exception.ResourceFailure,
             self.run_task,
@@ -193,8 +182,7 @@ class DeleteTest(base.HeatTest):
     def test_what_stays_is_named(self):
         self.create()
         failure = self.leave_a_port()
-        self.assertIn('Not all could be removed', str(failure))
-        self.assertIn('left behind: db port p-1 busy', str(failure))
+        self.assertIn('1 left behind: port p-1 (busy)', str(failure))
         self.assertEqual(3, self.service.calls.count('delete'))
 
     def test_a_failed_delete_can_be_repeated(self):
