@@ -41,8 +41,8 @@ Ways to install, each one enough by itself:
   vcluster-heat-plugin install --link /usr/lib/heat
       puts a link into a directory that heat-engine searches already
 
-  plugin_dirs = ...,{{path}}
-      one line in heat.conf, with what "vcluster-heat-plugin path" prints
+  plugin_dirs = ...,{PLUGIN_DIR}
+      one line in heat.conf, after the directories that are there
 
 Then restart heat-engine and look:
 
