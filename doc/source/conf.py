@@ -12,7 +12,7 @@ sys.path.insert(0, str(HERE / '_ext'))
 
 project = 'heat-vcluster'
 copyright = 'heat_vcluster developers'
-extensions = ['openstackdocstheme', 'oslo_config.sphinxext', 'drawings']
+extensions = ['openstackdocstheme', 'oslo_config.sphinxext', 'diagrams']
 exclude_patterns = ['_ext']
 html_theme = 'openstackdocs'
 html_copy_source = False

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Diagrams that are drawn from the code itself, as SVG in the page.
+"""Draws the tables and graphs of the code as SVG.
 
-``vcluster-states`` draws a table of allowed moves of
-:mod:`heat_vcluster.states`; ``vcluster-flow`` draws the graph that the engine
-makes of a document. Nothing but this file is needed to draw them.
+What is drawn: the allowed moves of :mod:`heat_vcluster.states`, and the graph
+that the engine makes of a document.
 """
 
 from __future__ import annotations
@@ -13,12 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from docutils import nodes
-from docutils.parsers.rst import Directive
-
 from heat_vcluster import load, states
 from heat_vcluster.engine import flows
 
+#: What can be drawn -> its statuses, and the moves between them.
 TABLES = {
     'cluster': (states.ClusterStatus, states.CLUSTER_MOVES),
     'member': (states.MemberStatus, states.MEMBER_MOVES),
@@ -30,35 +27,6 @@ STYLE = (
 CHARACTER = 6.8  # width of one, in pixels
 
 Edges = Mapping[str, frozenset[str]]  # name -> those that come before it
-
-
-class States(Directive):
-    """``.. vcluster-states:: cluster`` (or ``member``)."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        kind, moves = TABLES[self.arguments[0]]
-        drawing = states_drawing([str(each) for each in kind], moves)
-        return [raw(drawing), moves_table(moves)]
-
-
-class Flow(Directive):
-    """``.. vcluster-flow:: DOCUMENT`` (a path from the page's folder)."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        env = self.state.document.settings.env
-        _, path = env.relfn2path(self.arguments[0])
-        env.note_dependency(path)
-        return [raw(flow_drawing(create_flow(Path(path))))]
-
-
-def setup(app):
-    app.add_directive('vcluster-states', States)
-    app.add_directive('vcluster-flow', Flow)
-    return {'version': '1', 'parallel_read_safe': True}
 
 
 # -- states -------------------------------------------------------------------
@@ -128,31 +96,6 @@ def state_box(name: str, top: int, leaving: int) -> str:
     height = HEAD + ROW * leaving
     box = rectangle(10, top, BOX, height)
     return box + label(10 + BOX / 2, top + 17, name, anchor='middle')
-
-
-def moves_table(moves: Mapping[tuple[str, str], str]) -> nodes.table:
-    table = nodes.table()
-    group = nodes.tgroup(cols=3)
-    table += group
-    for width in (20, 20, 60):
-        group += nodes.colspec(colwidth=width)
-    head = nodes.thead()
-    head += table_row('from', 'to', 'why')
-    body = nodes.tbody()
-    for (old, new), why in moves.items():
-        body += table_row(str(old), str(new), why)
-    group += head
-    group += body
-    return table
-
-
-def table_row(*texts: str) -> nodes.row:
-    row = nodes.row()
-    for text in texts:
-        entry = nodes.entry()
-        entry += nodes.paragraph(text=text)
-        row += entry
-    return row
 
 
 # -- the flow -----------------------------------------------------------------
@@ -272,7 +215,3 @@ def label(
         f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}" '
         f'fill="#234" stroke="none">{escape(text)}</text>'
     )
-
-
-def raw(drawing: str) -> nodes.raw:
-    return nodes.raw('', drawing, format='html')
