@@ -162,7 +162,10 @@ class Build(members.Site):
 
     def release_all(self) -> None:
         """Give back whatever is still held."""
-        holds = list(self._holds.values())
+        with self._lock:
+            holds = list(self._holds.values())
+        if not holds:
+            return
         self.cloud.release([hold.id for hold in holds])
         self._forget(holds)
 
@@ -266,10 +269,16 @@ class Build(members.Site):
         return True
 
     def remove(self, member: str, kinds: Iterable[model.Kind]) -> None:
-        wanted = frozenset(kinds)
-        for thing in self.cloud.find(self.cluster_id, member, wanted):
+        things = removal.find(
+            self.cloud, self._settings, self.cluster_id, member, kinds
+        )
+        for thing in things:
             left = removal.remove(
-                self.cloud, thing, self._settings, self.abandoned.is_set
+                self.cloud,
+                thing,
+                self._settings,
+                self.abandoned.is_set,
+                is_patient=False,
             )
             if left is not None:
                 raise exception.MemberFailed(

@@ -65,7 +65,7 @@ class Cleanup:
             except exception.CloudError as error:
                 LOG.exception('Cannot release holds of %s', self._cluster_id)
                 refusal = error
-                self._pause()
+                time.sleep(self._settings.poll_interval)
             else:
                 self._writer.drop_holds(held)
                 return None
@@ -76,17 +76,16 @@ class Cleanup:
 
         Returns what refused to go; None if the cloud would not even tell.
         """
-        left: list[removal.Leftover] | None = None
         for _ in range(SWEEPS):
             try:
-                things = outside.find(self._cluster_id)
+                things = removal.find(
+                    outside, self._settings, self._cluster_id
+                )
             except exception.CloudError:
-                LOG.exception('Cannot look for things of %s', self._cluster_id)
-                self._pause()
-                continue
+                return None
             if not things:
                 return []
-            left = []
+            left: list[removal.Leftover] = []
             self._run(
                 flows.remove(
                     outside, things, self._settings, left, self._is_abandoned
@@ -94,7 +93,7 @@ class Cleanup:
             )
             if left or self._is_abandoned():
                 return left
-        return left or None
+        return None
 
     def close(self, left: Sequence[removal.Leftover] | None) -> None:
         """Write what is left, and what became of each member."""
@@ -126,6 +125,3 @@ class Cleanup:
             self._writer.set_member(name, MemberStatus.ERROR)
         else:
             self._writer.set_member(name, MemberStatus.ERROR, reason=reason)
-
-    def _pause(self) -> None:
-        time.sleep(self._settings.poll_interval)

@@ -202,10 +202,15 @@ class Engine:
                     cluster_id, owner, self._settings.lease_seconds
                 )
             except exception.ClusterBusy:
-                if has_begun is not None:
+                if has_begun is not None and self._is_in_progress(cluster_id):
                     has_begun.set()
                 if time.monotonic() > until or self._stopping.wait(pause):
                     raise
+
+    def _is_in_progress(self, cluster_id: str) -> bool:
+        """Tell a cluster at work from one that is about to be let go."""
+        record = self._store.get_cluster(cluster_id)
+        return record.status in states.IN_PROGRESS
 
     # -- create -----------------------------------------------------------
 

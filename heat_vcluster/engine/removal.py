@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import base as cloud
@@ -18,6 +18,11 @@ LOG = logging.getLogger(__name__)
 #: Pauses between two attempts, as parts of the poll interval.
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 3.0
+#: The part of the removal timeout for which refusals are borne by whoever
+#: knows that the removal is tried once more later, or is in vain.
+IMPATIENCE = 0.1
+#: How often the cloud is asked what there is, before it is not known.
+ATTEMPTS = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,19 +38,21 @@ def remove(
     thing: model.Thing,
     settings: base.Settings,
     is_abandoned: Callable[[], bool] = lambda: False,
+    is_patient: bool = True,
 ) -> Leftover | None:
     """Remove one thing and wait until it is gone.
 
     Refusals ("still in use") are asked again with growing pauses until
-    ``removal_timeout`` has passed: the services let go of each other's
-    things late. ``is_abandoned`` ends it early, when this engine goes down
-    or another has taken over.
+    ``removal_timeout`` has passed, or a part of it: the services let go of
+    each other's things late. ``is_abandoned`` ends it early, when this
+    engine goes down or another has taken over.
     """
-    until = time.monotonic() + settings.removal_timeout
+    begun = time.monotonic()
     pause = FIRST_PAUSE * settings.poll_interval
     longest = LONGEST_PAUSE * settings.poll_interval
-    reason = 'it was still there when the time allowed ran out'
     while not is_abandoned():
+        allowed = settings.removal_timeout
+        reason = 'it was still there when the time allowed ran out'
         try:
             site.delete(thing.kind, thing.id)
             if site.is_gone(thing.kind, thing.id):
@@ -54,11 +61,30 @@ def remove(
             return Leftover(thing, str(refused))
         except exception.CloudError as refused:
             reason = str(refused)
+            allowed *= 1.0 if is_patient else IMPATIENCE
         except Exception as broken:  # a revert never raises
             LOG.exception('Removing %s %s failed', thing.kind, thing.id)
             reason = f'unexpected: {type(broken).__name__}'
-        if time.monotonic() > until:
+        if time.monotonic() - begun > allowed:
             return Leftover(thing, reason)
         time.sleep(pause)
         pause = min(pause * 1.5, longest)
     return Leftover(thing, 'its removal was interrupted')
+
+
+def find(
+    site: cloud.Cloud,
+    settings: base.Settings,
+    cluster_id: str,
+    member: str | None = None,
+    kinds: Iterable[model.Kind] | None = None,
+) -> tuple[model.Thing, ...]:
+    """Find a cluster's things; raises CloudError only after some attempts."""
+    wanted = None if kinds is None else frozenset(kinds)
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return site.find(cluster_id, member, wanted)
+        except exception.CloudError:
+            LOG.exception('Cannot look for things of %s', cluster_id)
+            time.sleep(settings.poll_interval)
+    return site.find(cluster_id, member, wanted)

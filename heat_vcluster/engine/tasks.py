@@ -87,7 +87,12 @@ class RemoveThing(task.Task):
 
     def execute(self) -> None:
         leftover = removal.remove(
-            self._outside, self._thing, self._settings, self._is_abandoned
+            self._outside,
+            self._thing,
+            self._settings,
+            self._is_abandoned,
+            # Where something stays, what it uses is refused for ever.
+            is_patient=not self._left,
         )
         if leftover is not None:
             self._left.append(leftover)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole service on the fake cloud, and how a story looks at both."""
+
+import collections
+import pathlib
+import time
+
+import fixtures
+import testtools
+
+from heat_vcluster import context, deploy, exception, views
+from heat_vcluster.cloud.fake import FakeCloud
+from heat_vcluster.engine import base as engine_base
+from tests.functional import rules
+
+ANN = context.Context('alpha', 'ann')
+BOB = context.Context('beta', 'bob')
+
+#: As the real ones, but a hundred times as fast.
+FAST = engine_base.Settings(
+    threads=8,
+    poll_interval=0.01,
+    lease_seconds=3.0,
+    removal_timeout=5.0,
+    watch_interval=0.2,
+    create_timeout=60.0,
+)
+
+
+class EngineTest(testtools.TestCase):
+    """``cloud`` and ``service`` are fresh for each story."""
+
+    settings = FAST
+    patience = 30.0
+
+    def setUp(self):
+        super().setUp()
+        self.cloud = self.make_cloud()
+        folder = self.useFixture(fixtures.TempDir()).path
+        self.url = f'sqlite:///{pathlib.Path(folder) / "vcluster.sqlite"}'
+        self.service = self.make_service()
+
+    def make_cloud(self):
+        return FakeCloud()
+
+    def make_service(self, **options):
+        service = deploy.assemble(
+            self.cloud,
+            database=self.url,
+            **{'settings': self.settings, **options},
+        )
+        self.addCleanup(service.stop, 5.0)
+        return service
+
+    # Doing
+
+    def create(self, document, context=ANN, service=None, **options):
+        view = (service or self.service).create(context, document, **options)
+        return view['id']
+
+    def build(self, document, **options):
+        """Create and wait until it is settled; return the view."""
+        return self.settle(self.create(document, **options))
+
+    def delete(self, cluster_id, context=ANN):
+        """Delete and wait; return the view if it is still there."""
+        self.service.delete(context, cluster_id)
+        return self.settle(cluster_id, context)
+
+    # Waiting
+
+    def until(self, check, what='it'):
+        give_up = time.monotonic() + self.patience
+        while True:
+            result = check()
+            if result:
+                return result
+            if time.monotonic() > give_up:
+                self.fail(f'waited in vain for {what}')
+            time.sleep(0.003)
+
+    def settle(self, cluster_id, context=ANN, service=None):
+        """Wait for the end of what is done; return the view, or None."""
+
+        def settled():
+            view = self.show(cluster_id, context, service)
+            return view is None or views.is_settled(view)
+
+        self.until(settled, 'the cluster to settle')
+        return self.show(cluster_id, context, service)
+
+    # Looking
+
+    def show(self, cluster_id, context=ANN, service=None):
+        """Return the view; None if there is no such cluster (any more)."""
+        try:
+            return (service or self.service).show(context, cluster_id)
+        except exception.ClusterNotFound:
+            return None
+
+    def events(self, cluster_id, member=...):
+        """Return the kinds of what happened, of one member if given."""
+        return [
+            event['kind']
+            for event in self.service.events(ANN, cluster_id)
+            if member in (..., event['member'])
+        ]
+
+    def calls(self, since=0):
+        return collections.Counter(
+            call.name for call in self.cloud.calls[since:]
+        )
+
+    def broken(self, document, cluster_id):
+        return rules.broken(
+            document, self.cloud.places(cluster_id), self.cloud.domain
+        )
+
+    # What must hold
+
+    def assert_built(self, document, view):
+        """Everything is there, ready, and where the rules want it."""
+        self.assertEqual('ACTIVE', view['status'], view['status_reason'])
+        names = rules.members(document)
+        self.assertEqual(names, list(view['members']))
+        for name, member in view['members'].items():
+            self.assertEqual('ACTIVE', member['status'], name)
+            made = self.cloud.item(member['id'])
+            self.assertEqual((name, 'ready'), (made.member, made.state))
+        self.assertEqual([], self.broken(document, view['id']))
+        self.assertEqual({}, dict(self.cloud.world.holds))
+        self.assert_secret(view)
+
+    def assert_failed(self, view, code, *words):
+        self.assertEqual('ERROR', view['status'])
+        self.assertEqual(code, view['error_code'], view['status_reason'])
+        for word in words:
+            self.assertIn(word, view['status_reason'])
+        self.assert_secret(view)
+
+    def assert_nothing_left(self):
+        self.assertEqual((), self.cloud.leftovers())
+
+    def assert_secret(self, view):
+        """No real name of a place is told to the tenant."""
+        events = self.service.events(ANN, view['id'])
+        told = repr((view, events)).replace("'", ' ')
+        world = self.cloud.world
+        domains = {
+            domain
+            for host in world.hosts.values()
+            for domain in host.domains.values()
+        }
+        for name in (*world.hosts, *world.pools, *domains):
+            self.assertNotIn(name, told)
