@@ -19,6 +19,8 @@ import yaml
 from tests.acceptance import world
 
 TEMPLATES = Path(__file__).parents[2] / 'templates'
+#: What hangs, fails: the longest stack here takes a quarter of it.
+SHELL_SECONDS = 400
 CLUSTER_TYPE = 'OS::VCluster::Cluster'
 
 
@@ -103,6 +105,7 @@ class AcceptanceTestCase(testtools.TestCase):
             capture_output=True,
             text=True,
             check=False,
+            timeout=SHELL_SECONDS,
         )
         return Said(result.returncode, result.stdout, result.stderr)
 
