@@ -146,4 +146,15 @@ class Interruptions(base.AcceptanceTestCase):
     def kill_heat(self) -> None:
         """End it between two instructions, with no chance to tidy up."""
         kept = self.world.settings.pid('heat').read_text()
-        os.killpg(int(kept.split()[0]), signal.SIGKILL)
+        group = int(kept.split()[0])
+        os.killpg(group, signal.SIGKILL)
+        world.until(lambda: not is_alive(group), 'its port is free')
+
+
+def is_alive(group: int) -> bool:
+    """Tell whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
