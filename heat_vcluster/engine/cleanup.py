@@ -20,6 +20,7 @@ MemberStatus = states.MemberStatus
 #: and removed, before what is still there counts as left.
 SWEEPS = 3
 NEVER_BUILT = (MemberStatus.PLANNED, MemberStatus.HELD)
+UNDER_WAY = (MemberStatus.BUILDING, MemberStatus.DELETING)
 
 
 class Cleanup:
@@ -105,11 +106,27 @@ class Cleanup:
                 item.thing.owner.member,
                 item.reason,
             )
-        reasons_of = {i.thing.owner.member: i.reason for i in left or ()}
+        # The first of a member's leftovers is what keeps the others.
+        reasons_of = {
+            item.thing.owner.member: item.reason
+            for item in reversed(left or ())
+        }
         for member in self._store.get_members(self._cluster_id):
             self._close_member(
                 member, left is not None, reasons_of.get(member.name)
             )
+
+    def interrupt(self) -> None:
+        """Write what is known of each member when nobody builds on."""
+        for member in self._store.get_members(self._cluster_id):
+            if member.status in NEVER_BUILT:
+                self._writer.set_member(member.name, MemberStatus.DELETED)
+            elif member.status in UNDER_WAY:
+                self._writer.set_member(
+                    member.name,
+                    MemberStatus.ERROR,
+                    reason=reasons.INTERRUPTED,
+                )
 
     def _close_member(
         self, member: Any, is_known: bool, reason: str | None

@@ -445,6 +445,7 @@ class Engine:
             for part in (reasons.INTERRUPTED, reasons.remains([], held))
             if part
         )
+        cleanup.interrupt()
         writer.add_event(None, 'interrupted', note)
         writer.set_status(ClusterStatus.ERROR, note, 'vcluster.interrupted')
 
