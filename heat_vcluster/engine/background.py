@@ -56,11 +56,15 @@ class Background:
         return has_begun
 
     def _run(self, key: Key, work: Work, has_begun: threading.Event) -> None:
-        while True:
+        try:
             _attempt(key, work, has_begun)
             has_begun.set()
-            if not self._is_asked_again(key):
-                return
+            while self._is_asked_again(key):
+                _attempt(key, work, has_begun)
+        except BaseException:
+            with self._lock:
+                del self._running[key]
+            raise
 
     def _is_asked_again(self, key: Key) -> bool:
         """Forget the thread in the same moment, if it is not."""

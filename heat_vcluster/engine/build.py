@@ -297,6 +297,9 @@ class Build(members.Site):
             with self._lock:
                 self.late.add(step.member)
             raise
+        except exception.LeaseLost as error:
+            self.abandon(error)
+            raise
         except exception.MemberFailed as error:
             self.fail(error)
             raise
@@ -308,6 +311,11 @@ class Build(members.Site):
             )
             self.fail(named)
             raise named from error
+
+    def abandon(self, error: exception.LeaseLost) -> None:
+        """Leave everything as it is: it belongs to somebody else now."""
+        self.abandoned.set()
+        self._signal.stop(error)
 
     def fail(self, error: BaseException) -> None:
         with self._lock:

@@ -256,7 +256,7 @@ class Engine:
             return
         try:
             with self._turn(signal):
-                self._run(flows.create(build), writer, build.wanted)
+                self._run(flows.create(build), writer, build)
         except Exception as error:  # whatever it was, it is rolled back
             if keeper.is_lost.is_set():
                 raise exception.LeaseLost(str(signal.reason)) from error
@@ -301,19 +301,20 @@ class Engine:
         self,
         flow: Any,
         writer: base.Writer | None = None,
-        wanted: spec.GroupSpec | None = None,
+        build: Build | None = None,
     ) -> None:
-        """Run a graph; with a writer, all that happens is written down."""
+        """Run a graph; that of a build with all that happens recorded."""
         with self._lock:
             if self._pool is None:
                 self._pool = futurist.ThreadPoolExecutor(
                     max_workers=self._settings.threads
                 )
         engine = engines.load(flow, engine='parallel', executor=self._pool)
-        if writer is None or wanted is None:
+        if writer is None or build is None:
             engine.run()
             return
-        with Recorder(engine, writer, members.all_steps(wanted)):
+        steps = members.all_steps(build.wanted)
+        with Recorder(engine, writer, steps, build.abandon):
             engine.run()
 
     def _roll_back(
@@ -439,15 +440,13 @@ class Engine:
 
     def _settle(self, cluster_id: str, writer: base.Writer) -> None:
         cleanup = self._cleanup(cluster_id, writer, self._stopping.is_set)
-        held = cleanup.release_holds()
-        note = '. '.join(
-            part
-            for part in (reasons.INTERRUPTED, reasons.remains([], held))
-            if part
-        )
+        if cleanup.release_holds() is not None:
+            return  # it is looked after again, for the sake of the room
         cleanup.interrupt()
-        writer.add_event(None, 'interrupted', note)
-        writer.set_status(ClusterStatus.ERROR, note, 'vcluster.interrupted')
+        writer.add_event(None, 'interrupted', reasons.INTERRUPTED)
+        writer.set_status(
+            ClusterStatus.ERROR, reasons.INTERRUPTED, 'vcluster.interrupted'
+        )
 
 
 def reason_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from taskflow import states as task_states
@@ -17,13 +18,17 @@ from heat_vcluster.members import base as members
 
 
 class Recorder(listeners.Listener):
-    """Turns states of tasks into statuses of members and events."""
+    """Turns states of tasks into statuses of members and events.
+
+    ``abandon`` is told when these may not be written any more.
+    """
 
     def __init__(
         self,
         engine: Any,
         writer: base.Writer,
         steps: tuple[members.Step, ...],
+        abandon: Callable[[exception.LeaseLost], None],
     ) -> None:
         super().__init__(
             engine,
@@ -36,6 +41,7 @@ class Recorder(listeners.Listener):
             flow_listen_for=(),
         )
         self._writer = writer
+        self._abandon = abandon
         self._steps = {step.symbol: step for step in steps}
         self._open = collections.Counter(step.member for step in steps)
         self._begun: set[str] = set()
@@ -49,6 +55,12 @@ class Recorder(listeners.Listener):
         }
 
     def _task_receiver(self, state: str, details: dict[str, Any]) -> None:
+        try:
+            self._record(state, details)
+        except exception.LeaseLost as lost:  # TaskFlow would only log it
+            self._abandon(lost)
+
+    def _record(self, state: str, details: dict[str, Any]) -> None:
         step = self._steps.get(details['task_name'])
         if step is not None:
             self._hears[state](step, details)

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several services on one store: each cluster has one owner at a time."""
+
+import dataclasses
+import threading
+import time
+
+import sqlalchemy as sa
+import testtools
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import model
+from heat_vcluster.engine import lease as leases
+from tests.functional import base, documents
+
+Kind = model.Kind
+
+
+class TwoServicesTest(base.EngineTest):
+    """``service`` and ``other`` know of each other by the store alone."""
+
+    def setUp(self):
+        super().setUp()
+        self.other = self.make_service()
+
+    def begin(self, **options):
+        """Let the first service be in the midst of a build."""
+        self.cloud.faults.stick(Kind.SERVER, 'web')
+        cluster = self.create(documents.SMALL, **options)
+        self.until(
+            lambda: self.show(cluster)['members']['web']['id'],
+            'the last server',
+        )
+        return cluster
+
+    def test_delete_by_the_other_stops_the_build_first(self):
+        cluster = self.begin()
+        self.other.delete(base.ANN, cluster)
+        self.assertIn(
+            self.show(cluster)['status'], ('CREATING', 'ROLLING_BACK')
+        )
+        self.assertIsNone(self.settle(cluster, service=self.other))
+        self.assert_nothing_left()
+        told = self.events(cluster)
+        self.assertLess(told.index('failed'), told.index('delete'))
+        self.assertIn('rollback', told)
+
+    def test_other_is_shown_the_same(self):
+        view = self.build(documents.SMALL)
+        self.assertEqual(view, self.show(view['id'], service=self.other))
+        self.assertEqual([view], self.other.list(base.ANN))
+
+    def test_create_said_to_both_is_one(self):
+        cluster = self.begin()
+        self.create(documents.SMALL, cluster_id=cluster, service=self.other)
+        self.other.engine.join(cluster, 5.0)
+        self.cloud.faults.clear()
+        self.assert_built(documents.SMALL, self.settle(cluster))
+        self.assertEqual(1, self.events(cluster).count('create'))
+        self.assertEqual(1, self.calls()['reserve'])
+
+    def test_watch_of_the_other_leaves_the_living_alone(self):
+        self.service = self.make_service(
+            settings=dataclasses.replace(self.settings, lease_seconds=1.0)
+        )
+        self.other.engine.watch()
+        cluster = self.begin()
+        time.sleep(1.6)
+        self.assertEqual('CREATING', self.show(cluster)['status'])
+        self.cloud.faults.clear()
+        self.assert_built(documents.SMALL, self.settle(cluster))
+
+    def test_overruled_owner_touches_nothing_any_more(self):
+        """As after a long pause of its machine: somebody took over."""
+        cluster = self.begin()
+        store = self.other._store
+        self.expire(cluster)
+        lease = store.acquire(cluster, 'somebody', 60.0)
+        before = len(self.cloud.calls)
+        self.cloud.faults.clear()
+        self.service.engine.join(cluster, 10.0)
+        names = self.calls(before)
+        self.assertNotIn('delete', names)
+        self.assertFalse([n for n in names if n.startswith('ensure_')])
+        view = self.show(cluster)
+        self.assertEqual('CREATING', view['status'])
+        self.assertNotEqual('ACTIVE', view['members']['web']['status'])
+        store.surrender(lease)
+        self.assertIsNone(self.delete(cluster))
+        self.assert_nothing_left()
+
+    def expire(self, cluster):
+        """Let the present lease end now."""
+        with self.other._store._database.writing() as connection:
+            connection.execute(
+                sa.text('UPDATE clusters SET owner = NULL WHERE id = :id'),
+                {'id': cluster},
+            )
+
+    def test_engine_that_goes_down_leaves_an_error(self):
+        cluster = self.begin()
+        self.service.stop(20.0)
+        view = self.show(cluster, service=self.other)
+        self.assert_failed_at(view, 'going down')
+        self.assert_nothing_left()
+
+    def assert_failed_at(self, view, word):
+        self.assertEqual('ERROR', view['status'])
+        self.assertIn(word, view['status_reason'])
+
+    def test_engine_that_goes_down_hands_a_delete_on(self):
+        view = self.build(documents.SMALL)
+        self.cloud.faults.stick(Kind.SERVER, 'db', phase='deleting')
+        self.service.delete(base.ANN, view['id'])
+        self.until(lambda: self.calls()['delete'], 'the first removal')
+        self.service.stop(20.0)
+        view = self.show(view['id'], service=self.other)
+        self.assert_failed_at(view, 'interrupted')
+        self.cloud.faults.clear()
+        self.other.delete(base.ANN, view['id'])
+        self.assertIsNone(self.settle(view['id'], service=self.other))
+        self.assert_nothing_left()
+
+
+class QueueTest(base.EngineTest):
+    """More clusters than are worked on at once."""
+
+    settings = dataclasses.replace(base.FAST, operations=1, lease_seconds=1.0)
+
+    def setUp(self):
+        super().setUp()
+        self.cloud.faults.stick(Kind.SERVER, 'first')
+        self.first = self.create({'instances': [documents.server('first')]})
+        self.until(
+            lambda: self.show(self.first)['status'] == 'CREATING', 'the first'
+        )
+        self.second = self.create({'instances': [documents.server('second')]})
+
+    def test_queued_cluster_is_not_taken_for_interrupted(self):
+        other = self.make_service()
+        time.sleep(1.3)
+        self.assertEqual((), other._store.interrupted())
+        other.engine.settle_interrupted()
+        self.assertEqual('PLANNING', self.show(self.second)['status'])
+        record = other._store.get_cluster(self.second)
+        self.assertIsNotNone(record.owner)
+        self.cloud.faults.clear()
+        self.assertEqual('ACTIVE', self.settle(self.first)['status'])
+        self.assertEqual('ACTIVE', self.settle(self.second)['status'])
+
+    def test_queued_cluster_can_be_deleted(self):
+        before = len(self.cloud.calls)
+        self.assertIsNone(self.delete(self.second))
+        self.assertNotIn('resolve', self.calls(before))
+        self.assertEqual('CREATING', self.show(self.first)['status'])
+        self.assertIsNone(self.delete(self.first))
+        self.assert_nothing_left()
+
+    def test_time_runs_in_the_queue_too(self):
+        third = self.create(documents.servers(1), timeout=0.3)
+        view = self.settle(third)
+        self.assert_failed(view, 'vcluster.timed_out', 'run out')
+        self.assertIsNone(self.delete(third))
+
+
+class StopTest(base.EngineTest):
+    """A service that is stopped leaves no thread behind."""
+
+    def test_threads_come_late_and_go(self):
+        before = set(threading.enumerate())
+        service = self.make_service()
+        self.assertEqual(before, set(threading.enumerate()))
+        view = self.settle(
+            self.create(documents.SMALL, service=service), service=service
+        )
+        self.assertEqual('ACTIVE', view['status'])
+        self.assertNotEqual(before, set(threading.enumerate()))
+        service.stop(5.0)
+        self.until(
+            lambda: set(threading.enumerate()) <= before, 'threads to end'
+        )
+
+    def test_stopped_service_begins_nothing(self):
+        view = self.build(documents.SMALL)
+        self.service.stop(5.0)
+        for verb in (
+            lambda: self.create(documents.SMALL),
+            lambda: self.service.delete(base.ANN, view['id']),
+        ):
+            self.assertRaises(exception.ClusterBusy, verb)
+        self.assertEqual('ACTIVE', self.show(view['id'])['status'])
+
+    def test_stop_does_not_wait_for_ever(self):
+        """What hangs is let go of, for others to settle later."""
+        release = threading.Event()
+        self.addCleanup(release.set)
+        self.cloud.faults.before(
+            'ensure_server', None, lambda call: release.wait(20)
+        )
+        cluster = self.create(documents.SMALL)
+        self.until(lambda: self.calls()['ensure_server'], 'the hang')
+        begun = time.monotonic()
+        self.service.stop(0.3)
+        self.assertLess(time.monotonic() - begun, 10)
+        self.assertEqual('CREATING', self.show(cluster)['status'])
+        calls = len(self.cloud.calls)
+        release.set()
+        self.service.engine.join(cluster, 10.0)
+        self.assertNotIn('delete', self.calls(calls))
+        other = self.make_service()
+        other.delete(base.ANN, cluster)
+        self.assertIsNone(self.settle(cluster, service=other))
+        self.assert_nothing_left()
+
+
+class KeeperTest(testtools.TestCase):
+    """The thread that keeps a lease, with a store that plays up."""
+
+    class Store:
+        """``trouble``: what a renewal meets, one after the other."""
+
+        def __init__(self, *trouble):
+            self.trouble = list(trouble)
+            self.renewed = 0
+
+        def is_cancel_requested(self, cluster_id):
+            return False
+
+        def renew(self, lease, seconds):
+            error = self.trouble.pop(0) if self.trouble else None
+            if error is not None:
+                raise error
+            self.renewed += 1
+
+    def keep(self, store, seconds=0.3):
+        signal = leases.Signal(float('inf'))
+        owned = type('Lease', (), {'cluster_id': 'c' * 8})()
+        keeper = leases.Keeper(store, owned, signal, seconds)
+        keeper.start()
+        self.addCleanup(keeper.end)
+        return keeper, signal
+
+    def test_store_that_is_away_for_a_moment_is_asked_again(self):
+        store = self.Store(OSError('away'))
+        keeper, signal = self.keep(store, 0.6)
+        time.sleep(0.9)
+        self.assertGreater(store.renewed, 0)
+        self.assertFalse(keeper.is_lost.is_set())
+        signal.check()
+
+    def test_store_that_stays_away_means_that_the_lease_is_lost(self):
+        keeper, signal = self.keep(self.Store(*[OSError('away')] * 99))
+        self.assertTrue(keeper.is_lost.wait(5))
+        self.assertRaises(exception.Cancelled, signal.check)
+        self.assertIsInstance(signal.reason, exception.LeaseLost)
+
+    def test_lost_lease_is_heard_at_once(self):
+        keeper, signal = self.keep(self.Store(exception.LeaseLost('gone')))
+        self.assertTrue(keeper.is_lost.wait(5))
+        self.assertEqual('gone', str(signal.reason))
