@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package as a Python program uses it, and the examples in its manual."""
+
+import contextlib
+import io
+import os
+import pathlib
+import runpy
+
+import fixtures
+import testtools
+
+from heat_vcluster import FakeCloud, Settings, VCluster, exception, load
+from heat_vcluster.cloud import model
+from tests.functional import documents, rules
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / 'doc/source/library/examples'
+FAST = Settings(poll_interval=0.01, removal_timeout=0.5)
+
+
+class ExampleTest(testtools.TestCase):
+    """What the manual shows is run as it stands there."""
+
+    def test_example_on_the_fake_cloud(self):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            runpy.run_path(
+                str(EXAMPLES / 'fake_cloud.py'), run_name='__main__'
+            )
+        lines = said.getvalue().splitlines()
+        self.assertIn('cluster active every member is ready', lines)
+        self.assertTrue(
+            [
+                line
+                for line in lines
+                if line.startswith('db-0 would go to rack-')
+            ]
+        )
+        self.assertTrue(
+            [line for line in lines if line.startswith('db-1: ACTIVE 10.50.')]
+        )
+        (failure,) = [line for line in lines if line.startswith('It failed')]
+        self.assertIn('member db-1', failure)
+        self.assertEqual('Left in the cloud: 0', lines[-1])
+
+    def test_every_example_is_known_to_the_tests(self):
+        """The one on a real cloud is run by the acceptance tests."""
+        self.assertEqual(
+            {'fake_cloud.py', 'dev_cloud.py'},
+            {path.name for path in EXAMPLES.glob('*.py')},
+        )
+
+
+class LibraryTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.cloud = FakeCloud()
+        self.vclusters = VCluster(self.cloud, settings=FAST)
+        self.addCleanup(self.vclusters.close)
+        self.quick = {'timeout': 20, 'interval': 0.005}
+
+    def test_from_a_document_to_nothing_left(self):
+        spec = load(documents.SMALL)
+        cluster = self.vclusters.create(spec)
+        kinds = [
+            event['kind']
+            for event in self.vclusters.follow(cluster['id'], interval=0.005)
+        ]
+        self.assertEqual(('create', 'active'), (kinds[0], kinds[-1]))
+        view = self.vclusters.wait(cluster['id'], **self.quick)
+        self.assertEqual([view], self.vclusters.list())
+        self.assertEqual(
+            [],
+            rules.broken(
+                documents.SMALL,
+                self.cloud.places(cluster['id']),
+                self.cloud.domain,
+            ),
+        )
+        self.vclusters.delete(cluster['id'])
+        self.vclusters.wait_deleted(cluster['id'], **self.quick)
+        self.assertEqual((), self.cloud.leftovers())
+        self.assertEqual([], self.vclusters.list())
+
+    def test_followed_events_are_all_there_are(self):
+        for _ in range(5):
+            cluster = self.vclusters.create(documents.SMALL)['id']
+            followed = list(self.vclusters.follow(cluster, interval=0.001))
+            self.vclusters.wait(cluster)
+            client = self.vclusters._client
+            self.assertEqual(client.events(cluster), followed)
+            self.vclusters.delete(cluster)
+            list(self.vclusters.follow(cluster, interval=0.001))
+            self.vclusters.wait_deleted(cluster, **self.quick)
+
+    def test_failure_brings_the_whole_view(self):
+        self.cloud.faults.ruin(model.Kind.SERVER, 'web', reason='it broke')
+        cluster = self.vclusters.create(documents.SMALL)['id']
+        failed = self.assertRaises(
+            exception.ClusterFailed, self.vclusters.wait, cluster, **self.quick
+        )
+        self.assertEqual('member web: it broke', str(failed))
+        self.assertEqual('ERROR', failed.view['status'])
+
+    def test_wait_has_an_end_and_the_build_goes_on(self):
+        self.cloud.faults.stick(model.Kind.SERVER, 'web')
+        cluster = self.vclusters.create(documents.SMALL)['id']
+        self.assertRaises(
+            exception.TimedOut,
+            self.vclusters.wait,
+            cluster,
+            timeout=0.1,
+            interval=0.01,
+        )
+        self.cloud.faults.clear()
+        self.vclusters.wait(cluster, **self.quick)
+
+    def test_delete_that_leaves_things_fails(self):
+        cluster = self.vclusters.create(documents.SMALL)['id']
+        self.vclusters.wait(cluster, **self.quick)
+        self.cloud.faults.refuse_delete(model.Kind.VOLUME)
+        self.vclusters.delete(cluster)
+        failed = self.assertRaises(
+            exception.ClusterFailed,
+            self.vclusters.wait_deleted,
+            cluster,
+            **self.quick,
+        )
+        self.assertEqual(
+            ['volume'], [each['kind'] for each in failed.view['leftovers']]
+        )
+        self.cloud.faults.clear()
+        self.vclusters.delete(cluster)
+        self.vclusters.wait_deleted(cluster, **self.quick)
+
+    def test_close_rolls_back_what_is_being_built(self):
+        with VCluster(self.cloud, settings=FAST) as vclusters:
+            self.cloud.faults.stick(model.Kind.SERVER, 'web')
+            cluster = vclusters.create(documents.SMALL)['id']
+            for event in vclusters.follow(cluster, interval=0.005):
+                if (event['member'], event['kind']) == ('web', 'server'):
+                    break
+        self.assertEqual((), self.cloud.leftovers())
+        self.assertIn('delete', {call.name for call in self.cloud.calls})
+
+    def test_close_may_be_said_twice(self):
+        vclusters = VCluster(self.cloud)
+        vclusters.close()
+        vclusters.close()
+
+    def test_record_outlives_the_program_in_a_database_of_ones_own(self):
+        folder = self.useFixture(fixtures.TempDir()).path
+        database = f'sqlite:///{os.path.join(folder, "kept.sqlite")}'
+        with VCluster(
+            self.cloud, database=database, settings=FAST
+        ) as vclusters:
+            cluster = vclusters.create(documents.SMALL)['id']
+            view = vclusters.wait(cluster, **self.quick)
+        with VCluster(
+            self.cloud, database=database, settings=FAST
+        ) as vclusters:
+            self.assertEqual([view], vclusters.list())
+            vclusters.delete(cluster)
+            vclusters.wait_deleted(cluster, **self.quick)
+        self.assertEqual((), self.cloud.leftovers())
