@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last line of tools/test is true: what ran badly is counted so."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import subunit
+import testtools
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+def load(name: str) -> ModuleType:
+    """``tools`` is no package, and one of its programs has no suffix."""
+    module_name = f'tools_{name.partition(".")[0]}'
+    loader = importlib.machinery.SourceFileLoader(
+        module_name, str(TOOLS / name)
+    )
+    spec = importlib.util.spec_from_loader(module_name, loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    # No byte code beside the programs.
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    return module
+
+
+outcomes = load('outcomes.py')
+runner = load('test')
+
+
+class Outcomes(testtools.TestCase):
+    def read(self, *statuses: tuple[str, str]) -> dict[str, object]:
+        stream = io.BytesIO()
+        output = subunit.StreamResultToBytes(stream)
+        for test, status in statuses:
+            output.status(test_id=test, test_status='inprogress')
+            if status == 'skip':
+                output.status(
+                    test_id=test,
+                    file_name='reason',
+                    file_bytes=b'not here',
+                    mime_type='text/plain;charset=utf8',
+                )
+            if status != 'inprogress':
+                output.status(test_id=test, test_status=status)
+        stream.seek(0)
+        found: dict[str, object] = outcomes.read(stream)
+        return found
+
+    def test_each_is_counted_by_how_it_ended(self) -> None:
+        found = self.read(
+            ('good', 'success'),
+            ('bad', 'fail'),
+            ('absent', 'skip'),
+            ('known', 'xfail'),
+            ('surprise', 'uxsuccess'),
+        )
+        self.assertEqual(2, found['passed'])
+        self.assertEqual({'bad', 'surprise'}, set(found['failed']))
+        self.assertEqual({'absent': 'not here'}, found['skipped'])
+
+    def test_one_that_never_ended_has_failed(self) -> None:
+        found = self.read(('good', 'success'), ('hung', 'inprogress'))
+        self.assertEqual(1, found['passed'])
+        self.assertEqual(['hung'], found['failed'])
+
+
+class Count(testtools.TestCase):
+    """A suite is never better than its exit code."""
+
+    def count(
+        self, suite: str, code: int, kept: dict[str, object] | None
+    ) -> tuple[int, int]:
+        self.patch(runner, 'outcomes', lambda suite, environment: kept)
+        self.patch(runner, 'has_record', lambda suite: kept is not None)
+        passed, failed, _ = runner.count(suite, code, {})
+        return passed, len(failed)
+
+    def test_suite_without_tests_of_its_own_is_one(self) -> None:
+        self.assertEqual((1, 0), self.count('lint', 0, None))
+        self.assertEqual((0, 1), self.count('lint', 1, None))
+
+    def test_broken_before_any_test_is_a_failure(self) -> None:
+        self.assertEqual((0, 1), self.count('unit', 1, None))
+
+    def test_no_test_at_all_is_a_failure(self) -> None:
+        kept = {'passed': 0, 'failed': [], 'skipped': {}}
+        self.assertEqual((0, 1), self.count('unit', 0, kept))
+
+    def test_bad_exit_after_good_tests_is_a_failure(self) -> None:
+        kept = {'passed': 7, 'failed': [], 'skipped': {}}
+        self.assertEqual((7, 1), self.count('unit', 1, kept))
+
+    def test_failures_are_counted_once(self) -> None:
+        kept = {'passed': 7, 'failed': ['a', 'b'], 'skipped': {}}
+        self.assertEqual((7, 2), self.count('unit', 1, kept))
+
+
+class Report(testtools.TestCase):
+    def report(self, *found: object) -> tuple[int, list[str]]:
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            code = runner.report(list(found))
+        return code, output.getvalue().splitlines()
+
+    def test_last_line_is_over_all_and_names_come_before(self) -> None:
+        code, lines = self.report(
+            runner.Outcome('lint', 1, (), {}, 3),
+            runner.Outcome('unit', 7, ('a.b',), {'c.d': 'no cloud'}, 3),
+        )
+        self.assertEqual(1, code)
+        self.assertEqual('8 passed, 1 failed, 1 skipped', lines[-1])
+        self.assertIn('    FAILED a.b', lines)
+        self.assertIn('    SKIPPED c.d: no cloud', lines)
+
+    def test_code_is_zero_only_without_failures(self) -> None:
+        code, lines = self.report(runner.Outcome('unit', 7, (), {}, 3))
+        self.assertEqual(0, code)
+        self.assertEqual('7 passed, 0 failed, 0 skipped', lines[-1])
