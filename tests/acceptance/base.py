@@ -21,6 +21,7 @@ from tests.acceptance import world
 TEMPLATES = Path(__file__).parents[2] / 'templates'
 #: What hangs, fails: the longest stack here takes a quarter of it.
 SHELL_SECONDS = 400
+TEST_SECONDS = 900
 CLUSTER_TYPE = 'OS::VCluster::Cluster'
 
 
@@ -58,6 +59,7 @@ class AcceptanceTestCase(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.useFixture(fixtures.Timeout(TEST_SECONDS, gentle=True))
         self.before = self.world.everything()
         self.rivals: set[str] = set()
         # The first cleanup runs last: the rivals and stacks are gone then.
