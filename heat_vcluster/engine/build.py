@@ -73,6 +73,7 @@ class Build(members.Site):
         self._known: Mapping[tuple[str, str], str] = {}
         self._plan = placement.Plan({})
         self._snapshot: placement.Snapshot | None = None
+        self._begun: set[str] = set()
         self._waiting = 0
 
     # -- before anything is built -----------------------------------------
@@ -292,6 +293,8 @@ class Build(members.Site):
         """Do one step; the first failure stops all others."""
         try:
             self._signal.check()
+            with self._lock:
+                self._begun.add(step.symbol)
             step.execute(self)
         except exception.Cancelled:
             with self._lock:
@@ -325,7 +328,9 @@ class Build(members.Site):
 
     def undo(self, step: members.Step) -> None:
         """Remove what a step made. Never raises: a sweep comes last."""
-        if not step.makes or self.abandoned.is_set():
+        if step.symbol not in self._begun or not step.makes:
+            return
+        if self.abandoned.is_set():
             return
         try:
             self.remove(step.member, step.makes)

@@ -45,7 +45,6 @@ class Recorder(listeners.Listener):
         self._steps = {step.symbol: step for step in steps}
         self._open = collections.Counter(step.member for step in steps)
         self._begun: set[str] = set()
-        self._undone: set[str] = set()
         self._lock = threading.Lock()
         self._hears = {
             task_states.RUNNING: self._begin,
@@ -94,9 +93,10 @@ class Recorder(listeners.Listener):
         self._writer.add_event(step.member, 'failed', reason)
 
     def _undo(self, step: members.Step, details: dict[str, Any]) -> None:
+        # TaskFlow also reverts what was never begun.
         with self._lock:
-            is_first = step.member not in self._undone
-            self._undone.add(step.member)
+            is_first = step.member in self._begun
+            self._begun.discard(step.member)
         if is_first:
             self._writer.set_member(step.member, states.MemberStatus.DELETING)
             self._writer.add_event(step.member, 'rollback', 'being removed')
