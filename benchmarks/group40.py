@@ -4,7 +4,8 @@
     heat    a ResourceGroup and a server group: anti-affinity with
             max_server_per_host, which is all that nova has for it
     ours    one OS::VCluster::Cluster, by "openstack stack create"
-    direct  one POST /servers each, 8 at a time, with no rule at all
+    direct  one POST /servers each, 8 at a time, into such a server group
+    free    the same with no rule at all: what nova needs for the servers
 
 At most 4 may be on a host, and there are 12 hosts. A way is measured from
 its first call until no server is being built any more and (for stacks) the
@@ -75,6 +76,7 @@ class Bench:
             'heat': self.heat,
             'ours': self.ours,
             'direct': self.direct,
+            'free': self.free,
         }
 
     # Before and after
@@ -105,6 +107,9 @@ class Bench:
         for server in self.built():
             compute.delete_server(server)
         until(lambda: not list(self.built()), 'the servers are deleted')
+        for group in compute.server_groups():
+            if group.name == NAME:
+                compute.delete_server_group(group)
 
     def stacks(self) -> Iterator[Any]:
         for stack in self.alpha.orchestration.stacks():
@@ -189,6 +194,17 @@ class Bench:
         )
 
     def direct(self) -> None:
+        group = self.alpha.compute.create_server_group(
+            name=NAME,
+            policy='anti-affinity',
+            rules={'max_server_per_host': self.per_host},
+        )
+        self.create_servers(scheduler_hints={'group': group.id})
+
+    def free(self) -> None:
+        self.create_servers()
+
+    def create_servers(self, **options: Any) -> None:
         flavor = self.alpha.compute.find_flavor(FLAVOR)
         image = self.alpha.image.find_image(IMAGE)
 
@@ -198,6 +214,7 @@ class Bench:
                 flavor_id=flavor.id,
                 image_id=image.id,
                 networks=[{'uuid': self.network_id}],
+                **options,
             )
 
         with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
@@ -321,7 +338,8 @@ def main() -> int:
         '--ways',
         type=lambda text: text.split(','),
         default=['direct', 'ours', 'heat'],
-        help='comma separated (default: direct,ours,heat)',
+        help='comma separated, of heat, ours, direct and free '
+        '(default: direct,ours,heat)',
     )
     parser.add_argument(
         '--state-dir', type=Path, default=settings.default_state_dir()
