@@ -43,7 +43,7 @@ CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
     (ClusterStatus.CREATING, ClusterStatus.ACTIVE): 'every member is active',
     (ClusterStatus.CREATING, ClusterStatus.ROLLING_BACK): 'a step failed',
     (ClusterStatus.CREATING, ClusterStatus.ERROR): 'its engine died',
-    (ClusterStatus.CREATING, ClusterStatus.DELETING): 'its engine died',
+    (ClusterStatus.CREATING, ClusterStatus.DELETING): ('delete was asked for'),
     (ClusterStatus.ROLLING_BACK, ClusterStatus.ERROR): 'rollback is over',
     (ClusterStatus.ROLLING_BACK, ClusterStatus.DELETING): (
         'delete was asked for'

@@ -23,7 +23,7 @@ Work = Callable[[threading.Event], None]
 class _Running:
     thread: threading.Thread
     has_begun: threading.Event
-    is_asked_again: bool = False
+    next: threading.Event | None = None  # of the work asked for again
 
 
 class Background:
@@ -37,13 +37,14 @@ class Background:
         """Start the work; if the same is under way, leave it at that.
 
         ``again``: that which is under way may be too far gone to count, so
-        the work is done once more after it.
+        the work is done once more after it. Returns the work's event.
         """
         with self._lock:
             running = self._running.get(key)
             if running is not None:
-                running.is_asked_again |= again
-                return running.has_begun
+                if again and running.next is None:
+                    running.next = threading.Event()
+                return running.next or running.has_begun
             has_begun = threading.Event()
             thread = threading.Thread(
                 target=self._run,
@@ -57,23 +58,25 @@ class Background:
 
     def _run(self, key: Key, work: Work, has_begun: threading.Event) -> None:
         try:
-            _attempt(key, work, has_begun)
-            has_begun.set()
-            while self._is_asked_again(key):
-                _attempt(key, work, has_begun)
+            begins: threading.Event | None = has_begun
+            while begins is not None:
+                _attempt(key, work, begins)
+                begins.set()
+                begins = self._next(key)
         except BaseException:
             with self._lock:
                 del self._running[key]
             raise
 
-    def _is_asked_again(self, key: Key) -> bool:
-        """Forget the thread in the same moment, if it is not."""
+    def _next(self, key: Key) -> threading.Event | None:
+        """Tell whether to go on; forget the thread in that moment if not."""
         with self._lock:
-            if self._running[key].is_asked_again:
-                self._running[key].is_asked_again = False
-                return True
-            del self._running[key]
-            return False
+            running = self._running[key]
+            if running.next is None:
+                del self._running[key]
+                return None
+            running.has_begun, running.next = running.next, None
+            return running.has_begun
 
     def threads(self, cluster_id: str | None = None) -> list[threading.Thread]:
         """Return those at work on one cluster, or on any."""

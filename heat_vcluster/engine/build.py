@@ -26,7 +26,7 @@ T = TypeVar('T')
 
 #: The first pause between two polls and the longest, as parts of the poll
 #: interval; the longest for a slow wait grows with the crowd, see below.
-QUICK_PAUSES = (0.1, 0.5)
+QUICK_PAUSES = (0.3, 1.0)
 FIRST_PAUSE = 0.3
 #: Within these parts of it a new plan waits for those who were quicker.
 REPLAN_PAUSES = (0.05, 0.5)

@@ -95,7 +95,8 @@ class Engine:
         has_begun = self._background.begin(
             ('delete', cluster_id),
             lambda has_begun: self._delete(cluster_id, context, has_begun),
-            again=record.status is not ClusterStatus.DELETING,
+            # It may be in its last moments, or not have begun yet.
+            again=record.status not in states.IN_PROGRESS,
         )
         has_begun.wait(BEGIN_SECONDS)
 
@@ -263,7 +264,11 @@ class Engine:
             self._roll_back(build, writer, reason_of(build, signal, error))
         else:
             writer.add_event(None, 'active', 'every member is ready')
-            writer.set_status(ClusterStatus.ACTIVE)
+            writer.set_status(
+                ClusterStatus.DELETING
+                if self._is_delete_next(record.id)
+                else ClusterStatus.ACTIVE
+            )
 
     def _prepare(
         self,
@@ -346,15 +351,18 @@ class Engine:
         reason = reasons.words(error)
         whole = '. '.join(part for part in (reason, note) if part)
         writer.add_event(None, 'failed', whole)
-        is_awaited = (
-            self._store.is_cancel_requested(cluster_id)
-            and not self._stopping.is_set()
-        )
         writer.set_status(
-            ClusterStatus.DELETING if is_awaited else ClusterStatus.ERROR,
+            ClusterStatus.DELETING
+            if self._is_delete_next(cluster_id)
+            else ClusterStatus.ERROR,
             whole,
             reasons.code(error),
         )
+
+    def _is_delete_next(self, cluster_id: str) -> bool:
+        """Tell whether somebody waits for the cluster to delete it."""
+        is_asked = self._store.is_cancel_requested(cluster_id)
+        return is_asked and not self._stopping.is_set()
 
     # -- delete -----------------------------------------------------------
 

@@ -65,7 +65,13 @@ class EngineTest(testtools.TestCase):
     def delete(self, cluster_id, context=ANN):
         """Delete and wait; return the view if it is still there."""
         self.service.delete(context, cluster_id)
-        return self.settle(cluster_id, context)
+
+        def is_over():
+            view = self.show(cluster_id, context)
+            return view is None or view['status'] == 'ERROR'
+
+        self.until(is_over, 'the end of the delete')
+        return self.show(cluster_id, context)
 
     # Waiting
 

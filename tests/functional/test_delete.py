@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deleting: of anything, at any moment, with a cloud that refuses."""
+"""Deleting: of anything, at any moment, with a cloud that refuses.
+
+Where a call is disturbed after its effect, every other one will do: before
+the next is after this one, but for its answer.
+"""
 
 import dataclasses
 
@@ -71,7 +75,7 @@ class DeleteTest(NumberedTest):
         self.assert_nothing_left()
 
     def every_call(self, late):
-        for number in range(1, ENOUGH):
+        for number in range(1, ENOUGH, 1 + late):
             view = self.build(documents.SMALL)
             self.cloud.faults.at(number, numbered.raising(refusal), late=late)
             self.assertIsNone(self.delete(view['id']), number)
@@ -223,7 +227,7 @@ class AnyMomentTest(NumberedTest):
         self.assert_nothing_left()
 
     def every_moment(self, late):
-        for number in range(1, ENOUGH):
+        for number in range(1, ENOUGH, 1 + late):
             statuses = self.story(number, late)
             if self.cloud.faults.hit is None:
                 self.assertGreater(number, 25)

@@ -158,7 +158,7 @@ class InvariantTest(base.EngineTest):
     )
 
     @hypothesis.settings(
-        max_examples=60,
+        max_examples=40,
         deadline=None,
         derandomize=True,
         database=None,

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package as a Python program uses it, and the examples in its manual."""
+"""The package as a Python program uses it."""
 
-import contextlib
-import io
 import os
-import pathlib
-import runpy
 
 import fixtures
 import testtools
@@ -14,41 +10,7 @@ from heat_vcluster import FakeCloud, Settings, VCluster, exception, load
 from heat_vcluster.cloud import model
 from tests.functional import documents, rules
 
-EXAMPLES = pathlib.Path(__file__).parents[2] / 'doc/source/library/examples'
 FAST = Settings(poll_interval=0.01, removal_timeout=0.5)
-
-
-class ExampleTest(testtools.TestCase):
-    """What the manual shows is run as it stands there."""
-
-    def test_example_on_the_fake_cloud(self):
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
-            runpy.run_path(
-                str(EXAMPLES / 'fake_cloud.py'), run_name='__main__'
-            )
-        lines = said.getvalue().splitlines()
-        self.assertIn('cluster active every member is ready', lines)
-        self.assertTrue(
-            [
-                line
-                for line in lines
-                if line.startswith('db-0 would go to rack-')
-            ]
-        )
-        self.assertTrue(
-            [line for line in lines if line.startswith('db-1: ACTIVE 10.50.')]
-        )
-        (failure,) = [line for line in lines if line.startswith('It failed')]
-        self.assertIn('member db-1', failure)
-        self.assertEqual('Left in the cloud: 0', lines[-1])
-
-    def test_every_example_is_known_to_the_tests(self):
-        """The one on a real cloud is run by the acceptance tests."""
-        self.assertEqual(
-            {'fake_cloud.py', 'dev_cloud.py'},
-            {path.name for path in EXAMPLES.glob('*.py')},
-        )
 
 
 class LibraryTest(testtools.TestCase):

@@ -61,44 +61,45 @@ class TwiceTest(base.EngineTest):
 
     def setUp(self):
         super().setUp()
-        self.id = str(uuid.uuid4())
+        self.cluster = str(uuid.uuid4())
 
     def test_same_create_is_the_same_cluster(self):
         for _ in range(3):
             self.assertEqual(
-                self.id, self.create(documents.SMALL, cluster_id=self.id)
+                self.cluster,
+                self.create(documents.SMALL, cluster_id=self.cluster),
             )
-        self.assert_built(documents.SMALL, self.settle(self.id))
-        self.create(documents.SMALL, cluster_id=self.id)
+        self.assert_built(documents.SMALL, self.settle(self.cluster))
+        self.create(documents.SMALL, cluster_id=self.cluster)
         self.assertEqual(1, self.calls()['reserve'])
-        self.assertEqual(1, self.events(self.id).count('create'))
+        self.assertEqual(1, self.events(self.cluster).count('create'))
 
     def test_other_document_is_refused(self):
-        self.create(documents.SMALL, cluster_id=self.id)
+        self.create(documents.SMALL, cluster_id=self.cluster)
         self.assertRaises(
             exception.ClusterExists,
             self.create,
             documents.servers(1),
-            cluster_id=self.id,
+            cluster_id=self.cluster,
         )
-        self.assert_built(documents.SMALL, self.settle(self.id))
+        self.assert_built(documents.SMALL, self.settle(self.cluster))
 
     def test_create_after_a_failure_is_no_new_attempt(self):
         self.cloud.faults.ruin(Kind.SERVER, 'web')
-        self.create(documents.SMALL, cluster_id=self.id)
-        self.settle(self.id)
-        self.create(documents.SMALL, cluster_id=self.id)
-        self.assertEqual('ERROR', self.settle(self.id)['status'])
+        self.create(documents.SMALL, cluster_id=self.cluster)
+        self.settle(self.cluster)
+        self.create(documents.SMALL, cluster_id=self.cluster)
+        self.assertEqual('ERROR', self.settle(self.cluster)['status'])
 
     def test_create_after_the_delete_builds_nothing(self):
-        self.create(documents.SMALL, cluster_id=self.id)
-        self.settle(self.id)
-        self.assertIsNone(self.delete(self.id))
+        self.create(documents.SMALL, cluster_id=self.cluster)
+        self.settle(self.cluster)
+        self.assertIsNone(self.delete(self.cluster))
         self.assertRaises(
             exception.ClusterNotFound,
             self.create,
             documents.SMALL,
-            cluster_id=self.id,
+            cluster_id=self.cluster,
         )
         self.assert_nothing_left()
 
