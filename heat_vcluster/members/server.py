@@ -116,10 +116,7 @@ def hand_over(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
         with site.handover():
             site.release(member)
             server_id = request_server(site, member, asked)
-            claimed = site.wait(
-                lambda: is_claimed(site, member, server_id),  # noqa: B023
-                quick=True,
-            )
+            claimed = site.wait(Claim(site, member, server_id), quick=True)
         if claimed:
             return
         site.tell(member, 'space_lost', 'its place was taken; placing again')
@@ -153,19 +150,38 @@ def request_server(
     return server_id
 
 
-def is_claimed(site: base.Site, member: str, server_id: str) -> bool | None:
-    """True: claimed. False: the place was taken. None: not known yet."""
-    if site.cloud.is_claimed(server_id):
-        return True
-    state = site.cloud.server_state(server_id)
-    if state.progress is model.Progress.FAILED:
+class Claim:
+    """Looks, each time it is called, whether the server has its room.
+
+    True: claimed. False: the place was taken. None: not known yet. That a
+    place is lost shows in the server only, which costs the cloud more to
+    tell than a claim does, so it is asked for less often.
+    """
+
+    LOOKS_PER_STATE = 3
+
+    def __init__(self, site: base.Site, member: str, server_id: str) -> None:
+        self._site = site
+        self._member = member
+        self._server_id = server_id
+        self._looks = 0
+
+    def __call__(self) -> bool | None:
+        self._looks += 1
+        if self._site.cloud.is_claimed(self._server_id):
+            return True
+        if self._looks % self.LOOKS_PER_STATE:
+            return None
+        return self._judge(self._site.cloud.server_state(self._server_id))
+
+    def _judge(self, state: model.ServerState) -> bool | None:
+        if state.progress is model.Progress.BUILDING:
+            return None
+        if state.progress is model.Progress.READY:
+            return True  # our rights do not show claims here
         if state.no_valid_host:
             return False
-        raise failure(member, state)
-    if state.progress is model.Progress.GONE:
-        raise failure(member, state)
-    # READY without a claim happens where our rights do not show claims.
-    return True if state.progress is model.Progress.READY else None
+        raise failure(self._member, state)
 
 
 def failure(member: str, state: model.ServerState) -> exception.MemberFailed:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import base64
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +18,57 @@ NO_HOST = 'No valid host was found'
 BUILDING = frozenset({'BUILD', 'UNKNOWN'})
 GONE = frozenset({'DELETED', 'SOFT_DELETED'})
 VOLUMES = 'os-extended-volumes:volumes_attached'
+#: With more servers than this being built, they are asked for all at once.
+CROWD = 3
+
+
+class Building:
+    """Which servers of a cluster are being built, by one call for all.
+
+    The list is read anew after ``INTERVAL`` seconds, or a few times as long
+    as reading it took: waiting for a crowd must not slow its building down.
+    """
+
+    INTERVAL = 1.0
+    SHARE = 5
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._clusters: dict[str, str] = {}  # server -> cluster
+        self._ids: frozenset[str] = frozenset()
+        self._read_again = 0.0
+
+    def add(self, server_id: str, cluster_id: str) -> None:
+        with self._lock:
+            self._clusters[server_id] = cluster_id
+
+    def remove(self, server_id: str) -> None:
+        with self._lock:
+            self._clusters.pop(server_id, None)
+
+    def has(self, server_id: str) -> bool:
+        """Tell whether it was being built a moment ago; False: not known."""
+        with self._lock:
+            cluster_id = self._clusters.get(server_id)
+            if cluster_id is None or len(self._clusters) <= CROWD:
+                return False
+            if time.monotonic() > self._read_again:
+                self._read(cluster_id)
+            return server_id in self._ids
+
+    def _read(self, cluster_id: str) -> None:
+        begun = time.monotonic()
+        servers = self._service.pages(
+            '/servers',
+            'servers',
+            tags=tags.cluster_tag(cluster_id),
+            status='BUILD',
+        )
+        self._ids = frozenset(server['id'] for server in servers)
+        ended = time.monotonic()
+        pause = max(self.INTERVAL, self.SHARE * (ended - begun))
+        self._read_again = ended + pause
 
 
 class Compute:
@@ -27,6 +80,7 @@ class Compute:
         self._service = service
         self._made = known
         self._secrets = secrets
+        self._building = Building(service)
 
     # -- making -----------------------------------------------------------
 
@@ -39,6 +93,7 @@ class Compute:
             self._usable,
             lambda: self._create(body),
         )
+        self._building.add(found['id'], owner.cluster_id)
         return str(found['id'])
 
     def _create(self, body: Mapping[str, Any]) -> made.Body:
@@ -84,6 +139,14 @@ class Compute:
 
     def state(self, server_id: str) -> model.ServerState:
         """Return the state; ``host`` is not told by nova to tenants."""
+        if self._building.has(server_id):
+            return model.ServerState(model.Progress.BUILDING, 'BUILD')
+        state = self._state(server_id)
+        if state.progress is not model.Progress.BUILDING:
+            self._building.remove(server_id)
+        return state
+
+    def _state(self, server_id: str) -> model.ServerState:
         found = self.show(server_id)
         if found is None or found['status'] in GONE:
             return model.ServerState(model.Progress.GONE, 'DELETED')
