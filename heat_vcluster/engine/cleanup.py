@@ -64,7 +64,9 @@ class Cleanup:
             try:
                 self._opener.release_holds(held)
             except exception.CloudError as error:
-                LOG.exception('Cannot release holds of %s', self._cluster_id)
+                LOG.warning(
+                    'Cannot release holds of %s: %s', self._cluster_id, error
+                )
                 refusal = error
                 time.sleep(self._settings.poll_interval)
             else:

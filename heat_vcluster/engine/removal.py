@@ -84,7 +84,7 @@ def find(
     for _ in range(ATTEMPTS - 1):
         try:
             return site.find(cluster_id, member, wanted)
-        except exception.CloudError:
-            LOG.exception('Cannot look for things of %s', cluster_id)
+        except exception.CloudError as error:
+            LOG.warning('Cannot look for things of %s: %s', cluster_id, error)
             time.sleep(settings.poll_interval)
     return site.find(cluster_id, member, wanted)

@@ -2,6 +2,7 @@
 """A whole service on the fake cloud, and how a story looks at both."""
 
 import collections
+import logging
 import pathlib
 import time
 
@@ -35,6 +36,8 @@ class EngineTest(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
+        # Told only if the story fails: much of it is what goes wrong.
+        self.useFixture(fixtures.FakeLogger(level=logging.INFO))
         self.cloud = self.make_cloud()
         folder = self.useFixture(fixtures.TempDir()).path
         self.url = f'sqlite:///{pathlib.Path(folder) / "vcluster.sqlite"}'

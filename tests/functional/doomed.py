@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process of its own that builds a cluster, for a test to kill.
+
+The cloud lives in the process of the test and is reached through a socket:
+what the dead one has made there stays. Run as ``python -m
+tests.functional.doomed PORT DATABASE CLUSTER``.
+"""
+
+import multiprocessing.managers
+import sys
+import threading
+
+from heat_vcluster import context, deploy
+from heat_vcluster.cloud import base
+from heat_vcluster.engine import base as engine_base
+from tests.functional import documents
+
+KEY = b'this protects nothing'
+LEASE_SECONDS = 1.0
+
+
+class Line(multiprocessing.managers.BaseManager):
+    """The connection; ``call`` asks the cloud at the other end."""
+
+
+def serve(opener):
+    """Let others reach a cloud; return the port to find it at."""
+
+    def call(project, user, name, args, kwargs):
+        side = opener.open(context.Context(project, user))
+        return Answer(getattr(side, name)(*args, **kwargs))
+
+    class Server(Line):
+        pass
+
+    Server.register('call', callable=call)
+    server = Server(('127.0.0.1', 0), KEY).get_server()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    return server.address[1]
+
+
+class Answer:
+    """What a call returned, for the one that asked."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def value(self):
+        return self._value
+
+
+Line.register('call')
+
+
+class Remote:
+    """A tenant's cloud at the other end of the line."""
+
+    def __init__(self, line, asker):
+        self._line = line
+        self._asker = asker
+
+    def __getattr__(self, name):
+        def ask(*args, **kwargs):
+            asker = self._asker
+            return self._line.call(
+                asker.project_id, asker.user_id, name, args, kwargs
+            ).value()
+
+        return ask
+
+
+class RemoteOpener(base.CloudOpener):
+    scopes = ('zone', 'rack', 'host')
+
+    def __init__(self, port):
+        self._line = Line(('127.0.0.1', port), KEY)
+        self._line.connect()
+
+    def open(self, context):
+        return Remote(self._line, context)
+
+    def release_holds(self, hold_ids):
+        raise NotImplementedError('the doomed one does not get that far')
+
+
+def main(port, database, cluster):
+    service = deploy.assemble(
+        RemoteOpener(int(port)),
+        database=database,
+        settings=engine_base.Settings(
+            threads=4, poll_interval=0.01, lease_seconds=LEASE_SECONDS
+        ),
+    )
+    asker = context.Context('alpha', 'ann')
+    service.create(asker, documents.SMALL, cluster_id=cluster)
+    service.engine.join(cluster)
+    print(service.show(asker, cluster)['status'])
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
