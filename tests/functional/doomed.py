@@ -3,7 +3,7 @@
 
 The cloud lives in the process of the test and is reached through a socket:
 what the dead one has made there stays. Run as ``python -m
-tests.functional.doomed PORT DATABASE CLUSTER``.
+tests.functional.doomed SOCKET DATABASE CLUSTER``.
 """
 
 import multiprocessing.managers
@@ -23,8 +23,8 @@ class Line(multiprocessing.managers.BaseManager):
     """The connection; ``call`` asks the cloud at the other end."""
 
 
-def serve(opener):
-    """Let others reach a cloud; return the port to find it at."""
+def serve(opener, path):
+    """Let others reach a cloud by a socket; return what ends that."""
 
     def call(project, user, name, args, kwargs):
         side = opener.open(context.Context(project, user))
@@ -34,10 +34,10 @@ def serve(opener):
         pass
 
     Server.register('call', callable=call)
-    server = Server(('127.0.0.1', 0), KEY).get_server()
+    server = Server(path, KEY).get_server()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    return server.address[1]
+    return server.listener.close
 
 
 class Answer:
@@ -73,8 +73,8 @@ class Remote:
 class RemoteOpener(base.CloudOpener):
     scopes = ('zone', 'rack', 'host')
 
-    def __init__(self, port):
-        self._line = Line(('127.0.0.1', port), KEY)
+    def __init__(self, path):
+        self._line = Line(path, KEY)
         self._line.connect()
 
     def open(self, context):
@@ -84,9 +84,9 @@ class RemoteOpener(base.CloudOpener):
         raise NotImplementedError('the doomed one does not get that far')
 
 
-def main(port, database, cluster):
+def main(path, database, cluster):
     service = deploy.assemble(
-        RemoteOpener(int(port)),
+        RemoteOpener(path),
         database=database,
         settings=engine_base.Settings(
             threads=4, poll_interval=0.01, lease_seconds=LEASE_SECONDS

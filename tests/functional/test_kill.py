@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that builds is killed; another one notices, and cleans up."""
 
+import os
 import signal
 import subprocess
 import sys
 import uuid
+
+import fixtures
 
 from tests.functional import base, documents, doomed
 
@@ -14,13 +17,14 @@ class KillTest(base.EngineTest):
 
     def begin(self):
         self.cluster = str(uuid.uuid4())
-        port = doomed.serve(self.cloud)
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 's')
+        self.addCleanup(doomed.serve(self.cloud, path))
         self.process = subprocess.Popen(
             [
                 sys.executable,
                 '-m',
                 'tests.functional.doomed',
-                str(port),
+                path,
                 self.url,
                 self.cluster,
             ],
