@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
-from heat_vcluster.engine import base, lease, reasons, removal
+from heat_vcluster.engine import base, gate, lease, reasons, removal
 from heat_vcluster.members import base as members
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import pseudonyms
@@ -66,7 +66,7 @@ class Build(members.Site):
         self._windows = windows
         self._settings = settings
         self._lock = threading.Lock()
-        self._moving = threading.Lock()
+        self._gate = gate.Gate()
         self._facts: dict[str, dict[str, Any]] = {}
         self._holds: dict[str, model.Hold] = {}
         self._tried: dict[str, set[str]] = {}
@@ -221,8 +221,9 @@ class Build(members.Site):
         while not self._windows.acquire(timeout=0.2):
             self._signal.check()
         try:
-            self._signal.check()
-            yield
+            with self._gate.passing(self._signal.check):
+                self._signal.check()
+                yield
         finally:
             self._windows.release()
 
@@ -234,7 +235,7 @@ class Build(members.Site):
             self._forget([hold])
 
     def move(self, member: str) -> None:
-        with self._moving:
+        with self._gate.alone(self._signal.check):
             lost = self._plan.placement[member]
             tried = self._tried.setdefault(member, set())
             tried.add(lost)

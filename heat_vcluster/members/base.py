@@ -77,12 +77,16 @@ class Site(abc.ABC):
     def move(self, member: str) -> None:
         """Plan and hold another place for a member that lost its own.
 
-        All other members keep theirs. Raises NoValidPlacement.
+        All other members keep theirs, also those that are being handed
+        over just now. Raises NoValidPlacement, ReservationConflict.
         """
 
     @abc.abstractmethod
     def remove(self, member: str, kinds: Iterable[model.Kind]) -> None:
-        """Remove the member's things of these kinds; wait until gone."""
+        """Remove the member's things of these kinds; wait until gone.
+
+        Raises MemberFailed if one stays.
+        """
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -112,16 +112,17 @@ def volume_id(site: base.Site, reference: spec.Reference) -> str:
 
 def hand_over(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
     """Turn the member's hold into a server on the held host."""
-    for _ in range(site.attempts):
+    for attempt in range(site.attempts):
+        if attempt:
+            site.remove(member, {model.Kind.SERVER})
+            site.move(member)
         with site.handover():
             site.release(member)
             server_id = request_server(site, member, asked)
             claimed = site.wait(Claim(site, member, server_id), quick=True)
         if claimed:
             return
-        site.tell(member, 'space_lost', 'its place was taken; placing again')
-        site.remove(member, {model.Kind.SERVER})
-        site.move(member)
+        site.tell(member, 'space_lost', 'its place was taken')
     raise exception.MemberFailed(
         member, f'its place was taken by others {site.attempts} times'
     )

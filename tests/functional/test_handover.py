@@ -2,13 +2,27 @@
 """The moment between hold and claim: what is lost in it, and what is kept."""
 
 import dataclasses
+import threading
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import FakeCloud
+from heat_vcluster.placement import model as placement
 from tests.functional import base, documents
 
 Kind = model.Kind
+
+
+#: Two that are taken first, and one that is smaller than they are.
+TRIO = tuple(
+    placement.Host(
+        name,
+        {},
+        {'VCPU': free, 'MEMORY_MB': 64000, 'DISK_GB': 900},
+        {'VCPU': free, 'MEMORY_MB': 64000, 'DISK_GB': 900},
+    )
+    for name, free in (('h-1', 15), ('h-2', 15), ('h-3', 8))
+)
 
 
 class HandoverTest(base.EngineTest):
@@ -152,6 +166,37 @@ class HandoverTest(base.EngineTest):
         self.assertEqual(3, told.count('space_lost'))
         self.assertEqual(3, told.count('moved'))
 
+    def test_lost_member_does_not_take_the_room_of_a_peer(self):
+        """The peer's looks free, just then: its hold is given up already,
+        and the server that is to have it has not claimed it yet.
+        """
+        self.cloud = FakeCloud(hosts=TRIO, pools=(), levels=())
+        self.service = self.make_service()
+        document = documents.servers(2, flavor='c8')
+        moved = threading.Event()
+        waiting = threading.Event()
+
+        def dawdle(call):
+            waiting.set()
+            moved.wait(0.3)
+
+        def steal(call):
+            waiting.wait(10)
+            self.cloud.fill_host(self.host_of(call))
+
+        def see_move(call):
+            if len(call.arguments['holds']) == 1:
+                moved.set()
+
+        self.cloud.faults.before('ensure_server', 'm-0', steal)
+        self.cloud.faults.before('is_claimed', 'm-1', dawdle, times=2)
+        self.cloud.faults.after('reserve', None, see_move, times=None)
+        view = self.build(document)
+        self.assert_built(document, view)
+        told = self.events(view['id'])
+        self.assertEqual(1, told.count('space_lost'))
+        self.assertEqual(1, told.count('moved'))
+
     def test_place_is_lost_again_and_again_and_found_at_last(self):
         self.cloud.faults.before('ensure_server', 'm-0', self.steal, times=3)
         document = documents.servers(1)
@@ -174,7 +219,9 @@ class HandoverTest(base.EngineTest):
             view, 'vcluster.member_failed', 'member m-0', 'taken', '4 times'
         )
         self.assert_nothing_left()
-        self.assertEqual(4, self.events(view['id']).count('space_lost'))
+        told = self.events(view['id'])
+        self.assertEqual(4, told.count('space_lost'))
+        self.assertEqual(3, told.count('moved'))
 
     def test_lost_member_has_no_other_place(self):
         everywhere = documents.servers(
