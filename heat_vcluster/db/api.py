@@ -311,6 +311,26 @@ class Store:
         )
         return tuple(map(records.cluster_from_row, self._rows(wanted)))
 
+    def with_idle_holds(self) -> tuple[str, ...]:
+        """Return ids of settled clusters whose holds were not given back.
+
+        Nobody works on them, and nobody would come back to the holds.
+        """
+        table = models.clusters
+        wanted = (
+            sa.select(table.c.id)
+            .join(models.holds, models.holds.c.cluster_id == table.c.id)
+            .where(
+                models.holds.c.state == records.HoldState.HELD.value,
+                table.c.owner.is_(None),
+                table.c.status.not_in(
+                    [each.value for each in states.IN_PROGRESS]
+                ),
+            )
+            .distinct()
+        )
+        return tuple(row.id for row in self._rows(wanted))
+
     # Below
 
     def _open(self) -> db_connection.Database:

@@ -99,6 +99,8 @@ class Store(Protocol):
 
     def interrupted(self) -> Sequence[Any]: ...
 
+    def with_idle_holds(self) -> Sequence[str]: ...
+
 
 class Planner(Protocol):
     """Turns what is wanted and what is there into a checked plan."""

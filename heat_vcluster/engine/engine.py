@@ -144,19 +144,13 @@ class Engine:
         """Give back the holds of clusters whose engine died, and say so.
 
         What was built stays until the cluster is deleted: that takes the
-        tenant's own rights.
+        tenant's own rights. Holds that could not be given back when a
+        cluster ended are given back now, too.
         """
         for record in self._store.interrupted():
-            try:
-                lease = self._acquire(record.id, patience=0.0)
-            except exception.ClusterBusy:
-                continue
-            try:
-                self._settle(record.id, self._store.writer(lease))
-            except exception.VClusterError:
-                LOG.exception('Could not settle cluster %s', record.id)
-            finally:
-                self._store.surrender(lease)
+            self._look_into(record.id, self._settle)
+        for cluster_id in self._store.with_idle_holds():
+            self._look_into(cluster_id, self._free)
 
     # -- owning a cluster -------------------------------------------------
 
@@ -445,6 +439,26 @@ class Engine:
                 self.settle_interrupted()
             except Exception:  # the edge of a thread: the store may be away
                 LOG.exception('Could not look for interrupted clusters')
+
+    def _look_into(
+        self, cluster_id: str, act: Callable[[str, base.Writer], None]
+    ) -> None:
+        """Act on a cluster that nobody works on, unless somebody does."""
+        try:
+            lease = self._acquire(cluster_id, patience=0.0)
+        except exception.ClusterBusy:
+            return
+        try:
+            act(cluster_id, self._store.writer(lease))
+        except exception.VClusterError:
+            LOG.exception('Could not settle cluster %s', cluster_id)
+        finally:
+            self._store.surrender(lease)
+
+    def _free(self, cluster_id: str, writer: base.Writer) -> None:
+        cleanup = self._cleanup(cluster_id, writer, self._stopping.is_set)
+        if cleanup.release_holds() is None:
+            writer.add_event(None, 'released', 'what was held is free again')
 
     def _settle(self, cluster_id: str, writer: base.Writer) -> None:
         cleanup = self._cleanup(cluster_id, writer, self._stopping.is_set)

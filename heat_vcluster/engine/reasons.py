@@ -19,8 +19,7 @@ UNVERIFIED = (
     'delete the cluster to have it looked for again'
 )
 HOLDS_LEFT = (
-    'Room that was held could not be given back ({}); '
-    'delete the cluster to have it tried again'
+    'Room that was held could not be given back yet ({}); it is tried again'
 )
 
 

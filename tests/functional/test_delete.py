@@ -201,6 +201,9 @@ class RefusalTest(base.EngineTest):
         self.assert_nothing_left()
 
     def test_holds_that_cannot_be_given_back(self):
+        self.service = self.make_service(
+            settings=dataclasses.replace(self.settings, watch_interval=3600.0)
+        )
         self.cloud.faults.ruin(Kind.SERVER, 'db')
         self.cloud.faults.fail(
             'release', member='web', error=refusal(), times=None
@@ -216,6 +219,26 @@ class RefusalTest(base.EngineTest):
         self.cloud.faults.clear()
         self.assertIsNone(self.delete(view['id']))
         self.assert_nothing_left()
+
+    def test_holds_are_given_back_later_without_a_delete(self):
+        self.service = self.make_service(
+            settings=dataclasses.replace(self.settings, watch_interval=3600.0)
+        )
+        self.cloud.faults.ruin(Kind.SERVER, 'db')
+        for name in ('release', 'release_holds'):
+            self.cloud.faults.fail(
+                name, member='web', error=refusal(), times=None
+            )
+        view = self.build(documents.SMALL)
+        self.service.engine.settle_interrupted()
+        self.assertEqual(1, len(self.cloud.world.holds))
+        self.cloud.faults.clear()
+        self.service.engine.settle_interrupted()
+        self.assert_nothing_left()
+        self.assertEqual('released', self.events(view['id'])[-1])
+        told = len(self.events(view['id']))
+        self.service.engine.settle_interrupted()
+        self.assertEqual(told, len(self.events(view['id'])))
 
 
 class AnyMomentTest(NumberedTest):
