@@ -68,6 +68,7 @@ class Service:
     ) -> View:
         """Record a cluster and begin to build it."""
         wanted = self.load(document)
+        self.engine.check_open()
         cluster = self._store.create_cluster(
             id=cluster_id or str(uuid.uuid4()),
             project_id=context.project_id,
@@ -86,6 +87,7 @@ class Service:
         return self.show(context, cluster.id)
 
     def show(self, context: ctx.Context, cluster_id: str) -> View:
+        self.engine.watch()  # the first to look may be so since a restart
         cluster = self._find(context, cluster_id)
         return views.show_cluster(
             cluster,

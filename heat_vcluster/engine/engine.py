@@ -77,7 +77,7 @@ class Engine:
 
     def create(self, cluster_id: str, context: ctx.Context) -> None:
         """Begin to build a recorded cluster; returns at once."""
-        self._refuse_when_stopping()
+        self.check_open()
         self._background.begin(
             ('create', cluster_id),
             lambda has_begun: self._create(cluster_id, context),
@@ -90,7 +90,7 @@ class Engine:
         It is DELETING then, unless somebody is at work on it: that has to
         end first, which is waited for in the background.
         """
-        self._refuse_when_stopping()
+        self.check_open()
         record = self._store.get_cluster(cluster_id)
         has_begun = self._background.begin(
             ('delete', cluster_id),
@@ -154,7 +154,8 @@ class Engine:
 
     # -- owning a cluster -------------------------------------------------
 
-    def _refuse_when_stopping(self) -> None:
+    def check_open(self) -> None:
+        """Raise ClusterBusy if this engine begins nothing any more."""
         if self._stopping.is_set():
             raise exception.ClusterBusy('This engine is going down')
 

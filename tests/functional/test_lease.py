@@ -8,7 +8,7 @@ import time
 import sqlalchemy as sa
 import testtools
 
-from heat_vcluster import exception
+from heat_vcluster import exception, states
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import lease as leases
 from tests.functional import base, documents
@@ -163,6 +163,24 @@ class QueueTest(base.EngineTest):
         self.assertIsNone(self.delete(third))
 
 
+class WatchTest(base.EngineTest):
+    """Clusters are looked after by whoever is there."""
+
+    def test_first_look_after_a_restart_is_enough(self):
+        cluster = self.build(documents.SMALL)['id']
+        store = self.service._store
+        lease = store.acquire(cluster, 'dead', 0.05)
+        store.writer(lease).set_status(states.ClusterStatus.DELETING)
+        self.service.stop(5.0)
+        self.service = self.make_service()
+        self.assertEqual('DELETING', self.show(cluster)['status'])
+        self.assert_failed(
+            self.settle(cluster), 'vcluster.interrupted', 'died'
+        )
+        self.assertIsNone(self.delete(cluster))
+        self.assert_nothing_left()
+
+
 class StopTest(base.EngineTest):
     """A service that is stopped leaves no thread behind."""
 
@@ -188,7 +206,7 @@ class StopTest(base.EngineTest):
             lambda: self.service.delete(base.ANN, view['id']),
         ):
             self.assertRaises(exception.ClusterBusy, verb)
-        self.assertEqual('ACTIVE', self.show(view['id'])['status'])
+        self.assertEqual([view], self.service.list(base.ANN))
 
     def test_stop_does_not_wait_for_ever(self):
         """What hangs is let go of, for others to settle later."""
