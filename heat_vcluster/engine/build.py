@@ -94,9 +94,7 @@ class Build(members.Site):
             snapshot, demands = self.cloud.snapshot(self.resolution.demands)
             plan = self._planner.plan(self.wanted, demands, snapshot)
             if self._hold(plan, demands):
-                self._keep(plan, snapshot)
-                for member in self._holds:
-                    self._writer.set_member(member, states.MemberStatus.HELD)
+                self._keep(plan, snapshot, states.MemberStatus.HELD)
                 self.is_held = True
                 self._writer.set_status(states.ClusterStatus.CREATING)
                 return
@@ -142,9 +140,16 @@ class Build(members.Site):
                 self._holds.pop(hold.member, None)
 
     def _keep(
-        self, plan: placement.Plan, snapshot: placement.Snapshot
+        self,
+        plan: placement.Plan,
+        snapshot: placement.Snapshot,
+        status: states.MemberStatus | None = None,
     ) -> None:
-        """Write down the plan, under the names the tenant will see."""
+        """Write down the plan, under the names the tenant will see.
+
+        Held members get the status, if one is given.
+        """
+        before = self._plan.placement
         self._plan = plan
         self._snapshot = snapshot
         ordered = {
@@ -157,9 +162,13 @@ class Build(members.Site):
         self._writer.set_domains(by_scope(named.known))
         self._writer.set_plan(plan)
         for member, place in ordered.items():
-            self._writer.set_member(
-                member, place=place, domains=named.of_member[member]
-            )
+            if before.get(member) != place:
+                self._writer.set_member(
+                    member,
+                    status if member in self._holds else None,
+                    place=place,
+                    domains=named.of_member[member],
+                )
 
     def release_all(self) -> None:
         """Give back whatever is still held."""
