@@ -8,7 +8,7 @@ import time
 import sqlalchemy as sa
 import testtools
 
-from heat_vcluster import exception, states
+from heat_vcluster import db, exception, states
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import lease as leases
 from tests.functional import base, documents
@@ -168,10 +168,11 @@ class WatchTest(base.EngineTest):
 
     def test_first_look_after_a_restart_is_enough(self):
         cluster = self.build(documents.SMALL)['id']
-        store = self.service._store
-        lease = store.acquire(cluster, 'dead', 0.05)
-        store.writer(lease).set_status(states.ClusterStatus.DELETING)
         self.service.stop(5.0)
+        store = db.Store(self.url)
+        self.addCleanup(store.close)
+        lease = store.acquire(cluster, 'dead', 0.1)
+        store.writer(lease).set_status(states.ClusterStatus.DELETING)
         self.service = self.make_service()
         self.assertEqual('DELETING', self.show(cluster)['status'])
         self.assert_failed(
