@@ -22,7 +22,7 @@ FAST = engine_base.Settings(
     threads=8,
     poll_interval=0.01,
     lease_seconds=3.0,
-    removal_timeout=5.0,
+    removal_timeout=20.0,
     watch_interval=0.2,
     create_timeout=60.0,
 )
@@ -75,6 +75,13 @@ class EngineTest(testtools.TestCase):
 
         self.until(is_over, 'the end of the delete')
         return self.show(cluster_id, context)
+
+    def delete_for_good(self, cluster_id):
+        """Delete now that nothing is in the way, and with all patience."""
+        self.cloud.faults.clear()
+        self.service = self.make_service(settings=FAST)
+        self.assertIsNone(self.delete(cluster_id))
+        self.assert_nothing_left()
 
     # Waiting
 

@@ -127,10 +127,12 @@ class RefusalTest(base.EngineTest):
         view = self.build(documents.SMALL)
         for kind in Kind:
             self.refuse(kind, times=3)
+        self.service = self.make_service(settings=base.FAST)
         self.assertIsNone(self.delete(view['id']))
         self.assert_nothing_left()
 
     def test_refusals_for_ever_in_a_delete(self):
+        hasty = self.service
         for kind, member in (
             (Kind.VOLUME, 'data'),
             (Kind.ROUTER, 'net'),
@@ -148,9 +150,8 @@ class RefusalTest(base.EngineTest):
                     self.assertEqual('DELETED', each['status'], name)
             again = self.delete(view['id'])
             self.check_left(again, member, kind)
-            self.cloud.faults.clear()
-            self.assertIsNone(self.delete(view['id']))
-            self.assert_nothing_left()
+            self.delete_for_good(view['id'])
+            self.service = hasty
 
     def test_refusals_for_ever_in_a_rollback(self):
         self.cloud.faults.ruin(Kind.SERVER, 'web', reason='it broke')
@@ -162,9 +163,7 @@ class RefusalTest(base.EngineTest):
         )
         self.assertEqual('vcluster.member_failed', view['error_code'])
         self.assertEqual('DELETED', view['members']['web']['status'])
-        self.cloud.faults.clear()
-        self.assertIsNone(self.delete(view['id']))
-        self.assert_nothing_left()
+        self.delete_for_good(view['id'])
 
     def test_lack_of_rights_is_not_waited_for(self):
         view = self.build(documents.SMALL)
@@ -182,9 +181,7 @@ class RefusalTest(base.EngineTest):
         self.assertIn(('db', 'server'), self.left_behind(view))
         self.assertIn('still there', view['status_reason'])
         self.assertIn(('data', 'volume'), self.left_behind(view))
-        self.cloud.faults.clear()
-        self.assertIsNone(self.delete(view['id']))
-        self.assert_nothing_left()
+        self.delete_for_good(view['id'])
 
     def test_cloud_that_does_not_tell_what_is_left(self):
         self.cloud.faults.ruin(Kind.SERVER, 'web')
@@ -196,9 +193,7 @@ class RefusalTest(base.EngineTest):
         self.assertEqual('ERROR', view['members']['db']['status'])
         view = self.delete(view['id'])
         self.assert_failed(view, 'vcluster.leftovers', 'not be verified')
-        self.cloud.faults.clear()
-        self.assertIsNone(self.delete(view['id']))
-        self.assert_nothing_left()
+        self.delete_for_good(view['id'])
 
     def test_holds_that_cannot_be_given_back(self):
         self.service = self.make_service(
@@ -216,9 +211,7 @@ class RefusalTest(base.EngineTest):
         self.assertEqual(1, len(self.cloud.world.holds))
         view = self.delete(view['id'])
         self.assert_failed(view, 'vcluster.leftovers', 'given back')
-        self.cloud.faults.clear()
-        self.assertIsNone(self.delete(view['id']))
-        self.assert_nothing_left()
+        self.delete_for_good(view['id'])
 
     def test_holds_are_given_back_later_without_a_delete(self):
         self.service = self.make_service(

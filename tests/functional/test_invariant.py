@@ -187,11 +187,10 @@ class InvariantTest(base.EngineTest):
                 self.assert_built(document, view)
             else:
                 self.check_failed(view)
-            self.cloud.faults.clear()
-            self.assertIsNone(self.delete(view['id']))
-            self.assert_nothing_left()
+            self.delete_for_good(view['id'])
         finally:
             service.stop(5.0)
+            self.service.stop(5.0)
 
     def check_failed(self, view):
         self.assertEqual('ERROR', view['status'])

@@ -10,7 +10,7 @@ from heat_vcluster import FakeCloud, Settings, VCluster, exception, load
 from heat_vcluster.cloud import model
 from tests.functional import documents, rules
 
-FAST = Settings(poll_interval=0.01, removal_timeout=0.5)
+FAST = Settings(poll_interval=0.01, removal_timeout=1.0)
 
 
 class LibraryTest(testtools.TestCase):

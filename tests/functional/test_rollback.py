@@ -89,7 +89,7 @@ class RollbackTroubleTest(base.EngineTest):
         self.build(documents.SMALL)
         names = [call.name for call in self.cloud.calls]
         first = names.index('find') + 1
-        for number in range(first, first + ENOUGH):
+        for number in range(first, first + ENOUGH, 1 + late):
             self.ruin_last_server()
             self.cloud.faults.at(number, numbered.raising(broken), late=late)
             view = self.build(documents.SMALL)
