@@ -158,6 +158,26 @@ class HandoverTest(base.EngineTest):
         for host in self.cloud.places(view['id']).values():
             self.assertTrue(self.cloud.world.hosts[host].is_enabled)
 
+    def test_place_that_was_refused_is_not_tried_again(self):
+        """However free it looks: nova knows better, and does not say why."""
+        asked = []
+
+        def disable(call):
+            asked.append(self.host_of(call))
+            self.cloud.disable_host(asked[-1])
+
+        def enable(call):
+            for host in asked:
+                self.cloud.enable_host(host)
+
+        self.cloud.faults.before('ensure_server', 'm-0', disable, times=3)
+        self.cloud.faults.before('snapshot', None, enable, times=None)
+        document = documents.servers(1)
+        view = self.build(document)
+        self.assert_built(document, view)
+        self.assertEqual(3, len({*asked}), asked)
+        self.assertNotIn(self.cloud.places(view['id'])['m-0'], asked)
+
     def test_several_members_lose_their_places_at_once(self):
         self.cloud.faults.before('ensure_server', None, self.steal, times=3)
         view = self.build(self.document)
