@@ -89,6 +89,29 @@ class TwoServicesTest(base.EngineTest):
         self.assertIsNone(self.delete(cluster))
         self.assert_nothing_left()
 
+    def test_overruled_owner_does_not_roll_back_either(self):
+        store = self.other._store
+        taken = threading.Event()
+
+        def take_over(call):
+            owner = call.arguments['owner']
+            self.expire(owner.cluster_id)
+            self.lease = store.acquire(owner.cluster_id, 'somebody', 60.0)
+            self.before = len(self.cloud.calls)
+            taken.set()
+
+        self.cloud.faults.before('ensure_server', 'db', take_over)
+        cluster = self.create(documents.SMALL)
+        self.assertTrue(taken.wait(20))
+        self.service.engine.join(cluster, 20.0)
+        names = self.calls(self.before)
+        for name in ('find', 'delete', 'release', 'release_holds'):
+            self.assertNotIn(name, names)
+        self.assertEqual(1, len(self.cloud.world.holds))
+        store.surrender(self.lease)
+        self.assertIsNone(self.delete(cluster))
+        self.assert_nothing_left()
+
     def expire(self, cluster):
         """Let the present lease end now."""
         with self.other._store._database.writing() as connection:
