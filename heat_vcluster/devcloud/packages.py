@@ -140,6 +140,8 @@ def _install(cloud: Settings, progress: Progress) -> None:
         'install',
         '--disable-pip-version-check',
         '--no-input',
+        # Most of it is never imported; what is, Python compiles itself.
+        '--no-compile',
         '--constraint',
         str(CONSTRAINTS),
         *REQUIREMENTS,
