@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ NAMES = {
 }
 BULK_TAGS = 'tag-ports-during-bulk-creation'
 INTERFACE = 'network:router_interface'
+#: How many things are asked for at once. More would all be answered late,
+#: and together; so the first come early, and what waits for them can begin.
+AT_ONCE = 4
 
 
 class Networking:
@@ -35,6 +39,7 @@ class Networking:
         self._project_id = project_id
         self._made = known
         self._extensions: frozenset[str] | None = None
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
 
     # -- making -----------------------------------------------------------
 
@@ -154,8 +159,14 @@ class Networking:
             kind,
             owner,
             lambda thing_id: self._show(kind, thing_id),
-            lambda: self._create(kind, owner, marked),
+            lambda: self._create_in_turn(kind, owner, marked),
         )
+
+    def _create_in_turn(
+        self, kind: model.Kind, owner: model.Owner, body: Mapping[str, Any]
+    ) -> made.Body:
+        with self._turns:
+            return self._create(kind, owner, body)
 
     def _create(
         self, kind: model.Kind, owner: model.Owner, body: Mapping[str, Any]
