@@ -115,12 +115,6 @@ class QuotaExceeded(CloudError):
     code = 'vcluster.quota_exceeded'
 
 
-class SpaceLost(VClusterError):
-    """Between release and claim someone else took a member's place."""
-
-    code = 'vcluster.space_lost'
-
-
 class MemberFailed(VClusterError):
     """A member could not be built; names it and the service's reason.
 

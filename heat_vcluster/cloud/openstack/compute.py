@@ -186,11 +186,7 @@ class Compute:
             (item['id'], tags.from_metadata(item['metadata']))
             for item in items
         )
-        return tuple(
-            model.Thing(model.Kind.SERVER, server_id, owner)
-            for server_id, owner in owned
-            if owner is not None and owner.cluster_id == cluster_id
-        )
+        return tags.things_of(cluster_id, model.Kind.SERVER, owned)
 
     def delete(self, server_id: str) -> None:
         self._service.delete(f'/servers/{server_id}')

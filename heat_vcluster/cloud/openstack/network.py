@@ -205,11 +205,7 @@ class Networking:
             (item['id'], tags.from_description(item.get('description')))
             for item in items
         )
-        return tuple(
-            model.Thing(kind, thing_id, owner)
-            for thing_id, owner in owned
-            if owner is not None and owner.cluster_id == cluster_id
-        )
+        return tags.things_of(cluster_id, kind, owned)
 
     def delete(self, kind: model.Kind, thing_id: str) -> None:
         if kind is model.Kind.ROUTER:

@@ -11,7 +11,7 @@ room for: who it is stands in the metadata, as it does for cinder.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from heat_vcluster.cloud import model
 
@@ -56,4 +56,17 @@ def from_metadata(found: Mapping[str, str]) -> model.Owner | None:
         return None
     return model.Owner(
         found[META_CLUSTER], found[META_MEMBER], found.get(META_PART, '')
+    )
+
+
+def things_of(
+    cluster_id: str,
+    kind: model.Kind,
+    owned: Iterable[tuple[str, model.Owner | None]],
+) -> tuple[model.Thing, ...]:
+    """Return those of the cluster among (id, owner); None: nobody's."""
+    return tuple(
+        model.Thing(kind, thing_id, owner)
+        for thing_id, owner in owned
+        if owner is not None and owner.cluster_id == cluster_id
     )

@@ -138,11 +138,7 @@ class BlockStorage:
             (item['id'], tags.from_metadata(item['metadata']))
             for item in items
         )
-        return tuple(
-            model.Thing(model.Kind.VOLUME, volume_id, owner)
-            for volume_id, owner in owned
-            if owner is not None and owner.cluster_id == cluster_id
-        )
+        return tags.things_of(cluster_id, model.Kind.VOLUME, owned)
 
     def delete(self, volume_id: str) -> None:
         self._service.delete(f'/volumes/{volume_id}')
