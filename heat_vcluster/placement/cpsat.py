@@ -74,7 +74,8 @@ class CpSatSolver(base.Solver):
             return model.Answer(found.verdict)
         found, is_cheapest = search.better(found, self._improvement, ends)
         plan = _plan(prepared, search.counted, found)
-        return model.Answer(found.verdict, plan, is_cheapest=is_cheapest)
+        bound = model.Bound(plan.soft_cost if is_cheapest else 0)
+        return model.Answer(found.verdict, plan, bound)
 
     def _refuse(self, problem: model.Problem, seed: int) -> model.Answer:
         ends = time.monotonic() + EXPLANATION
@@ -180,6 +181,7 @@ def _plan(
     return model.Plan(
         placement,
         sum(violation.cost for violation in given_up),
+        None,
         given_up,
         tuple(prepared.unsteered(placement)),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 HOST = 'host'  # the last, implicit level
@@ -22,13 +22,17 @@ class Host:
     ``domains`` maps each level (not ``host``) to the domain's name; a level
     that is missing there means: the host's domain at it is not known.
     ``free`` and ``total`` map resource classes (VCPU, MEMORY_MB, DISK_GB,
-    ...) to amounts.
+    ...) to amounts. ``is_busy``: something that is not of this request runs
+    there (not derived from the amounts: room may be set aside on an idle
+    host).
     """
 
     name: str
     domains: Mapping[str, str]
     free: Mapping[str, int]
     total: Mapping[str, int]
+    traits: frozenset[str] = frozenset()
+    is_busy: bool = False
 
     def domain(self, scope: str) -> str | None:
         return self.name if scope == HOST else self.domains.get(scope)
@@ -57,11 +61,13 @@ class Pool:
 class Snapshot:
     """Capacity at one moment. ``levels``: widest first, without host.
 
-    ``pools`` empty means: volumes cannot be steered here, and take no part.
+    ``hosts`` is a tuple, or a :class:`~.columns.HostColumns`, which reads
+    the same. ``pools`` empty means: volumes cannot be steered here, and take
+    no part.
     """
 
     levels: tuple[str, ...]
-    hosts: tuple[Host, ...]
+    hosts: Sequence[Host]
     pools: tuple[Pool, ...] = ()
 
     @property
@@ -73,13 +79,21 @@ class Snapshot:
 class ServerDemand:
     """What a server needs of the one host it will sit on.
 
-    ``candidates`` has the names of the hosts that may take it (traits, unit
-    limits, zone); None: any host.
+    The host has all of the ``require``-d traits, none of the ``forbid``-den
+    ones, and is ``within`` a (scope, domain). ``candidates`` has the names
+    of the hosts that may take it beyond that (unit limits, zone); None: any
+    host. ``suitable`` has the hosts that could take it were they empty, for
+    a cloud that tells this itself; None: traits and totals decide. It counts
+    only for the domains that a ``max_skew`` is taken over.
     """
 
     member: str
     resources: Mapping[str, int]
     candidates: frozenset[str] | None = None
+    require: frozenset[str] = frozenset()
+    forbid: frozenset[str] = frozenset()
+    within: tuple[str, str] | None = None
+    suitable: frozenset[str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,6 +104,7 @@ class VolumeDemand:
     size_gb: int
     type: str | None = None
     candidates: frozenset[str] | None = None
+    within: tuple[str, str] | None = None
 
 
 Demand = ServerDemand | VolumeDemand
@@ -145,15 +160,30 @@ class Violation:
 class Plan:
     """Where every member goes: member -> host or pool name.
 
-    ``placement`` has the pinned members too. ``unsteered`` has (rule,
-    member) pairs where a rule could not be applied to a volume because no
-    domain of its pool is known at that scope.
+    ``placement`` has the pinned members too. ``objective`` is what the
+    operator's wish comes to: hosts used (pack) or the highest fill in per
+    mille (balance); None: not told. ``unsteered`` has (rule, member) pairs
+    where a rule could not be applied to a volume because no domain of its
+    pool is known at that scope.
     """
 
     placement: Mapping[str, str]
     soft_cost: int = 0
+    objective: int | None = None
     given_up: tuple[Violation, ...] = ()
     unsteered: tuple[tuple[str, str], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bound:
+    """What no placement can beat, proven.
+
+    None has a soft cost below ``soft_cost``, and none of exactly that soft
+    cost has an objective below ``objective`` (None: not known).
+    """
+
+    soft_cost: int = 0
+    objective: int | None = None
 
 
 class Verdict(enum.StrEnum):
@@ -163,18 +193,54 @@ class Verdict(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Repair:
+    """A change to the request that is proven to fit now.
+
+    ``kind`` is one of ``soften`` (``subject`` is a rule, made soft),
+    ``relax`` (``subject`` is a rule, ``option`` of it becomes ``value``),
+    ``fewer`` (``value`` members of those like ``subject`` are left out) and
+    ``resize`` (members like ``subject`` take what ``value`` names).
+    ``text`` says it to the tenant; ``soft_cost`` is that of the plan it
+    leads to.
+    """
+
+    kind: str
+    subject: str
+    text: str
+    option: str | None = None
+    value: Any = None
+    members: tuple[str, ...] = ()
+    soft_cost: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
     """What a solver says. ``plan`` is set if and only if FEASIBLE.
 
     ``rules`` are the names of rules in conflict (``fit:<member>`` for a
-    member's own size and needs); ``reasons`` say it to the tenant (no host
-    named, no capacity told), ``operator_reasons`` to the operator.
-    ``is_cheapest``: no plan has a lower soft cost, proven.
+    member's own size and needs), minimal unless time ran out
+    (``is_minimal``); ``reasons`` say it to the tenant (no host named, no
+    capacity told), ``operator_reasons`` to the operator. ``tried`` tells
+    what was tried, for UNKNOWN. ``seconds`` maps what the time went into
+    (``first_plan``, ``proof``, ``explain``, ...) to seconds since the start.
     """
 
     verdict: Verdict
     plan: Plan | None = None
+    bound: Bound | None = None
     rules: tuple[str, ...] = ()
+    is_minimal: bool = False
     reasons: tuple[str, ...] = ()
     operator_reasons: tuple[str, ...] = ()
-    is_cheapest: bool = False
+    repairs: tuple[Repair, ...] = ()
+    tried: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_cheapest(self) -> bool:
+        """Whether no plan has a lower soft cost, proven."""
+        return (
+            self.plan is not None
+            and self.bound is not None
+            and self.bound.soft_cost >= self.plan.soft_cost
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heat_vcluster.placement import model
+from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.policies import base
 
 
@@ -18,6 +18,11 @@ class Affinity(base.Policy):
     def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
         used = {domains[m] for m in rule.members if m in domains}
         return max(0, len(used) - 1)
+
+    def constraints(
+        self, rule: model.Rule
+    ) -> tuple[constraints.Constraint, ...]:
+        return (constraints.Together(rule.scope, rule.members),)
 
     def enforce(self, rule: model.Rule, board: base.Board) -> None:
         board.gather(rule.members, rule.scope)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterator, Mapping
 
-from heat_vcluster.placement import model
+from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.policies import base
 
 
@@ -26,6 +26,11 @@ class AntiAffinity(base.Policy):
         for unit in rule.units:
             present.update({domains[m] for m in unit if m in domains})
         return sum(units - 1 for units in present.values())
+
+    def constraints(
+        self, rule: model.Rule
+    ) -> tuple[constraints.Constraint, ...]:
+        return (constraints.AtMost(rule.scope, rule.units, 1),)
 
     def enforce(self, rule: model.Rule, board: base.Board) -> None:
         for units, most in self._units(rule, board):

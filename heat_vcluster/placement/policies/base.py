@@ -9,10 +9,10 @@ purpose: each is the other's proof-reader, so they must not share code.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from heat_vcluster.placement import model
+from heat_vcluster.placement import constraints, model
 
 # An integer, a variable or a linear expression of the search's model.
 Expression = Any
@@ -74,6 +74,28 @@ class Policy(abc.ABC):
         ``domains`` maps each member that counts to its domain at the rule's
         scope.
         """
+
+    @abc.abstractmethod
+    def constraints(
+        self, rule: model.Rule
+    ) -> tuple[constraints.Constraint, ...]:
+        """Return what the search is to know: the amounts add up to violation.
+
+        The rule is broken by the sum of the amounts of these.
+        """
+
+    def hard(
+        self, rule: model.Rule, scopes: Sequence[str]
+    ) -> tuple[constraints.Constraint, ...]:
+        """Return what must not be broken at all.
+
+        ``scopes`` has all scopes from host to the widest level.
+        """
+        return self.constraints(rule) if rule.weight is None else ()
+
+    def soft(self, rule: model.Rule) -> tuple[constraints.Constraint, ...]:
+        """Return what costs the rule's weight for each unit of amount."""
+        return self.constraints(rule) if rule.weight else ()
 
     @abc.abstractmethod
     def enforce(self, rule: model.Rule, board: Board) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Mapping
 
-from heat_vcluster.placement import model
+from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.policies import base
 
 
@@ -33,6 +33,25 @@ class Spread(base.Policy):
             domains[m] for m in rule.members if m in domains
         )
         return sum(max(0, n - most) for n in members.values())
+
+    def constraints(
+        self, rule: model.Rule
+    ) -> tuple[constraints.Constraint, ...]:
+        asked: list[constraints.Constraint] = []
+        options, members = rule.options, rule.members
+        most = options.get('max_per_domain')
+        if most is not None:
+            units = tuple((member,) for member in members)
+            asked.append(constraints.AtMost(rule.scope, units, most))
+        skew = options.get('max_skew')
+        if skew is not None:
+            domains = options.get('domains')
+            over = None if domains is None else tuple(domains)
+            asked.append(constraints.Level(rule.scope, members, skew, over))
+        least = options.get('min_domains')
+        if least is not None:
+            asked.append(constraints.AtLeast(rule.scope, members, least))
+        return tuple(asked)
 
     def enforce(self, rule: model.Rule, board: base.Board) -> None:
         limit = rule.options['max_per_domain']

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts as columns: what tens of thousands of them take to be read fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from heat_vcluster.placement import model
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+UNKNOWN = -1  # the number of a domain that is not known
+
+
+class HostColumns(Sequence[model.Host]):
+    """Hosts that read as a sequence of Host, held by column.
+
+    ``domains`` maps each level to the names of its domains (some may be
+    empty) and, host by host, the number of its domain (UNKNOWN: not known).
+    ``free`` and ``total`` map resource classes to amounts. ``traitset``
+    numbers the rows of ``traitsets``. Values, never changed once made.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        domains: Mapping[str, tuple[Sequence[str], Ints]],
+        free: Mapping[str, Ints],
+        total: Mapping[str, Ints],
+        traitsets: Sequence[frozenset[str]],
+        traitset: Ints,
+        is_busy: Flags,
+    ) -> None:
+        self.names = names
+        self.domains = domains
+        self.free = free
+        self.total = total
+        self.traitsets = traitsets
+        self.traitset = traitset
+        self.is_busy = is_busy
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> model.Host: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[model.Host, ...]: ...
+
+    def __getitem__(
+        self, index: int | slice
+    ) -> model.Host | tuple[model.Host, ...]:
+        if isinstance(index, slice):
+            return tuple(map(self._host, range(*index.indices(len(self)))))
+        return self._host(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[model.Host]:
+        return map(self._host, range(len(self)))
+
+    def _host(self, number: int) -> model.Host:
+        return model.Host(
+            self.names[number],
+            {
+                level: names[column[number]]
+                for level, (names, column) in self.domains.items()
+                if column[number] != UNKNOWN
+            },
+            {key: int(column[number]) for key, column in self.free.items()},
+            {key: int(column[number]) for key, column in self.total.items()},
+            self.traitsets[self.traitset[number]],
+            bool(self.is_busy[number]),
+        )
+
+
+def of(hosts: Sequence[model.Host], levels: Iterable[str]) -> HostColumns:
+    """Return the hosts as columns; themselves if they are."""
+    if isinstance(hosts, HostColumns):
+        return hosts
+    domains = {}
+    for level in levels:
+        names: dict[str, int] = {}
+        column = np.full(len(hosts), UNKNOWN, np.int64)
+        for number, host in enumerate(hosts):
+            name = host.domains.get(level)
+            if name is not None:
+                column[number] = names.setdefault(name, len(names))
+        domains[level] = (tuple(names), column)
+    traitsets: dict[frozenset[str], int] = {frozenset(): 0}
+    traitset = [
+        traitsets.setdefault(host.traits, len(traitsets)) for host in hosts
+    ]
+    return HostColumns(
+        tuple(host.name for host in hosts),
+        domains,
+        _amounts([host.free for host in hosts]),
+        _amounts([host.total for host in hosts]),
+        tuple(traitsets),
+        np.array(traitset, np.int64),
+        np.array([host.is_busy for host in hosts], np.bool_),
+    )
+
+
+def _amounts(rows: Sequence[Mapping[str, int]]) -> dict[str, Ints]:
+    classes = sorted({key for row in rows for key in row})
+    return {
+        key: np.array([row.get(key, 0) for row in rows], np.int64)
+        for key in classes
+    }
