@@ -19,12 +19,32 @@ from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.policies import base as policies
 
 FIT = 'fit:'
-UNBOUNDED = 1 << 50  # free GiB of a pool that tells no bound
+LIMIT = 'limit:'
+UNBOUNDED = 1 << 50  # what is free where nobody tells a bound
 
 
 def fit(member: str) -> str:
     """Return the name of the rule that a member's size and needs are."""
     return FIT + member
+
+
+def limit(budget: str) -> str:
+    """Return the name of the rule that a budget of the provider's is."""
+    return LIMIT + budget
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Cap:
+    """What all servers not yet placed may take of each domain at a scope.
+
+    ``room`` is by resource (as ``Compiled.resources``), each an array over
+    the domains at ``scope``; UNBOUNDED where nothing bounds. Servers on a
+    host whose domain is not known do not count, nor do fixed ones.
+    """
+
+    rule: str
+    scope: int
+    room: tuple[Ints, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +121,7 @@ class Compiled:
         self.busy = [
             self._busy_domains(scope) for scope in range(len(self.scopes))
         ]
+        self.budgets = self._caps()
         self._number_members()
         self._shape_members()
         self.hard, self.soft = self._clauses()
@@ -121,22 +142,20 @@ class Compiled:
         self.place_names = (*hosts.names, *(p.name for p in snapshot.pools))
         self.domain: list[Ints] = []
         self.domain_names: list[Sequence[str]] = []
-        for scope in self.scopes:
-            if scope == model.HOST:
+        for level in self.scopes:
+            if level == model.HOST:
                 names: Sequence[str] = hosts.names
                 column = np.arange(n_hosts, dtype=np.int64)
             else:
-                names, column = hosts.domains[scope]
-            pools = [pool.domain(scope) for pool in snapshot.pools]
+                names, column = hosts.domains[level]
+            pools = [pool.domain(level) for pool in snapshot.pools]
             known = [name for name in pools if name is not None]
             rest = np.full(self.n_pools, UNKNOWN, np.int64)
             if known:
                 numbers = {name: i for i, name in enumerate(names)}
-                fresh = [n for n in dict.fromkeys(known) if n not in numbers]
-                names = (*names, *fresh)
-                numbers.update(
-                    (n, len(numbers) + i) for i, n in enumerate(fresh)
-                )
+                for name in known:
+                    numbers.setdefault(name, len(numbers))
+                names = tuple(numbers)
                 rest = np.array(
                     [
                         UNKNOWN if name is None else numbers[name]
@@ -180,6 +199,41 @@ class Compiled:
     def numbers_of_domains(self, scope: int) -> dict[str, int]:
         """Return domain name -> number, at one scope."""
         return {name: i for i, name in enumerate(self.domain_names[scope])}
+
+    # -- the provider's budgets ---------------------------------------------
+
+    def _caps(self) -> tuple[Cap, ...]:
+        """Return the budgets in force in numbers."""
+        return tuple(
+            self._cap(budget)
+            for budget in self.problem.budgets
+            if self.keeps(limit(budget.name))
+        )
+
+    def _cap(self, budget: model.Budget) -> Cap:
+        scope = self.scope_numbers[budget.scope]
+        room = [
+            np.full(self.n_domains[scope], UNBOUNDED, np.int64)
+            for _ in self.resources
+        ]
+        by_resource = dict(zip(self.resources, room, strict=True))
+        numbers = self.numbers_of_domains(scope)
+        for domain, amounts in budget.room.items():
+            if domain in numbers:
+                for resource, amount in amounts.items():
+                    if resource in by_resource:
+                        by_resource[resource][numbers[domain]] = amount
+        return Cap(limit(budget.name), scope, tuple(room))
+
+    def _in_budget(self, size: tuple[int, ...]) -> Flags:
+        """Return, host by host, whether one such server alone is in budget."""
+        may = np.ones(self.n_hosts, np.bool_)
+        for cap in self.budgets:
+            column = self.domain[cap.scope][: self.n_hosts]
+            for amount, room in zip(size, cap.room, strict=True):
+                if amount:
+                    may &= (column == UNKNOWN) | (room[column] >= amount)
+        return may
 
     # -- members -----------------------------------------------------------
 
@@ -327,6 +381,7 @@ class Compiled:
             if demand.candidates is not None:
                 may &= self._named(demand.candidates, self.hosts.names)
             may &= self._within(demand.within, slice(0, self.n_hosts))
+            may &= self._in_budget(size)
         return Shape(number, True, size, np.flatnonzero(may))
 
     def _bears_traits(self, demand: model.ServerDemand) -> Flags:
@@ -338,7 +393,8 @@ class Compiled:
             ],
             np.bool_,
         )
-        return bears[self.hosts.traitset]
+        by_host: Flags = bears[self.hosts.traitset]
+        return by_host
 
     def _volume_shape(self, number: int, demand: model.VolumeDemand) -> Shape:
         may = np.ones(self.n_pools, np.bool_)
@@ -424,7 +480,8 @@ class Compiled:
         units = tuple(unit for unit in numbered if unit)
         members = tuple(dict.fromkeys(n for unit in units for n in unit))
         scope = self.scope_numbers[getattr(constraint, 'scope', model.HOST)]
-        limit, domains = 0, ()
+        limit = 0
+        domains: tuple[int, ...] = ()
         if isinstance(constraint, constraints.AtMost):
             limit = constraint.limit
         elif isinstance(constraint, constraints.AtLeast):
@@ -481,11 +538,14 @@ class Compiled:
     # -- what is asked of it -----------------------------------------------
 
     def size(self, member: int) -> tuple[int, ...]:
-        return self.shapes[self.shape_of[member]].size
+        return self._shape_of(member).size
 
     def places(self, member: int) -> Ints:
         """Return the places that could take the member alone, in order."""
-        return self.shapes[self.shape_of[member]].places
+        return self._shape_of(member).places
+
+    def _shape_of(self, member: int) -> Shape:
+        return self.shapes[int(self.shape_of[member])]
 
     def stuck(self) -> list[int]:
         """Return the members that no place can take even alone."""
@@ -493,7 +553,7 @@ class Compiled:
             member
             for member in range(len(self.members))
             if not len(self.places(member))
-            and not self.shapes[self.shape_of[member]].fixed
+            and not self._shape_of(member).fixed
         ]
 
     def restricted(self, keep: Collection[str]) -> Compiled:
@@ -504,7 +564,10 @@ class Compiled:
 def rule_names(
     problem: model.Problem, kinds: Mapping[str, policies.Policy]
 ) -> tuple[str, ...]:
-    """Return the names of all that can conflict: fits and hard rules."""
+    """Return the names of all that can conflict.
+
+    These are the fits, the provider's budgets, and the hard rules.
+    """
     scopes = (model.HOST, *reversed(problem.snapshot.levels))
     return (
         *(
@@ -512,6 +575,7 @@ def rule_names(
             for d in problem.demands
             if d.member not in problem.pinned
         ),
+        *(limit(budget.name) for budget in problem.budgets),
         *(
             rule.name
             for rule in problem.rules

@@ -132,6 +132,21 @@ class Rule:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Budget:
+    """What all servers of the request together may take of a domain.
+
+    ``room`` maps domains at ``scope`` to what is left there, by resource
+    class; a domain or a resource that is missing has no bound. It is the
+    provider's, not the tenant's: head-room, or a tenant's largest share.
+    Pinned members and volumes do not count.
+    """
+
+    name: str
+    scope: str
+    room: Mapping[str, Mapping[str, int]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
     """One request against one snapshot.
 
@@ -145,6 +160,7 @@ class Problem:
     rules: tuple[Rule, ...]
     pinned: Mapping[str, str] = dataclasses.field(default_factory=dict)
     objective: str = 'balance'  # 'balance' | 'pack'
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
