@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells what is wrong in a document, each thing with its place in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from heat_vcluster.placement.columns import Ints
+
+# Far above any real amount, and a thousand of them still add up in 64 bits
+# when counted in per mille.
+MOST = 10**12
+SHOWN = 5  # faults told of one list; a long one is mostly wrong throughout
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong at a place such as ``request.groups[3].scope``."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f'{self.path}: {self.message}' if self.path else self.message
+
+
+class BadProblem(ValueError):
+    """The document is malformed; ``faults`` has all that is wrong."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__('; '.join(map(str, self.faults)))
+
+
+class Faults:
+    """Gathers faults while a document is read.
+
+    What a method cannot read it tells of and answers with None, so that the
+    reading goes on.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[Fault] = []
+
+    def add(self, path: str, message: str) -> None:
+        self.found.append(Fault(path, message))
+
+    def check(self) -> None:
+        """Raise BadProblem if anything was wrong."""
+        if self.found:
+            raise self.error()
+
+    def error(self) -> BadProblem:
+        return BadProblem(self.found)
+
+    def keys(
+        self,
+        value: Any,
+        path: str,
+        required: Sequence[str],
+        optional: Sequence[str] = (),
+    ) -> Mapping[str, Any] | None:
+        """Return an object that has all it needs, and nothing unknown."""
+        if type(value) is not dict:
+            self.add(path, 'not an object')
+            return None
+        missing = [key for key in required if key not in value]
+        unknown = [k for k in value if k not in required and k not in optional]
+        for key in missing:
+            self.add(path, f'{key!r} is missing')
+        for key in unknown:
+            self.add(join(path, key), 'unknown key')
+        return None if missing else value
+
+    def name(self, value: Any, path: str) -> str | None:
+        if type(value) is str and value:
+            return value
+        self.add(path, 'not a name')
+        return None
+
+    def names(self, value: Any, path: str) -> tuple[str, ...] | None:
+        """Return a list of different names."""
+        if type(value) is not list:
+            self.add(path, 'not a list of names')
+            return None
+        if set(map(type, value)) <= {str} and '' not in (seen := set(value)):
+            if len(seen) == len(value):
+                return tuple(value)
+            self._repeated(value, path)
+            return None
+        self.each(
+            value, path, lambda n: type(n) is str and n != '', 'not a name'
+        )
+        return None
+
+    def _repeated(self, names: Sequence[str], path: str) -> None:
+        first: dict[str, int] = {}
+        found = [
+            (number, name)
+            for number, name in enumerate(names)
+            if first.setdefault(name, number) != number
+        ]
+        for number, name in found[:SHOWN]:
+            self.add(f'{path}[{number}]', f'{name!r} is there twice')
+
+    def amount(self, value: Any, path: str) -> int | None:
+        """Return an integer of 0 or more."""
+        if type(value) is int and 0 <= value <= MOST:
+            return value
+        self.add(path, _NOT_AMOUNT)
+        return None
+
+    def amounts(
+        self, value: Any, path: str, below: int | None = None
+    ) -> Ints | None:
+        """Return a list of amounts, or of indices less than ``below``."""
+        if type(value) is not list:
+            self.add(path, 'not a list')
+            return None
+        most = MOST if below is None else below - 1
+        if set(map(type, value)) <= {int} and (
+            not value or (min(value) >= 0 and max(value) <= most)
+        ):
+            return np.array(value, np.int64)
+        self.each(
+            value,
+            path,
+            lambda n: type(n) is int and 0 <= n <= most,
+            _NOT_AMOUNT if below is None else f'not an index below {below}',
+        )
+        return None
+
+    def each(
+        self,
+        values: Sequence[Any],
+        path: str,
+        is_right: Callable[[Any], bool],
+        message: str,
+    ) -> None:
+        """Tell of the values that are not right, of the first few of them."""
+        wrong = [i for i, value in enumerate(values) if not is_right(value)]
+        for index in wrong[:SHOWN]:
+            self.add(f'{path}[{index}]', message)
+        if len(wrong) > SHOWN:
+            self.add(path, f'and {len(wrong) - SHOWN} more: {message}')
+
+
+_NOT_AMOUNT = f'not an integer from 0 to {MOST}'
+
+
+def join(path: str, key: str) -> str:
+    return f'{path}.{key}' if path else key
