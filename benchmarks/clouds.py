@@ -160,11 +160,7 @@ class Cloud:
         hosts = [
             self._rest(host, tightness) for host in range(len(self.names))
         ]
-        crumbs = 50 if tightness == 'tight' else 0
-        pools = [
-            min(pool.room, pool.used + self.draw.randrange(crumbs + 1))
-            for pool in self.pools
-        ]
+        pools = [self._pool_rest(pool, tightness) for pool in self.pools]
         return hosts, pools
 
     def _rest(self, host: int, tightness: str) -> Amounts:
@@ -187,6 +183,18 @@ class Cloud:
             min(spare[1], cap[1]),
             min(spare[2], cap[2]),
         )
+
+    def _pool_rest(self, pool: Pool, tightness: str) -> int:
+        if tightness == 'tight':
+            return min(pool.room, pool.used + self.draw.randrange(51))
+        is_useless = (
+            pool.at is not None
+            and pool.at[0] == 'host'
+            and not any(self.used[pool.at[1]])
+        )
+        if is_useless and self.draw.random() < 0.3:
+            return pool.room
+        return pool.used
 
     def _decoy(self, host: int) -> Amounts:
         """Return what looks like much room and takes nobody."""

@@ -278,35 +278,20 @@ def _local_chain(
     pool_of: dict[tuple[str, int] | None, int],
 ) -> None:
     draw, cloud = draft.draw, draft.cloud
-    shape = draw.choice((LARGE, DATABASE))
     front = [(f'{tag}-lb', SMALL), (f'{tag}-web', MEDIUM)]
-    disks = {}
     for rack in _racks(draft, zone):
-        if rack in racks:
+        if rack in racks or not _disks(draft, tag, rack, pool_of):
             continue
-        size = draw.choice((100, 200, 400, 800))
-        hosts = [
-            host
-            for host in cloud.hosts_in[rack]
-            if ('host', host) in pool_of
-            and draft.fits(host, shape)
-            and _has(cloud, pool_of['host', host], size)
-        ]
-        if len(hosts) < 2:
-            continue
-        chosen = draw.sample(hosts, 2)
-        disks = dict(enumerate(chosen))
-        if not draft.seat(front, cloud.hosts_in[rack]):
-            continue
-        if all(
-            draft.seat([(f'{tag}-db{i}', shape)], [host])
-            for i, host in disks.items()
-        ):
+        if draft.seat(front, cloud.hosts_in[rack]):
             break
-        raise NoRoomError
+        for i in range(2):
+            draft.drop(f'{tag}-db{i}')
     racks.add(rack)
-    for i, host in disks.items():
-        draft.put(f'{tag}-data{i}', size, 'nvme', [pool_of['host', host]])
+    for i in range(2):
+        host = draft.host_of(f'{tag}-db{i}')
+        pool = pool_of['host', host]
+        size = min(draw.choice((100, 200, 400, 800)), cloud.pools[pool].room)
+        draft.put(f'{tag}-data{i}', size, 'nvme', [pool])
         draft.group(
             f'{tag}-disk{i}',
             'affinity',
@@ -334,9 +319,28 @@ def _local_chain(
         draft.group(f'{tag}-near', 'proximity', None, near, 2)
 
 
-def _has(cloud: Cloud, number: int, size: int) -> bool:
-    pool = cloud.pools[number]
-    return pool.used + size <= pool.room
+def _disks(
+    draft: Draft,
+    tag: str,
+    rack: int,
+    pool_of: dict[tuple[str, int] | None, int],
+) -> bool:
+    """Seat two databases in hosts of the rack whose disks nobody uses."""
+    cloud, draw = draft.cloud, draft.draw
+    shape = draw.choice((LARGE, DATABASE))
+    hosts = [
+        host
+        for host in cloud.hosts_in[rack]
+        if ('host', host) in pool_of
+        and draft.fits(host, shape)
+        and not cloud.pools[pool_of['host', host]].used
+    ]
+    if len(hosts) < 2:
+        return False
+    return all(
+        draft.seat([(f'{tag}-db{i}', shape)], [host])
+        for i, host in enumerate(draw.sample(hosts, 2))
+    )
 
 
 # -- nested ------------------------------------------------------------------
@@ -435,11 +439,11 @@ def _idle_decoys(draft: Draft) -> None:
     """Racks that are idle as well, and have next to nothing free."""
     cloud, draw = draft.cloud, draft.draw
     for hosts in cloud.hosts_in:
-        if not any(any(cloud.used[h]) for h in hosts):
-            if draw.random() < 0.1:
-                for host in hosts:
-                    cloud.is_busy[host] = False
-                    _close(cloud, host)
+        is_empty = not any(any(cloud.used[h]) for h in hosts)
+        if is_empty and draw.random() < 0.1:
+            for host in hosts:
+                cloud.is_busy[host] = False
+                _close(cloud, host)
 
 
 def _tenant(draft: Draft, tag: str) -> None:

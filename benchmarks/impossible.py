@@ -107,7 +107,7 @@ def exclusive(draft: Draft, tightness: str) -> Certificate:
     )
 
 
-# -- rules and room ------------------------------------------------------------
+# -- rules and room ----------------------------------------------------------
 
 
 def pigeonhole(draft: Draft, tightness: str) -> Certificate:
