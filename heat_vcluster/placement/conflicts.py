@@ -159,7 +159,7 @@ def _homeless(skeleton: Skeleton, tests: _Tests, member: str) -> Core:
     if tests.conflicts(own):
         return own
     touching = skeleton.view(skeleton.everything).rules_of[member]
-    return own.union(touching)
+    return own.union(touching, skeleton.limits)
 
 
 def _guesses(skeleton: Skeleton) -> list[Core]:
@@ -170,7 +170,8 @@ def _guesses(skeleton: Skeleton) -> list[Core]:
     """
     everything = frozenset(skeleton.everything)
     rules = frozenset(skeleton.rules)
-    fits = everything - rules
+    limits = frozenset(skeleton.limits)
+    fits = everything - rules - limits
     plain = rules - skeleton.is_alone
     found: dict[Core, None] = {}
     for group in _components(skeleton, plain):
@@ -178,6 +179,9 @@ def _guesses(skeleton: Skeleton) -> list[Core]:
     for group in _components(skeleton, plain | fits):
         found[group[0]] = None
         found[frozenset().union(*group)] = None
+    if limits:
+        found[everything - limits] = None
+        found[fits | limits] = None
     found[skeleton.is_alone] = None
     found[rules] = None
     found[fits] = None
@@ -322,10 +326,12 @@ class _Shrinking:
         return high
 
 
-def _promise(block: list[str]) -> tuple[bool, int]:
+def _promise(block: list[str]) -> tuple[int, int]:
     """Put what is worth keeping first: rules, then needs of many members.
 
     Many members of the same needs are told in fewer words than a few of
-    each.
+    each. What is the provider's comes last: the tenant cannot change it.
     """
-    return block[0].startswith(numbers.FIT), -len(block)
+    if block[0].startswith(numbers.LIMIT):
+        return 2, 0
+    return int(block[0].startswith(numbers.FIT)), -len(block)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How members and hard rules hang together, whatever the cloud.
 
-A *core* is a set of rule names (``fit:<member>`` and hard rules) as of
-``compiled.rule_names``. Here it is known what is left of a problem when only
+A *core* is a set of rule names as of ``compiled.rule_names``: those of hard
+rules, ``fit:<member>``, and ``limit:<budget>`` for what is the provider's. Here it is known what is left of a problem when only
 a core is in force, which of its rules are alike, and which can change places
 with one another without anybody noticing.
 """
@@ -21,7 +21,7 @@ from collections.abc import (
 from typing import Any
 
 from heat_vcluster.placement import columns, constraints, model
-from heat_vcluster.placement.compiled import FIT, fit
+from heat_vcluster.placement.compiled import FIT, fit, limit
 from heat_vcluster.placement.policies import base as policies
 
 Core = frozenset[str]
@@ -31,10 +31,10 @@ Core = frozenset[str]
 class Part:
     """One hard constraint of a rule.
 
-    ``kind`` and ``mark`` are all there is to it but its members: parts equal in
-    these over members alike are alike. ``counts``: the number of members matters, not
-    only where there are some. ``in_units``: the members of one unit are told
-    from those of another.
+    ``kind`` and ``mark`` are all there is to it but its members: parts that
+    are equal in these over members alike are alike. ``counts``: the number
+    of members matters, not only where there are some. ``in_units``: the
+    members of one unit are told from those of another.
     """
 
     kind: type[constraints.Constraint]
@@ -74,12 +74,14 @@ class Skeleton:
             if found:
                 self.rules[rule.name] = rule
                 self.parts[rule.name] = tuple(map(self._part, found))
+        self.limits = tuple(limit(b.name) for b in problem.budgets)
         self.everything = (
             *(
                 fit(member)
                 for member in self.demands
                 if member not in problem.pinned
             ),
+            *self.limits,
             *self.rules,
         )
         self.order = {name: i for i, name in enumerate(self.everything)}
@@ -305,7 +307,8 @@ class View:
                 blocks.setdefault(('fit', members[member]), []).append(
                     fit(member)
                 )
-        return list(blocks.values())
+        limits = [[n] for n in self._skeleton.limits if n in self.core]
+        return [*blocks.values(), *limits]
 
     def orbit(self, name: str, among: Iterable[str]) -> list[str]:
         """Return those ``among`` that can change places with ``name``.
@@ -337,15 +340,13 @@ class _Exchange:
         """Tell whether two names of the core can change places."""
         moved: dict[str, str] = {}
         swapped: dict[str, str] = {}
-        if one.startswith(FIT) != other.startswith(FIT):
+        pending: list[tuple[str, str]] = []
+        if one.startswith(FIT) and other.startswith(FIT):
+            pending.append((one.removeprefix(FIT), other.removeprefix(FIT)))
+        elif one not in self._rules or other not in self._rules:
             return False
-        if one.startswith(FIT):
-            pair = one.removeprefix(FIT), other.removeprefix(FIT)
-            pending = [pair]
-        else:
-            pending = []
-            if not self._swap_rules(one, other, swapped, pending):
-                return False
+        elif not self._swap_rules(one, other, swapped, pending):
+            return False
         while pending:
             a, b = pending.pop()
             if a == b and a not in moved:
