@@ -1,0 +1,739 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fast way to a first plan: widest bundles first, the hardest first.
+
+Bundles get a domain at their scope, and what is in them a narrower one, down
+to hosts. What finds no place makes room: a domain is cleared of what stands
+in the way, and those are placed again. It finds most plans in milliseconds
+and proves nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from heat_vcluster.placement import compiled as numbers
+from heat_vcluster.placement import constraints, contract
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.state import Item, State
+
+# So many domains are tried for a bundle, in the order of their promise.
+TRIES = 100
+# So many steps are taken to fill one domain with what shares it.
+NODES = 200
+PLACE = -1  # a scope below that of the host: the very place
+EVERYWHERE = (-2, -1)
+
+
+def place(
+    compiled: numbers.Compiled,
+    contracted: contract.Contracted,
+    *,
+    deadline: float,
+    seed: int = 0,
+) -> Ints | None:
+    """Return a placement (member -> place) that obeys all hard clauses.
+
+    ``deadline`` in seconds. None: none was found, which proves nothing.
+    """
+    return _Greedy(compiled, contracted, deadline, seed).run()
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class Node:
+    """A bundle and the bundles in it; a leaf has one item.
+
+    ``scope`` is that at which all of it shares a domain. A node that is
+    only ``wished`` may be taken apart.
+    """
+
+    scope: int
+    items: tuple[Item, ...]
+    parts: tuple[Node, ...] = ()
+    wished: bool = False
+    weight: float = 0.0  # how hard it is to place: the hardest come first
+
+
+class _OutOfTime(Exception):
+    """The deadline has passed."""
+
+
+class _Greedy:
+    def __init__(
+        self,
+        compiled: numbers.Compiled,
+        contracted: contract.Contracted,
+        deadline: float,
+        seed: int,
+    ) -> None:
+        self._ends = time.monotonic() + deadline
+        self._random = random.Random(seed)  # noqa: S311
+        self._compiled = compiled
+        self._contracted = contracted
+        self._state = State(compiled, contracted)
+        self._top = _nested_up_to(compiled)
+        self._inside = [
+            _members_by_domain(column, count)
+            for column, count in zip(
+                compiled.domain, compiled.n_domains, strict=True
+            )
+        ]
+        self._pack = compiled.problem.objective == 'pack'
+        self._scarcity = self._find_scarcity()
+        self._was: dict[int, int] = {}
+        self._nodes = 0
+        self._largest = [
+            int(free.max()) if len(free) else 0 for free in compiled.free
+        ]
+        self._at_first = {
+            item.kind: self._state.kind(item).fits.copy()
+            for item in {i.kind: i for i in self._state.items}.values()
+        }
+
+    # -- the tree of bundles -------------------------------------------------
+
+    def _find_scarcity(self) -> dict[int, float]:
+        """Return item kind -> about what share of all room it takes.
+
+        The larger of two: items of the kind beside the slots for them, and
+        the amount all volumes take beside what is free where it fits.
+        """
+        compiled, state = self._compiled, self._state
+        demand: dict[int, int] = {}
+        gb = 0
+        for item in state.items:
+            demand[item.kind] = demand.get(item.kind, 0) + 1
+            if not item.is_anchored:
+                gb += compiled.size(item.volumes[0])[0]
+        found: dict[int, float] = {}
+        for item in state.items:
+            if item.kind in found:
+                continue
+            fits = np.flatnonzero(state.kind(item).fits)
+            if item.is_anchored:
+                slots = self._slots(item.size, fits)
+                found[item.kind] = demand[item.kind] / max(slots, 0.5)
+            else:
+                size = compiled.size(item.volumes[0])[0]
+                free = state.pool_free[fits - compiled.n_hosts]
+                slots = float(np.sum(free // max(size, 1)))
+                found[item.kind] = max(
+                    demand[item.kind] / max(slots, 0.5),
+                    gb / max(float(np.sum(free)), 0.5),
+                )
+        return found
+
+    def _slots(self, size: Sequence[int], hosts: Ints) -> float:
+        slots = np.full(len(hosts), 64, np.int64)
+        for amount, free in zip(size, self._state.free, strict=True):
+            if amount:
+                slots = np.minimum(slots, free[hosts] // amount)
+        return float(np.sum(slots))
+
+    def _roots(self) -> list[Node]:
+        state, contracted = self._state, self._contracted
+        roots = []
+        for members in contracted.bundles[self._top]:
+            numbers_ = sorted(
+                {int(state.item_of[m]) for m in members} - {UNKNOWN}
+            )
+            if numbers_:
+                items = [state.items[n] for n in numbers_]
+                roots.append(self._node(items, self._top))
+        return self._wish(roots)
+
+    def _node(self, items: Sequence[Item], scope: int) -> Node:
+        if len(items) == 1:
+            return Node(0, tuple(items), weight=self._weight(items))
+        parts: dict[int, list[Item]] = {}
+        narrower = self._contracted.bundle_of[scope - 1]
+        for item in items:
+            first = (*item.servers, *item.volumes)[0]
+            parts.setdefault(int(narrower[first]), []).append(item)
+        if len(parts) == 1:
+            return self._node(items, scope - 1)
+        nodes = [self._node(part, scope - 1) for part in parts.values()]
+        nodes.sort(key=lambda node: -node.weight)
+        return Node(
+            scope, tuple(items), tuple(nodes), weight=self._weight(items)
+        )
+
+    def _weight(self, items: Sequence[Item]) -> float:
+        """Return the promise of trouble: how many, how scarce their places."""
+        scarce = [self._scarcity[item.kind] for item in items]
+        return 4 * max(scarce) + sum(scarce) + 0.01 * len(items)
+
+    def _wish(self, roots: list[Node]) -> list[Node]:
+        """Join roots that soft clauses would have together."""
+        owner = {
+            item.number: index
+            for index, root in enumerate(roots)
+            for item in root.items
+        }
+        joined = list(range(len(roots)))
+        scopes = dict.fromkeys(range(len(roots)), 0)
+
+        def find(index: int) -> int:
+            while joined[index] != index:
+                joined[index] = joined[joined[index]]
+                index = joined[index]
+            return index
+
+        for scope, members in sorted(self._wishes(), key=lambda w: w[0]):
+            items = {int(self._state.item_of[m]) for m in members} - {UNKNOWN}
+            indices = sorted({find(owner[i]) for i in items})
+            if len(indices) > 1:
+                widest = max(scope, *(scopes[i] for i in indices))
+                for index in indices[1:]:
+                    joined[index] = indices[0]
+                scopes[indices[0]] = widest
+        groups: dict[int, list[Node]] = {}
+        for index in range(len(roots)):
+            groups.setdefault(find(index), []).append(roots[index])
+        found = []
+        for index, nodes in groups.items():
+            if len(nodes) == 1:
+                found.append(nodes[0])
+                continue
+            nodes.sort(key=lambda node: -node.weight)
+            items_ = tuple(item for node in nodes for item in node.items)
+            found.append(
+                Node(
+                    min(scopes[index], self._top),
+                    items_,
+                    tuple(nodes),
+                    wished=True,
+                    weight=self._weight(items_),
+                )
+            )
+        return found
+
+    def _wishes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        for clause in self._compiled.soft:
+            if not clause.weight:
+                continue
+            if clause.kind is constraints.Together and clause.scope:
+                yield clause.scope, clause.members
+            elif clause.kind is constraints.Near:
+                yield min(1, self._top), clause.members
+
+    # -- the search ----------------------------------------------------------
+
+    def run(self) -> Ints | None:
+        if self._compiled.stuck():
+            return None
+        try:
+            return self._search()
+        except _OutOfTime:
+            return None
+
+    def _search(self) -> Ints | None:
+        roots = self._roots()
+        queue = sorted(roots, key=lambda node: -node.weight)
+        held: dict[int, Node] = {}  # item number -> root that is placed
+        trouble: dict[int, int] = {}
+        while queue:
+            self._look_at_the_clock()
+            root = queue.pop(0)
+            if self._place_root(root, held, queue):
+                continue
+            if root.wished:
+                queue[:0] = root.parts
+                continue
+            key = root.items[0].number
+            trouble[key] = trouble.get(key, 0) + 1
+            if sum(trouble.values()) > 4000 + 40 * len(roots):
+                return None
+            out = self._make_room(root, held, trouble)
+            if out is None:
+                return None
+            queue.extend(sorted(out, key=lambda node: -node.weight))
+        return self._whole()
+
+    def _whole(self) -> Ints | None:
+        """Return the placement if the clauses that end low are obeyed too."""
+        for tally in self._state.hard:
+            if tally.kind is constraints.AtLeast and tally.used < tally.limit:
+                return None
+            if tally.kind is constraints.Level and len(tally.within):
+                here = tally.count[tally.within]
+                if int(here.max()) - int(here.min()) > tally.limit:
+                    return None
+        return self._state.where.copy()
+
+    def _place_root(
+        self, root: Node, held: dict[int, Node], queue: list[Node]
+    ) -> bool:
+        if not self._place(root, EVERYWHERE):
+            return False
+        for item in root.items:
+            held[item.number] = root
+        return True
+
+    def _look_at_the_clock(self) -> None:
+        if time.monotonic() > self._ends:
+            raise _OutOfTime
+
+    # -- placing -----------------------------------------------------------------
+
+    def _place(self, node: Node, within: tuple[int, int]) -> bool:
+        """Place all of the node in the domain, or nothing of it."""
+        if not node.parts:
+            return self._place_item(node.items[0], within)
+        self._look_at_the_clock()
+        if within[0] == node.scope:
+            return self._place_parts(node, within)
+        for domain in self._domains(node, within):
+            if self._place_parts(node, (node.scope, domain)):
+                return True
+        return False
+
+    def _place_parts(self, node: Node, within: tuple[int, int]) -> bool:
+        """Place all parts in one domain, or none."""
+        if all(not part.parts for part in node.parts):
+            self._nodes = NODES
+            order = sorted(node.items, key=self._bulk)
+            return self._fill(order, 0, within)
+        return self._place_in_turn(node, within)
+
+    def _bulk(self, item: Item) -> tuple[float, ...]:
+        """Sort the largest first, by the resource it is largest in."""
+        if not item.is_anchored:
+            return (-2.0, -float(self._compiled.size(item.volumes[0])[0]))
+        shares = [
+            amount / max(self._largest[r], 1)
+            for r, amount in enumerate(item.size)
+        ]
+        return (-max(shares), -sum(shares), item.kind)
+
+    def _fill(
+        self, items: Sequence[Item], index: int, within: tuple[int, int]
+    ) -> bool:
+        """Place the items from ``index`` on: depth first, within limits."""
+        if index == len(items):
+            return True
+        item = items[index]
+        places = self._candidates(item, within)
+        if len(places):
+            places = places[self._state.allowed(item, places)]
+        if not len(places):
+            return False
+        for place_ in self._choices(item, places):
+            self._nodes -= 1
+            if not self._state.put(item, place_):
+                continue
+            if self._fill(items, index + 1, within):
+                return True
+            self._state.take(item)
+            if self._nodes <= 0:
+                return False
+        return False
+
+    def _choices(self, item: Item, places: Ints) -> Iterator[int]:
+        """Give the places by rank; of those quite alike only the first."""
+        rank = self._rank(item, places)
+        seen = set()
+        for index in np.argsort(rank, kind='stable'):
+            place_ = int(places[index])
+            if item.is_anchored and not item.volumes:
+                key = (
+                    rank[index],
+                    *(int(free[place_]) for free in self._state.free),
+                )
+                if key in seen:
+                    continue
+                seen.add(key)
+            yield place_
+
+    def _place_in_turn(self, node: Node, within: tuple[int, int]) -> bool:
+        """Try the parts in order; what fails goes first, a few times."""
+        parts = list(node.parts)
+        for _ in range(min(len(parts), 4)):
+            done = []
+            failed = None
+            for part in parts:
+                if self._place(part, within):
+                    done.append(part)
+                else:
+                    failed = part
+                    break
+            if failed is None:
+                return True
+            for part in done:
+                self._take(part)
+            if parts[0] is failed:
+                return False
+            parts.remove(failed)
+            parts.insert(0, failed)
+        return False
+
+    def _take(self, node: Node) -> None:
+        for item in node.items:
+            if self._state.is_placed(item):
+                self._state.take(item)
+
+    def _place_item(self, item: Item, within: tuple[int, int]) -> bool:
+        places = self._candidates(item, within)
+        if not len(places):
+            return False
+        places = places[self._state.allowed(item, places)]
+        if not len(places):
+            return False
+        best = int(np.argmin(self._rank(item, places)))
+        if self._state.put(item, int(places[best])):
+            return True
+        return any(
+            self._state.put(item, place_)
+            for place_ in self._choices(item, places)
+        )
+
+    def _candidates(self, item: Item, within: tuple[int, int]) -> Ints:
+        fits = self._state.kind(item).fits
+        if within == EVERYWHERE:
+            return np.flatnonzero(fits)
+        if within[0] == PLACE:
+            return np.array([within[1]] if fits[within[1]] else [], np.int64)
+        inside = self._inside[within[0]][within[1]]
+        return inside[fits[inside]]
+
+    def _rank(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
+        """Return how good each place is: the less the better."""
+        state = self._state
+        if not item.is_anchored:
+            left = state.pool_free[places - self._compiled.n_hosts]
+            rank = left.astype(np.float64)
+        else:
+            rank = self._rank_hosts(item, places)
+        if self._compiled.soft:
+            rank = rank + 1000.0 * state.cost(item, places)
+        return rank
+
+    def _rank_hosts(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
+        compiled, state = self._compiled, self._state
+        rank = np.zeros(len(places), np.float64)
+        for amount, free, total in zip(
+            item.size, state.free, compiled.total, strict=True
+        ):
+            if amount:
+                left = (free[places] - amount) / np.maximum(total[places], 1)
+                if self._pack:
+                    rank += left
+                else:
+                    rank = np.maximum(rank, 1 - left)
+        if self._pack:
+            rank[state.on_host[places] > 0] -= 100.0
+        return rank
+
+    def _domains(self, node: Node, within: tuple[int, int]) -> Iterator[int]:
+        """Give the domains that might take the node, in order of promise."""
+        scope = node.scope
+        room: Ints | None = None
+        seen = set()
+        free: Flags = np.ones(self._compiled.n_domains[scope], np.bool_)
+        if within != EVERYWHERE:
+            free &= self._lies_in(scope, within)
+        for item in node.items:
+            if item.kind in seen:
+                continue
+            seen.add(item.kind)
+            counts = self._state.kind(item).counts[scope]
+            room = counts if room is None else np.minimum(room, counts)
+        assert room is not None  # noqa: S101
+        free &= room > 0
+        self._bar(node, scope, free)
+        found = np.flatnonzero(free)
+        if not len(found):
+            return
+        rank = room[found].astype(np.float64)
+        if self._pack:
+            used = self._state.everybody[scope][found]
+            rank = rank - 0.5 * np.minimum(used, 20)
+        else:
+            rank = -rank
+        if self._compiled.soft:
+            rank = rank + self._wish_cost(node, scope, found)
+        order = found[np.argsort(rank, kind='stable')]
+        if len(order) > TRIES:
+            # Some of all: the most promising, and a sample of the others.
+            step = len(order) / (TRIES / 2)
+            late = {int(i * step) for i in range(TRIES // 2)}
+            head = order[: TRIES // 2]
+            tail = [order[i] for i in sorted(late) if i >= TRIES // 2]
+            order = np.array([*head, *tail])
+        yield from map(int, order)
+
+    def _lies_in(self, scope: int, within: tuple[int, int]) -> Flags:
+        above = np.arange(self._compiled.n_domains[scope])
+        for k in range(scope, within[0]):
+            parents = self._compiled.parent[k]
+            above = np.where(above == UNKNOWN, UNKNOWN, parents[above])
+        flags: Flags = above == within[1]
+        return flags
+
+    def _bar(self, node: Node, scope: int, free: Flags) -> None:
+        """Leave out domains that a clause forbids to some of the node."""
+        done = set()
+        for item in node.items:
+            for member in (*item.servers, *item.volumes):
+                for tally in self._state.hard_of[member]:
+                    if tally.scope < scope or id(tally) in done:
+                        continue
+                    if not tally.has_units:
+                        done.add(id(tally))
+                    barred = tally.forbids(member)
+                    if barred is not None:
+                        free &= ~self._narrowed(barred, tally.scope, scope)
+        members = {m for i in node.items for m in (*i.servers, *i.volumes)}
+        for tally in self._state.alone:
+            if tally.scope >= scope and not members <= tally.unit_of.keys():
+                taken = tally.count > 0
+                free &= ~self._narrowed(taken, tally.scope, scope)
+
+    def _narrowed(self, flags: Flags, wide: int, narrow: int) -> Flags:
+        """Return flags by domain at a wide scope by those at a narrow one."""
+        above = np.arange(self._compiled.n_domains[narrow])
+        for k in range(narrow, wide):
+            parents = self._compiled.parent[k]
+            above = np.where(above == UNKNOWN, UNKNOWN, parents[above])
+        found: Flags = (above != UNKNOWN) & flags[above]
+        return found
+
+    def _wish_cost(self, node: Node, scope: int, domains: Ints) -> Ints:
+        """Return about what the soft clauses charge for these domains."""
+        total = np.zeros(len(domains), np.int64)
+        for item in node.items:
+            for member in (*item.servers, *item.volumes):
+                for tally in self._state.soft_of[member]:
+                    if tally.scope < scope:
+                        continue
+                    charge = tally.charges(member)
+                    if charge is None:
+                        continue
+                    above = np.arange(self._compiled.n_domains[scope])
+                    for k in range(scope, tally.scope):
+                        above = self._compiled.parent[k][above]
+                    total += charge[above[domains]]
+        return 1000 * total
+
+    # -- making room ---------------------------------------------------------
+
+    def _make_room(
+        self, root: Node, held: dict[int, Node], trouble: dict[int, int]
+    ) -> list[Node] | None:
+        """Place the root where others are, and return those; None: nowhere.
+
+        The domain is that whose roots have made the least trouble so far.
+        """
+        scope = root.scope if root.parts else PLACE
+        by_domain = self._standing(scope, held)
+        ranked: list[tuple[float, int]] = []
+        owned = self._owned(root, held)
+        for domain in self._eligible(root, scope):
+            there = by_domain.setdefault(domain, {})
+            for wide, owners in owned:
+                there.update(owners.get(self._above(scope, domain, wide), {}))
+            price = sum(
+                len(r.items) * (1 + trouble.get(r.items[0].number, 0))
+                for r in there.values()
+            )
+            ranked.append((price + self._random.random(), domain))
+        if scope == PLACE:
+            ranked = self._by_leave(root.items[0], ranked)
+        ranked.sort()
+        for _, domain in ranked[:TRIES]:
+            self._look_at_the_clock()
+            out = list(by_domain.get(domain, {}).values())
+            for other in out:
+                self._take(other)
+            if self._place(root, (scope, domain)):
+                for other in out:
+                    for item in other.items:
+                        held.pop(item.number, None)
+                for item in root.items:
+                    held[item.number] = root
+                return self._put_back(out, held)
+            self._restore(out)
+        return self._clear_rules(root, held)
+
+    def _owned(
+        self, root: Node, held: dict[int, Node]
+    ) -> list[tuple[int, dict[int, dict[int, Node]]]]:
+        """Return, by rule of those who are alone, who has which domains."""
+        mine = {m for i in root.items for m in (*i.servers, *i.volumes)}
+        found = []
+        for tally in self._state.alone:
+            if mine <= tally.unit_of.keys() or not tally.used:
+                continue
+            owners: dict[int, dict[int, Node]] = {}
+            for member in tally.clause.members:
+                number = int(self._state.item_of[member])
+                place_ = int(self._state.where[member])
+                if number in held and place_ != UNKNOWN:
+                    root_ = held[number]
+                    domain = int(self._compiled.domain[tally.scope][place_])
+                    owners.setdefault(domain, {})[root_.items[0].number] = (
+                        root_
+                    )
+            found.append((tally.scope, owners))
+        return found
+
+    def _above(self, scope: int, domain: int, wide: int) -> int:
+        """Return the domain at a wide scope that a narrow one lies in."""
+        if scope == PLACE:
+            return int(self._compiled.domain[wide][domain])
+        for k in range(scope, wide):
+            if domain == UNKNOWN:
+                return UNKNOWN
+            domain = int(self._compiled.parent[k][domain])
+        return domain if scope <= wide else UNKNOWN
+
+    def _by_leave(
+        self, item: Item, ranked: list[tuple[float, int]]
+    ) -> list[tuple[float, int]]:
+        """Put off the places that a rule forbids as things stand."""
+        places = np.array([place_ for _, place_ in ranked], np.int64)
+        allowed = self._state.allowed(item, places)
+        return [
+            (price if leave else price + 50, place_)
+            for (price, place_), leave in zip(ranked, allowed, strict=True)
+        ]
+
+    def _put_back(self, out: list[Node], held: dict[int, Node]) -> list[Node]:
+        """Place again what still fits; return what does not."""
+        left = []
+        for other in sorted(out, key=lambda node: -node.weight):
+            if self._place_where_it_was(other) or self._place(
+                other, EVERYWHERE
+            ):
+                for item in other.items:
+                    held[item.number] = other
+            else:
+                left.append(other)
+        return left
+
+    def _place_where_it_was(self, node: Node) -> bool:
+        for item in node.items:
+            place_ = self._was[item.number]
+            there = np.array([place_])
+            if (
+                not self._state.kind(item).fits[place_]
+                or not self._state.allowed(item, there)[0]
+                or not self._state.put(item, place_)
+            ):
+                self._take(node)
+                return False
+        return True
+
+    def _restore(self, out: list[Node]) -> None:
+        """Undo an attempt: back to the very places."""
+        for other in out:
+            for item in other.items:
+                if not self._state.is_placed(item):
+                    self._state.put(item, self._was[item.number])
+
+    def _standing(
+        self, scope: int, held: dict[int, Node]
+    ) -> dict[int, dict[int, Node]]:
+        """Return domain -> the roots that have something in it."""
+        found: dict[int, dict[int, Node]] = {}
+        self._was = {}
+        for number, root in held.items():
+            item = self._state.items[number]
+            first = (*item.servers, *item.volumes)[0]
+            place_ = int(self._state.where[first])
+            if item.is_anchored and not item.servers:
+                place_ = int(self._compiled.domain[0][place_])
+            self._was[number] = place_
+            domain = (
+                place_
+                if scope == PLACE
+                else int(self._compiled.domain[scope][place_])
+            )
+            found.setdefault(domain, {})[root.items[0].number] = root
+        return found
+
+    def _eligible(self, root: Node, scope: int) -> list[int]:
+        """Return the domains that could take the root were they empty."""
+        if scope == PLACE:
+            item = root.items[0]
+            return [int(p) for p in np.flatnonzero(self._at_first[item.kind])]
+        free: Flags | None = None
+        for item in root.items:
+            domains = self._compiled.domain[scope][self._at_first[item.kind]]
+            flags = np.zeros(self._compiled.n_domains[scope], np.bool_)
+            flags[domains[domains != UNKNOWN]] = True
+            free = flags if free is None else free & flags
+        assert free is not None  # noqa: S101
+        return [int(d) for d in np.flatnonzero(free)]
+
+    def _clear_rules(
+        self, root: Node, held: dict[int, Node]
+    ) -> list[Node] | None:
+        """Take away all rivals in one of its rules, and try again."""
+        rivals = [
+            tally
+            for item in root.items
+            for member in (*item.servers, *item.volumes)
+            for tally in self._state.hard_of[member]
+            if tally.kind is not constraints.Together
+        ]
+        self._random.shuffle(rivals)
+        for tally in rivals[:6]:
+            out: dict[int, Node] = {}
+            for member in tally.clause.members:
+                number = int(self._state.item_of[member])
+                if number in held:
+                    other = held[number]
+                    out[other.items[0].number] = other
+            if not out:
+                continue
+            for other in out.values():
+                self._take(other)
+                for item in other.items:
+                    held.pop(item.number, None)
+            if self._place(root, EVERYWHERE):
+                for item in root.items:
+                    held[item.number] = root
+                others = list(out.values())
+                self._random.shuffle(others)
+                return others
+            return [root, *out.values()]
+        return None
+
+
+def _nested_up_to(compiled: numbers.Compiled) -> int:
+    """Return the widest scope up to which every domain lies in one wider."""
+    top = 0
+    for nested in compiled.is_nested:
+        if not nested:
+            break
+        top += 1
+    return top
+
+
+def _members_by_domain(column: Ints, count: int) -> Sequence[Ints]:
+    """Return domain -> the places in it."""
+    order = np.argsort(column, kind='stable')
+    bounds = np.searchsorted(column[order], np.arange(count + 1))
+    return _Slices(order, bounds)
+
+
+class _Slices(Sequence[Ints]):
+    """Cuts one array into many without making them all."""
+
+    def __init__(self, order: Ints, bounds: Ints) -> None:
+        self._order, self._bounds = order, bounds
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self._order[self._bounds[index] : self._bounds[index + 1]]
+
+
+Judge = Callable[[Ints], bool]

@@ -1,0 +1,576 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A placement in the making: what is free, what each clause has so far.
+
+Members are put one *item* at a time: the servers that must share a host,
+with the volumes that must sit there too, or a volume by itself. Every put can
+be taken back. What a clause forbids or would charge is told for many domains
+at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from heat_vcluster.placement import compiled as numbers
+from heat_vcluster.placement import constraints, contract
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Item:
+    """Members that go to one host, or one volume that goes to a pool.
+
+    ``kind`` numbers the items that need the same.
+    """
+
+    number: int
+    servers: tuple[int, ...]
+    volumes: tuple[int, ...]
+    size: tuple[int, ...]
+    kind: int
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether its place is a host."""
+        return bool(self.servers) or len(self.volumes) > 1
+
+
+class Kind:
+    """Where items of one kind fit at this moment; kept up lazily.
+
+    ``fits`` is by place; ``counts[k]`` has, by domain at scope k, how many
+    such places are there.
+    """
+
+    def __init__(self, state: State, item: Item) -> None:
+        self._state = state
+        self._item = item
+        self._may = state.may(item)
+        self.fits = state.has_room(item, None) & self._may
+        self._seen = len(state.touched)
+        self.counts = [
+            np.bincount(
+                column[self.fits & (column != UNKNOWN)], minlength=count
+            )
+            for column, count in zip(
+                state.compiled.domain, state.compiled.n_domains, strict=True
+            )
+        ]
+
+    def refresh(self) -> None:
+        touched = self._state.touched
+        if self._seen == len(touched):
+            return
+        fresh = np.unique(np.array(touched[self._seen :], np.int64))
+        self._seen = len(touched)
+        fresh = fresh[self._may[fresh]]
+        if not len(fresh):
+            return
+        fits = self._state.has_room(self._item, fresh)
+        changed = fits != self.fits[fresh]
+        if not np.any(changed):
+            return
+        places = fresh[changed]
+        delta = np.where(fits[changed], 1, -1)
+        self.fits[places] = fits[changed]
+        for scope, column in enumerate(self._state.compiled.domain):
+            domains = column[places]
+            known = domains != UNKNOWN
+            np.add.at(self.counts[scope], domains[known], delta[known])
+
+
+class Tally:
+    """What one clause has so far, by domain."""
+
+    def __init__(self, state: State, clause: numbers.Clause) -> None:
+        compiled = state.compiled
+        self.clause = clause
+        self.kind = clause.kind
+        self.scope = clause.scope
+        self.limit = clause.limit
+        self.weight = clause.weight
+        count = compiled.n_domains[clause.scope]
+        self.count = np.zeros(count, np.int64)
+        self.unit_of = {
+            member: number
+            for number, unit in enumerate(clause.units)
+            for member in unit
+        }
+        self.has_units = any(len(unit) > 1 for unit in clause.units)
+        self.present: dict[tuple[int, int], int] = {}
+        if clause.kind is constraints.AtLeast:
+            # What shares a domain anyway opens but one.
+            bundle_of = state.bundle_of[clause.scope]
+            self.bundle_of = {m: int(bundle_of[m]) for m in clause.members}
+            self.bundles = len(set(self.bundle_of.values()))
+            self.begun: dict[int, int] = {}
+        self.used = 0  # domains
+        self.placed = 0  # members that count
+        self.total = len(clause.members)
+        self.busy = compiled.busy[clause.scope]
+        self.others = (
+            state.everybody[clause.scope]
+            if clause.kind is constraints.Alone
+            else self.count
+        )
+        if clause.kind is constraints.Level:
+            self.within = np.array(clause.domains, np.int64)
+            self.is_within = np.zeros(count, np.bool_)
+            self.is_within[self.within] = True
+            spread = len(clause.domains)
+            self.most = (
+                (self.total + (spread - 1) * self.limit) // spread
+                if spread
+                else self.total
+            )
+
+    def add(self, member: int, domain: int) -> None:
+        self.placed += 1
+        if self.kind is constraints.AtLeast:
+            bundle = self.bundle_of[member]
+            self.begun[bundle] = self.begun.get(bundle, 0) + 1
+        if self.kind is constraints.AtMost and self.has_units:
+            key = (self.unit_of[member], domain)
+            here = self.present.get(key, 0)
+            self.present[key] = here + 1
+            if here:
+                return
+        self.count[domain] += 1
+        if self.count[domain] == 1:
+            self.used += 1
+
+    def remove(self, member: int, domain: int) -> None:
+        self.placed -= 1
+        if self.kind is constraints.AtLeast:
+            bundle = self.bundle_of[member]
+            self.begun[bundle] -= 1
+            if not self.begun[bundle]:
+                del self.begun[bundle]
+        if self.kind is constraints.AtMost and self.has_units:
+            key = (self.unit_of[member], domain)
+            here = self.present.pop(key) - 1
+            if here:
+                self.present[key] = here
+                return
+        self.count[domain] -= 1
+        if not self.count[domain]:
+            self.used -= 1
+
+    def forbids(self, member: int) -> Flags | None:
+        """Return, by domain, where this member must not go; None: nowhere."""
+        if self.kind is constraints.AtMost:
+            if self.limit >= self.total:
+                return None
+            full: Flags = self.count >= self.limit
+            if self.has_units:
+                unit = self.unit_of[member]
+                for (other, domain), here in self.present.items():
+                    if other == unit and here:
+                        full[domain] = False
+            return full
+        if self.kind is constraints.Level:
+            return self._unlevel()
+        if self.kind is constraints.AtLeast:
+            if self.bundle_of[member] in self.begun:
+                return None
+            left = self.bundles - len(self.begun)
+            if self.limit - self.used >= left and self.used:
+                return self.count > 0
+            return None
+        if self.kind is constraints.Alone:
+            return self.busy | (self.others > self.count)
+        if self.kind is constraints.Together and self.used:
+            return self.count == 0
+        return None
+
+    def _unlevel(self) -> Flags | None:
+        if not len(self.within):
+            return None
+        here = self.count[self.within]
+        full: Flags = self.is_within & (self.count >= self.most)
+        low, high = int(here.min()), int(here.max())
+        left = self.total - self.placed
+        # What it takes to lift all to within the skew of the highest.
+        wanted = int(np.maximum(high - self.limit - here, 0).sum())
+        if wanted >= left and wanted:
+            full = full | (self.count >= high - self.limit)
+        elif left <= len(self.within):
+            full = full | (self.is_within & (self.count > low + self.limit))
+        return full
+
+    def charges(self, member: int) -> Ints | None:
+        """Return, by domain, about what this member would cost there."""
+        weight = self.weight or 0
+        if not weight or not self.placed:
+            if self.kind is constraints.Alone and weight:
+                shared = self.busy | (self.others > self.count)
+                return np.where(shared & (self.count == 0), weight, 0)
+            return None
+        if self.kind is constraints.Together:
+            return np.where(self.count == 0, weight, 0)
+        if self.kind is constraints.AtMost:
+            full = self.count >= self.limit
+            if self.has_units:
+                unit = self.unit_of[member]
+                for (other, domain), here in self.present.items():
+                    if other == unit and here:
+                        full[domain] = False
+            return np.where(full, weight, 0)
+        if self.kind is constraints.Level and len(self.within):
+            low = int(self.count[self.within].min())
+            over = self.is_within & (self.count >= low + self.limit)
+            return np.where(over, weight, 0)
+        if self.kind is constraints.AtLeast and self.used < self.limit:
+            return np.where(self.count > 0, weight, 0)
+        if self.kind is constraints.Alone:
+            shared = self.busy | (self.others > self.count)
+            return np.where(shared & (self.count == 0), weight, 0)
+        return None
+
+
+class State:
+    """Items, their kinds, and where they are put."""
+
+    def __init__(
+        self, compiled: numbers.Compiled, contracted: contract.Contracted
+    ) -> None:
+        self.compiled = compiled
+        self.free = [column.copy() for column in compiled.free]
+        self.pool_free = compiled.pool_free.copy()
+        self.bundle_of = contracted.bundle_of
+        self.touched: list[int] = []
+        self.where = np.full(len(compiled.members), UNKNOWN, np.int64)
+        self.everybody = [
+            np.zeros(count, np.int64) for count in compiled.n_domains
+        ]
+        self.on_host = np.zeros(compiled.n_hosts, np.int64)  # our servers
+        self._pools_of: dict[int, list[int]] = {}
+        for pool in range(compiled.n_hosts, compiled.n_places):
+            host = int(compiled.domain[0][pool])
+            if host != UNKNOWN:
+                self._pools_of.setdefault(host, []).append(pool)
+        self._tally(compiled)
+        self.items = tuple(self._find_items(contracted))
+        self._kinds: dict[int, Kind] = {}
+        self._put_fixed()
+
+    def _find_items(self, contracted: contract.Contracted) -> Iterator[Item]:
+        compiled = self.compiled
+        kinds: dict[object, int] = {}
+        idle: dict[int, set[int]] = {}  # scopes at which it must be alone
+        for clause in compiled.hard:
+            if clause.kind is constraints.Alone:
+                for member in clause.members:
+                    idle.setdefault(member, set()).add(clause.scope)
+        self.item_of = np.full(len(compiled.members), UNKNOWN, np.int64)
+        number = 0
+        for members in contracted.bundles[0]:
+            free = [
+                m
+                for m in members
+                if not compiled.shapes[int(compiled.shape_of[m])].fixed
+            ]
+            if not free:
+                continue
+            servers = tuple(m for m in free if compiled.is_server[m])
+            volumes = tuple(m for m in free if not compiled.is_server[m])
+            size = tuple(
+                sum(compiled.size(m)[r] for m in servers)
+                for r in range(len(compiled.resources))
+            )
+            key = (
+                size,
+                tuple(sorted({int(compiled.shape_of[m]) for m in servers})),
+                tuple(sorted(int(compiled.shape_of[m]) for m in volumes)),
+                frozenset(s for m in servers for s in idle.get(m, ())),
+            )
+            kind = kinds.setdefault(key, len(kinds))
+            self.item_of[list(free)] = number
+            yield Item(number, servers, volumes, size, kind)
+            number += 1
+
+    def _tally(self, compiled: numbers.Compiled) -> None:
+        self.hard = [Tally(self, clause) for clause in compiled.hard]
+        self.soft = [Tally(self, clause) for clause in compiled.soft]
+        members = range(len(compiled.members))
+        self.hard_of: list[list[Tally]] = [[] for _ in members]
+        self.soft_of: list[list[Tally]] = [[] for _ in members]
+        for tallies, by_member in (
+            (self.hard, self.hard_of),
+            (self.soft, self.soft_of),
+        ):
+            for tally in tallies:
+                if tally.kind is constraints.Near:
+                    continue
+                for member in tally.clause.members:
+                    by_member[member].append(tally)
+        self.near_of: list[list[numbers.Clause]] = [[] for _ in members]
+        for clause in compiled.soft:
+            if clause.kind is constraints.Near and clause.weight:
+                for member in clause.members:
+                    self.near_of[member].append(clause)
+        self.alone = [t for t in self.hard if t.kind is constraints.Alone]
+
+    def _put_fixed(self) -> None:
+        for member in range(len(self.compiled.members)):
+            shape = self.compiled.shapes[int(self.compiled.shape_of[member])]
+            if shape.fixed and len(shape.places):
+                self._count(member, int(shape.places[0]))
+
+    # -- fitting -----------------------------------------------------------
+
+    def kind(self, item: Item) -> Kind:
+        if item.kind not in self._kinds:
+            self._kinds[item.kind] = Kind(self, item)
+        kind = self._kinds[item.kind]
+        kind.refresh()
+        return kind
+
+    def may(self, item: Item) -> Flags:
+        """Return, by place, whether its needs allow it there at all."""
+        compiled = self.compiled
+        if not item.is_anchored:
+            flags = np.zeros(compiled.n_places, np.bool_)
+            flags[compiled.places(item.volumes[0])] = True
+            return flags
+        flags = np.zeros(compiled.n_places, np.bool_)
+        flags[: compiled.n_hosts] = True
+        self._bar_busy(item, flags)
+        for member in (*item.servers, *item.volumes):
+            found = compiled.places(member)
+            if not compiled.is_server[member]:
+                found = compiled.domain[0][found]
+                found = found[found != UNKNOWN]
+            one = np.zeros(compiled.n_places, np.bool_)
+            one[found] = True
+            flags &= one
+        return flags
+
+    def _bar_busy(self, item: Item, flags: Flags) -> None:
+        """Leave out the hosts that are too busy for one who is alone."""
+        hosts = slice(0, self.compiled.n_hosts)
+        for member in item.servers:
+            for tally in self.hard_of[member]:
+                if tally.kind is constraints.Alone:
+                    domains = self.compiled.domain[tally.scope][hosts]
+                    flags[hosts] &= (domains == UNKNOWN) | ~tally.busy[domains]
+
+    def has_room(self, item: Item, places: Ints | None) -> Flags:
+        """Return whether it fits at these places (None: at each)."""
+        compiled = self.compiled
+        if not item.is_anchored:
+            gb = compiled.size(item.volumes[0])[0]
+            if places is None:
+                room = np.zeros(compiled.n_places, np.bool_)
+                room[compiled.n_hosts :] = self.pool_free >= gb
+                return room
+            pools = places - compiled.n_hosts
+            fits: Flags = (pools >= 0) & (self.pool_free[pools] >= gb)
+            return fits
+        n_hosts = compiled.n_hosts
+        span = slice(0, n_hosts) if places is None else places
+        here = np.ones(n_hosts if places is None else len(places), np.bool_)
+        if places is not None:
+            here &= places < n_hosts
+            span = np.minimum(places, n_hosts - 1)
+        for amount, free in zip(item.size, self.free, strict=True):
+            if amount:
+                here &= free[span] >= amount
+        if item.volumes:
+            hosts = np.arange(n_hosts) if places is None else span
+            for volume in item.volumes:
+                here &= self._hosts_with_pool(volume)[hosts]
+            if len(item.volumes) > 1:
+                for index in np.flatnonzero(here):
+                    found = self.pools_for(item, int(hosts[index]))
+                    here[index] = found is not None
+        if places is None:
+            room = np.zeros(compiled.n_places, np.bool_)
+            room[:n_hosts] = here
+            return room
+        return here
+
+    def _hosts_with_pool(self, volume: int) -> Flags:
+        """Return, by host, whether a pool of it has room for the volume."""
+        compiled = self.compiled
+        pools = compiled.places(volume)
+        free = self.pool_free[pools - compiled.n_hosts]
+        hosts = compiled.domain[0][pools[free >= compiled.size(volume)[0]]]
+        flags = np.zeros(compiled.n_hosts, np.bool_)
+        flags[hosts[hosts != UNKNOWN]] = True
+        return flags
+
+    def pools_for(self, item: Item, host: int) -> list[int] | None:
+        """Return a pool of the host for each volume; None: no way found."""
+        compiled = self.compiled
+        left = {
+            pool: int(self.pool_free[pool - compiled.n_hosts])
+            for pool in self._pools_of.get(host, ())
+        }
+        chosen: dict[int, int] = {}
+        for volume in sorted(
+            item.volumes, key=lambda v: (-compiled.size(v)[0], v)
+        ):
+            gb = compiled.size(volume)[0]
+            may = self._may_pool(volume)
+            fitting = [p for p, free in left.items() if free >= gb and may[p]]
+            if not fitting:
+                return None
+            pool = min(fitting, key=lambda p: (left[p], p))
+            left[pool] -= gb
+            chosen[volume] = pool
+        return [chosen[volume] for volume in item.volumes]
+
+    def _may_pool(self, volume: int) -> Flags:
+        cache = self.__dict__.setdefault('_may_pools', {})
+        shape = int(self.compiled.shape_of[volume])
+        if shape not in cache:
+            flags = np.zeros(self.compiled.n_places, np.bool_)
+            flags[self.compiled.places(volume)] = True
+            cache[shape] = flags
+        found: Flags = cache[shape]
+        return found
+
+    # -- rules ---------------------------------------------------------------
+
+    def allowed(self, item: Item, places: Ints) -> Flags:
+        """Return which of the places no hard clause forbids the item."""
+        here = np.ones(len(places), np.bool_)
+        done = set()
+        for member in (*item.servers, *item.volumes):
+            for tally in self.hard_of[member]:
+                if id(tally) in done:
+                    continue
+                if not tally.has_units:
+                    done.add(id(tally))
+                self._apply(tally.forbids(member), tally.scope, places, here)
+        members = frozenset((*item.servers, *item.volumes))
+        for tally in self.alone:
+            if not members <= tally.unit_of.keys():
+                self._apply(tally.count > 0, tally.scope, places, here)
+        return here
+
+    def _apply(
+        self, barred: Flags | None, scope: int, places: Ints, here: Flags
+    ) -> None:
+        if barred is None:
+            return
+        domains = self.compiled.domain[scope][places]
+        here &= (domains == UNKNOWN) | ~barred[domains]
+
+    def cost(self, item: Item, places: Ints) -> Ints:
+        """Return about what the soft clauses would charge at each place."""
+        total = np.zeros(len(places), np.int64)
+        for member in (*item.servers, *item.volumes):
+            for tally in self.soft_of[member]:
+                charge = tally.charges(member)
+                if charge is not None:
+                    domains = self.compiled.domain[tally.scope][places]
+                    total += np.where(domains == UNKNOWN, 0, charge[domains])
+            for clause in self.near_of[member]:
+                total += self._distance(clause, places)
+        return total
+
+    def _distance(self, clause: numbers.Clause, places: Ints) -> Ints:
+        """Return the cost of proximity with those of it that are placed."""
+        cost = np.zeros(len(places), np.int64)
+        mates = self.where[list(clause.members)]
+        mates = mates[mates != UNKNOWN]
+        if len(mates):
+            for scope, column in enumerate(self.compiled.domain):
+                used = np.unique(column[mates])
+                used = used[used != UNKNOWN]
+                if len(used):
+                    domains = column[places]
+                    apart = (domains != UNKNOWN) & ~np.isin(domains, used)
+                    if len(used) > 1:
+                        apart[:] = True
+                    cost[apart] = scope + 1
+        return cost * (clause.weight or 0)
+
+    # -- putting ---------------------------------------------------------------
+
+    def put(self, item: Item, place: int) -> bool:
+        """Put the item; False: its volumes find no pools there."""
+        compiled = self.compiled
+        if not item.is_anchored:
+            volume = item.volumes[0]
+            pool = place - compiled.n_hosts
+            self.pool_free[pool] -= compiled.size(volume)[0]
+            self._touch_pool(place)
+            self._count(volume, place)
+            return True
+        pools: list[int] = []
+        if item.volumes:
+            found = self.pools_for(item, place)
+            if found is None:
+                return False
+            pools = found
+        for amount, free in zip(item.size, self.free, strict=True):
+            free[place] -= amount
+        self.touched.append(place)
+        for server in item.servers:
+            self._count(server, place)
+        self.on_host[place] += len(item.servers)
+        for volume, pool in zip(item.volumes, pools, strict=True):
+            self.pool_free[pool - compiled.n_hosts] -= compiled.size(volume)[0]
+            self._touch_pool(pool)
+            self._count(volume, pool)
+        return True
+
+    def take(self, item: Item) -> None:
+        """Take the item away from where it is."""
+        compiled = self.compiled
+        for volume in item.volumes:
+            pool = int(self.where[volume])
+            self.pool_free[pool - compiled.n_hosts] += compiled.size(volume)[0]
+            self._touch_pool(pool)
+            self._discount(volume)
+        if item.servers:
+            host = int(self.where[item.servers[0]])
+            for amount, free in zip(item.size, self.free, strict=True):
+                free[host] += amount
+            self.on_host[host] -= len(item.servers)
+            self.touched.append(host)
+            for server in item.servers:
+                self._discount(server)
+
+    def _touch_pool(self, place: int) -> None:
+        self.touched.append(place)
+        host = int(self.compiled.domain[0][place])
+        if host != UNKNOWN:
+            self.touched.append(host)
+
+    def is_placed(self, item: Item) -> bool:
+        first = item.servers[0] if item.servers else item.volumes[0]
+        return bool(self.where[first] != UNKNOWN)
+
+    def _count(self, member: int, place: int) -> None:
+        self.where[member] = place
+        for scope, column in enumerate(self.compiled.domain):
+            domain = int(column[place])
+            if domain != UNKNOWN:
+                self.everybody[scope][domain] += 1
+        for tally in self._tallies(member):
+            domain = int(self.compiled.domain[tally.scope][place])
+            if domain != UNKNOWN:
+                tally.add(member, domain)
+
+    def _discount(self, member: int) -> None:
+        place = int(self.where[member])
+        self.where[member] = UNKNOWN
+        for scope, column in enumerate(self.compiled.domain):
+            domain = int(column[place])
+            if domain != UNKNOWN:
+                self.everybody[scope][domain] -= 1
+        for tally in self._tallies(member):
+            domain = int(self.compiled.domain[tally.scope][place])
+            if domain != UNKNOWN:
+                tally.remove(member, domain)
+
+    def _tallies(self, member: int) -> Iterable[Tally]:
+        yield from self.hard_of[member]
+        yield from self.soft_of[member]
