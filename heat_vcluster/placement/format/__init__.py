@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from heat_vcluster.placement.format.faults import BadProblem, Fault
 from heat_vcluster.placement.format.plans import plan_from, plan_of
-from heat_vcluster.placement.format.problems import problem_from
+from heat_vcluster.placement.format.problems import problem_from, problem_of
 
 __all__ = [
     'BadProblem',
@@ -17,4 +17,5 @@ __all__ = [
     'plan_from',
     'plan_of',
     'problem_from',
+    'problem_of',
 ]

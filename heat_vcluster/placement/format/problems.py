@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heat_vcluster.placement import model
-from heat_vcluster.placement.format import request, topology
+from heat_vcluster.placement.format import request, saved, topology, writing
 from heat_vcluster.placement.format.faults import Faults
 
-FORMAT = 'vcluster-problem/1'
+FORMAT = writing.FORMAT
+OURS = 'heat_vcluster'  # the key of ``meta`` that we give a meaning
 
 
 def problem_from(document: Any) -> model.Problem:
@@ -30,6 +31,28 @@ def problem_from(document: Any) -> model.Problem:
     cloud = topology.read(found['topology'], 'topology', faults)
     asked = request.read(found['request'], 'request', cloud, faults)
     faults.check()
+    problem = _posed(cloud, asked, faults)
+    ours = found.get('meta', {}).get(OURS)
+    return problem if ours is None else saved.completed(problem, ours)
+
+
+def problem_of(
+    problem: model.Problem, meta: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the problem as a document, which reads back as it is.
+
+    What the format has no words for goes into ``meta``, beside what is
+    handed in; other readers see the nearest that the format can say.
+    """
+    document = writing.plain(problem)
+    ours = saved.beyond(problem, problem_from(document))
+    document['meta'] = {**(meta or {}), **({OURS: ours} if ours else {})}
+    return document
+
+
+def _posed(
+    cloud: topology.Cloud, asked: request.Request, faults: Faults
+) -> model.Problem:
     tree, hosts, pools = cloud.tree, cloud.hosts, cloud.pools
     if tree is None or hosts is None or pools is None:
         raise faults.error()

@@ -178,8 +178,7 @@ def _know(
     name: str, scope: str, path: str, cloud: Cloud, faults: Faults
 ) -> None:
     """Tell of a domain that the cloud does not have."""
-    known = cloud.domains(scope)
-    if known is not None and name not in known:
+    if not cloud.has(scope, name):
         faults.add(path, f'no {scope} {name!r}')
 
 

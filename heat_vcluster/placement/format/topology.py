@@ -51,19 +51,33 @@ class Tree:
         return found
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class Cloud:
     """A topology as far as it could be read: a part is None if not."""
 
-    tree: Tree | None = None
-    hosts: columns.HostColumns | None = None
-    pools: tuple[model.Pool, ...] | None = None
+    def __init__(
+        self,
+        tree: Tree | None = None,
+        hosts: columns.HostColumns | None = None,
+        pools: tuple[model.Pool, ...] | None = None,
+    ) -> None:
+        self.tree = tree
+        self.hosts = hosts
+        self.pools = pools
+        self._names: dict[str, frozenset[str]] = {}
 
-    def domains(self, scope: str) -> frozenset[str] | None:
-        """Return the names of the domains at a scope; None: not read."""
-        if scope == model.HOST:
-            return self.hosts and frozenset(self.hosts.names)
-        return self.tree and frozenset(self.tree.names[scope])
+    def has(self, scope: str, name: str) -> bool:
+        """Tell whether there is that domain; of parts not read: yes."""
+        if scope not in self._names:
+            if scope == model.HOST:
+                if self.hosts is None:
+                    return True
+                names: Sequence[str] = self.hosts.names
+            else:
+                if self.tree is None:
+                    return True
+                names = self.tree.names[scope]
+            self._names[scope] = frozenset(names)
+        return name in self._names[scope]
 
 
 def read(document: Any, path: str, faults: Faults) -> Cloud:
@@ -233,7 +247,7 @@ def _room(
             continue
         over = left > whole
         if np.any(over):
-            faults.each(over, at, lambda o: not o, f'more than {cap}')
+            faults.each(over.tolist(), at, lambda o: not o, f'more than {cap}')
         free[name], total[name] = left, whole
     return free, total
 
