@@ -144,13 +144,18 @@ def plan_from_json(raw: Mapping[str, Any] | None) -> placement.Plan | None:
         **{
             **raw,
             'given_up': tuple(
-                placement.Violation(**each) for each in raw['given_up']
+                _violation_from_json(each) for each in raw['given_up']
             ),
             'unsteered': tuple(
                 (rule, member) for rule, member in raw['unsteered']
             ),
         }
     )
+
+
+def _violation_from_json(raw: Mapping[str, Any]) -> placement.Violation:
+    where = tuple((scope, domain) for scope, domain in raw.get('where', ()))
+    return placement.Violation(**{**raw, 'where': where})
 
 
 def cluster_from_row(row: Any) -> ClusterRecord:

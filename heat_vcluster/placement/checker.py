@@ -11,7 +11,7 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Mapping
 
-from heat_vcluster.placement import model, policies
+from heat_vcluster.placement import model, placed, policies
 from heat_vcluster.placement.policies import base
 
 
@@ -20,10 +20,12 @@ class Report:
     """What the check found; ``violations`` empty: the plan may be used.
 
     ``violations`` name hosts and amounts: for logs, not for tenants.
+    ``objective`` is what the operator's wish comes to, see ``model.Plan``.
     """
 
     violations: tuple[str, ...]
     soft_cost: int
+    objective: int
     given_up: tuple[model.Violation, ...]
     unsteered: tuple[tuple[str, str], ...]
 
@@ -32,23 +34,53 @@ def check(
     problem: model.Problem,
     plan: model.Plan,
     kinds: Mapping[str, base.Policy] | None = None,
+    bound: model.Bound | None = None,
 ) -> Report:
     """Check a plan, and what it says of itself, against its problem.
 
-    ``kinds`` are the policies by name; without, those installed.
+    ``kinds`` are the policies by name; without, those installed. A
+    ``bound`` that the plan itself refutes is a violation too.
     """
     report = judge(problem, plan.placement, kinds)
     violations = list(report.violations)
+    violations.extend(_false_claims(plan, report))
+    if not report.violations and bound is not None:
+        violations.extend(_refuted(bound, report))
+    return dataclasses.replace(report, violations=tuple(violations))
+
+
+def _false_claims(plan: model.Plan, report: Report) -> Iterator[str]:
     if plan.soft_cost != report.soft_cost:
-        violations.append(
+        yield (
             f'the plan claims soft cost {plan.soft_cost}, '
             f'it is {report.soft_cost}'
         )
+    if plan.objective is not None and plan.objective != report.objective:
+        yield (
+            f'the plan claims objective {plan.objective}, '
+            f'it is {report.objective}'
+        )
     if set(plan.given_up) != set(report.given_up):
-        violations.append('the plan does not tell which rules it gives up')
+        yield 'the plan does not tell which rules it gives up'
     if set(plan.unsteered) != set(report.unsteered):
-        violations.append('the plan does not tell what it could not steer')
-    return dataclasses.replace(report, violations=tuple(violations))
+        yield 'the plan does not tell what it could not steer'
+
+
+def _refuted(bound: model.Bound, report: Report) -> Iterator[str]:
+    if report.soft_cost < bound.soft_cost:
+        yield (
+            f'the bound says soft cost {bound.soft_cost} at the least, '
+            f'the plan has {report.soft_cost}'
+        )
+    elif (
+        report.soft_cost == bound.soft_cost
+        and bound.objective is not None
+        and report.objective < bound.objective
+    ):
+        yield (
+            f'the bound says objective {bound.objective} at the least, '
+            f'the plan has {report.objective}'
+        )
 
 
 def judge(
@@ -57,174 +89,216 @@ def judge(
     kinds: Mapping[str, base.Policy] | None = None,
 ) -> Report:
     """Say what a placement (member -> host or pool) comes to."""
-    review = _Review(
-        problem, placement, policies.load() if kinds is None else kinds
-    )
-    given_up = tuple(review.given_up())
+    kinds = policies.load() if kinds is None else kinds
+    whole = placed.Placed(problem, placement)
+    verdicts = [
+        _Verdict(rule, kinds[rule.policy], whole) for rule in problem.rules
+    ]
+    given_up = tuple(found for each in verdicts for found in each.given_up())
     return Report(
         (
-            *review.missing_or_unknown(),
-            *review.not_eligible(),
-            *review.moved(),
-            *review.overfull_hosts(),
-            *review.overfull_pools(),
-            *review.broken_rules(),
+            *_missing_or_unknown(whole),
+            *_not_eligible(whole),
+            *_moved(whole),
+            *_overfull_hosts(whole),
+            *_overfull_pools(whole),
+            *_overspent(whole),
+            *(fault for each in verdicts for fault in each.broken()),
         ),
         sum(violation.cost for violation in given_up),
+        _objective(whole),
         given_up,
-        tuple(review.unsteered()),
+        tuple(pair for each in verdicts for pair in each.unsteered()),
     )
 
 
-class _Review:
-    """One placement beside its problem, ready to be asked."""
+def _missing_or_unknown(whole: placed.Placed) -> Iterator[str]:
+    expected = set(whole.problem.pinned)
+    for demand in whole.problem.demands:
+        if isinstance(demand, model.ServerDemand) or whole.pools:
+            expected.add(demand.member)
+    for member in sorted(expected - set(whole.placement)):
+        yield f'{member} has no place'
+    for member in sorted(set(whole.placement) - expected):
+        yield f'{member} was not asked for'
+
+
+def _not_eligible(whole: placed.Placed) -> Iterator[str]:
+    for demand, place in whole.fresh():
+        is_server = isinstance(demand, model.ServerDemand)
+        if place not in (whole.hosts if is_server else whole.pools):
+            yield f'{demand.member} is at {place}, which does not exist'
+            continue
+        if demand.candidates is not None and place not in demand.candidates:
+            yield f'{demand.member} may not be at {place}'
+        if demand.within is not None:
+            yield from _outside(whole, demand.member, demand.within)
+        if isinstance(demand, model.ServerDemand):
+            yield from _unfit_traits(whole, demand, place)
+        elif not placed.offers(whole.pools[place], demand.type):
+            yield (
+                f'{demand.member} needs type {demand.type}, '
+                f'which {place} does not offer'
+            )
+
+
+def _outside(
+    whole: placed.Placed, member: str, within: tuple[str, str]
+) -> Iterator[str]:
+    scope, wanted = within
+    domain = whole.domains([member], scope).get(member)
+    if domain != wanted:
+        where = 'no known one' if domain is None else domain
+        yield f'{member} must be within {scope} {wanted} and is in {where}'
+
+
+def _unfit_traits(
+    whole: placed.Placed, demand: model.ServerDemand, place: str
+) -> Iterator[str]:
+    table = whole.columns
+    traits = table.traitsets[int(table.traitset[whole.hosts[place]])]
+    for trait in sorted(demand.require - traits):
+        yield f'{demand.member} needs {trait}, which {place} lacks'
+    for trait in sorted(demand.forbid & traits):
+        yield f'{demand.member} must not have {trait}, which {place} has'
+
+
+def _moved(whole: placed.Placed) -> Iterator[str]:
+    for member, place in whole.problem.pinned.items():
+        if whole.placement.get(member, place) != place:
+            yield f'{member} is pinned to {place} and was moved'
+
+
+def _taken(whole: placed.Placed) -> collections.Counter[tuple[str, str]]:
+    """Return what the members that take room take, by host and resource."""
+    taken: collections.Counter[tuple[str, str]] = collections.Counter()
+    for demand, place in whole.fresh():
+        if isinstance(demand, model.ServerDemand):
+            for resource, amount in demand.resources.items():
+                taken[place, resource] += amount
+    return taken
+
+
+def _overfull_hosts(whole: placed.Placed) -> Iterator[str]:
+    for (place, resource), amount in sorted(_taken(whole).items()):
+        free = whole.free(place, resource)
+        if amount > max(free, 0):
+            yield f'{place} has {free} {resource} free, {amount} taken'
+
+
+def _overfull_pools(whole: placed.Placed) -> Iterator[str]:
+    taken: collections.Counter[str] = collections.Counter()
+    for demand, place in whole.fresh():
+        if isinstance(demand, model.VolumeDemand):
+            taken[place] += demand.size_gb
+    for place, amount in sorted(taken.items()):
+        pool = whole.pools.get(place)
+        free = pool.free_gb if pool else 0
+        if free is not None and amount > max(free, 0):
+            yield f'{place} has {free} GiB free, {amount} taken'
+
+
+def _overspent(whole: placed.Placed) -> Iterator[str]:
+    """Hold the servers against what the provider leaves of each domain."""
+    for budget in whole.problem.budgets:
+        taken: collections.Counter[tuple[str, str]] = collections.Counter()
+        for demand, _ in whole.fresh():
+            known = whole.domains([demand.member], budget.scope)
+            if known and isinstance(demand, model.ServerDemand):
+                for resource, amount in demand.resources.items():
+                    taken[known[demand.member], resource] += amount
+        for (domain, resource), amount in sorted(taken.items()):
+            room = budget.room.get(domain, {}).get(resource)
+            if room is not None and amount > room:
+                yield (
+                    f'{budget.name}: {budget.scope} {domain} has {room} '
+                    f'{resource} left to this request, {amount} taken'
+                )
+
+
+def _objective(whole: placed.Placed) -> int:
+    """Return the hosts used (pack), or the highest fill in per mille."""
+    used = {
+        place
+        for member, place in whole.placement.items()
+        if place in whole.hosts and not whole.is_volume(member)
+    }
+    if whole.problem.objective == 'pack':
+        return len(used)
+    taken = _taken(whole)
+    fills = (
+        _fill(whole, place, resource, taken[place, resource])
+        for place in used
+        for resource in whole.columns.total
+    )
+    return max((0, *fills))
+
+
+def _fill(whole: placed.Placed, place: str, resource: str, amount: int) -> int:
+    """Return ceil(1000 x (total - free + placed) / total); 0 without any."""
+    total = int(whole.columns.total[resource][whole.hosts[place]])
+    if total <= 0:
+        return 0
+    taken = total - whole.free(place, resource) + amount
+    return -(-1000 * taken // total)
+
+
+class _Verdict:
+    """What one rule says of a placement."""
 
     def __init__(
-        self,
-        problem: model.Problem,
-        placement: Mapping[str, str],
-        kinds: Mapping[str, base.Policy],
+        self, rule: model.Rule, policy: base.Policy, whole: placed.Placed
     ) -> None:
-        self._problem = problem
-        self._placement = placement
-        self._kinds = kinds
-        self._hosts = {h.name: h for h in problem.snapshot.hosts}
-        self._pools = {p.name: p for p in problem.snapshot.pools}
-        # A rule of weight 0 is only a set: it asks nothing.
-        self._rules = [r for r in problem.rules if r.weight != 0]
-        self._demands = {d.member: d for d in problem.demands}
+        self._rule = rule
+        self._policy = policy
+        self._whole = whole
+        self._scopes = policy.asked_at(rule, whole.scopes)
 
-    def missing_or_unknown(self) -> Iterator[str]:
-        expected = set(self._problem.pinned)
-        for demand in self._problem.demands:
-            if isinstance(demand, model.ServerDemand) or self._pools:
-                expected.add(demand.member)
-        for member in sorted(expected - set(self._placement)):
-            yield f'{member} has no place'
-        for member in sorted(set(self._placement) - expected):
-            yield f'{member} was not asked for'
+    def broken(self) -> Iterator[str]:
+        rule = self._rule
+        yield from self._lost()
+        amount = self._policy.broken(rule, self._whole)
+        if amount:
+            where = self._policy.where(rule, self._whole)
+            said = ', '.join(f'{scope} {domain}' for scope, domain in where)
+            yield (
+                f'{rule.policy} {rule.name} is broken by {amount}'
+                + (f': {said}' if said else '')
+            )
 
-    def _fresh(self) -> Iterator[tuple[model.Demand, str]]:
-        """Give the members that take room, each with its place."""
-        for demand in self._problem.demands:
-            place = self._placement.get(demand.member)
-            if place is not None and demand.member not in self._problem.pinned:
-                yield demand, place
-
-    def not_eligible(self) -> Iterator[str]:
-        for demand, place in self._fresh():
-            if isinstance(demand, model.ServerDemand):
-                exists = place in self._hosts
-            else:
-                exists = place in self._pools
-            if not exists:
-                yield f'{demand.member} is at {place}, which does not exist'
-                continue
-            if (
-                demand.candidates is not None
-                and place not in demand.candidates
-            ):
-                yield f'{demand.member} may not be at {place}'
-            if isinstance(demand, model.VolumeDemand):
-                offered = self._pools[place].types
+    def _lost(self) -> Iterator[str]:
+        """Give the servers at places that the rule cannot judge."""
+        whole, pinned = self._whole, self._whole.problem.pinned
+        for scope in self._scopes:
+            known = whole.domains(self._rule.members, scope)
+            for member in self._rule.members:
                 if (
-                    demand.type is not None
-                    and offered is not None
-                    and demand.type not in offered
+                    member in whole.placement
+                    and member not in known
+                    and member not in pinned
+                    and not whole.is_volume(member)
                 ):
                     yield (
-                        f'{demand.member} needs type {demand.type}, '
-                        f'which {place} does not offer'
-                    )
-
-    def moved(self) -> Iterator[str]:
-        for member, place in self._problem.pinned.items():
-            if self._placement.get(member, place) != place:
-                yield f'{member} is pinned to {place} and was moved'
-
-    def overfull_hosts(self) -> Iterator[str]:
-        taken: collections.Counter[tuple[str, str]] = collections.Counter()
-        for demand, place in self._fresh():
-            if isinstance(demand, model.ServerDemand):
-                for resource, amount in demand.resources.items():
-                    taken[place, resource] += amount
-        for (place, resource), amount in sorted(taken.items()):
-            host = self._hosts.get(place)
-            free = host.free.get(resource, 0) if host else 0
-            if amount > 0 and amount > free:
-                yield f'{place} has {free} {resource} free, {amount} taken'
-
-    def overfull_pools(self) -> Iterator[str]:
-        taken: collections.Counter[str] = collections.Counter()
-        for demand, place in self._fresh():
-            if isinstance(demand, model.VolumeDemand):
-                taken[place] += demand.size_gb
-        for place, amount in sorted(taken.items()):
-            pool = self._pools.get(place)
-            free = pool.free_gb if pool else 0
-            if free is not None and amount > 0 and amount > free:
-                yield f'{place} has {free} GiB free, {amount} taken'
-
-    def _is_volume(self, member: str) -> bool:
-        if member in self._demands:
-            return isinstance(self._demands[member], model.VolumeDemand)
-        # A pinned member that nothing is known of but its place.
-        return self._placement.get(member) in self._pools
-
-    def _domain(self, member: str, scope: str) -> str | None:
-        place = self._placement.get(member)
-        if place is None:
-            return None
-        if self._is_volume(member):
-            pool = self._pools.get(place)
-            return pool.domain(scope) if pool else None
-        if scope == model.HOST:
-            return place
-        host = self._hosts.get(place)
-        return host.domain(scope) if host else None
-
-    def _domains(self, rule: model.Rule) -> dict[str, str]:
-        found = {m: self._domain(m, rule.scope) for m in rule.members}
-        return {m: domain for m, domain in found.items() if domain is not None}
-
-    def broken_rules(self) -> Iterator[str]:
-        for rule in self._rules:
-            domains = self._domains(rule)
-            for member in rule.members:
-                if (
-                    member in self._placement
-                    and member not in domains
-                    and member not in self._problem.pinned
-                    and not self._is_volume(member)
-                ):
-                    yield (
-                        f'{member} is at {self._placement[member]}, '
-                        f'whose {rule.scope} is not known, and {rule.name} '
+                        f'{member} is at {whole.placement[member]}, whose '
+                        f'{scope} is not known, and {self._rule.name} '
                         'needs it'
-                    )
-            if rule.weight is None:
-                amount = self._kinds[rule.policy].violation(rule, domains)
-                if amount:
-                    yield (
-                        f'{rule.policy} {rule.name} at {rule.scope} is '
-                        f'broken by {amount}: {domains}'
                     )
 
     def given_up(self) -> Iterator[model.Violation]:
-        for rule in self._rules:
-            if rule.weight is not None:
-                amount = self._kinds[rule.policy].violation(
-                    rule, self._domains(rule)
-                )
-                if amount:
-                    yield model.Violation(
-                        rule.name, amount, amount * rule.weight
-                    )
+        rule = self._rule
+        if not rule.weight:
+            return
+        amount = self._policy.violation(rule, self._whole)
+        if amount:
+            yield model.Violation(
+                rule.name,
+                amount,
+                amount * rule.weight,
+                self._policy.where(rule, self._whole),
+            )
 
     def unsteered(self) -> Iterator[tuple[str, str]]:
         """Give the (rule, member) pairs where the rule does not count it."""
-        for rule in self._rules:
-            domains = self._domains(rule)
-            for member in rule.members:
-                if member not in domains:
-                    yield rule.name, member
+        if self._scopes:
+            for member in self._policy.uncounted(self._rule, self._whole):
+                yield self._rule.name, member

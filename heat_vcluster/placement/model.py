@@ -165,11 +165,18 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Violation:
-    """A soft rule given up: by how much, and what that cost."""
+    """A soft rule given up: by how much, and what that cost.
+
+    ``where`` has the (scope, domain) pairs in which it is broken, real
+    names, as the checker tells them; a solver need not.
+    """
 
     rule: str
     amount: int
     cost: int
+    where: tuple[tuple[str, str], ...] = dataclasses.field(
+        default=(), compare=False
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affinity: all members below the group share one domain."""
+"""Affinity: all members of the group in one domain."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.policies import base
@@ -15,9 +13,17 @@ class Affinity(base.Policy):
     name = 'affinity'
     schema = {'properties': {}, 'required': []}
 
-    def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
-        used = {domains[m] for m in rule.members if m in domains}
+    def violation(self, rule: model.Rule, view: base.View) -> int:
+        used = set(view.domains(rule.members, rule.scope).values())
         return max(0, len(used) - 1)
+
+    def where(
+        self, rule: model.Rule, view: base.View
+    ) -> tuple[tuple[str, str], ...]:
+        used = dict.fromkeys(view.domains(rule.members, rule.scope).values())
+        if len(used) < 2:
+            return ()
+        return tuple((rule.scope, domain) for domain in used)
 
     def constraints(
         self, rule: model.Rule

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.policies import base
@@ -21,11 +21,26 @@ class AntiAffinity(base.Policy):
     schema = {'properties': {}, 'required': []}
     disjoint_units = True
 
-    def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
+    def violation(self, rule: model.Rule, view: base.View) -> int:
+        present = self._present(rule, view)
+        return sum(units - 1 for units in present.values())
+
+    def where(
+        self, rule: model.Rule, view: base.View
+    ) -> tuple[tuple[str, str], ...]:
+        present = self._present(rule, view)
+        return tuple((rule.scope, d) for d, n in present.items() if n > 1)
+
+    @staticmethod
+    def _present(
+        rule: model.Rule, view: base.View
+    ) -> collections.Counter[str]:
+        """Return how many units each domain has, of those it has any."""
+        domains = view.domains(rule.members, rule.scope)
         present: collections.Counter[str] = collections.Counter()
         for unit in rule.units:
-            present.update({domains[m] for m in unit if m in domains})
-        return sum(units - 1 for units in present.values())
+            present.update({domains[m]: 1 for m in unit if m in domains})
+        return present
 
     def constraints(
         self, rule: model.Rule

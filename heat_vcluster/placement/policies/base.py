@@ -9,10 +9,14 @@ purpose: each is the other's proof-reader, so they must not share code.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Protocol
 
 from heat_vcluster.placement import constraints, model
+
+# Under a name that no method hides.
+Constraint = constraints.Constraint
 
 # An integer, a variable or a linear expression of the search's model.
 Expression = Any
@@ -57,28 +61,82 @@ class Board(Protocol):
         """Let the members have at most one domain between them."""
 
 
+class View(Protocol):
+    """What a policy's check sees of a finished placement, by names."""
+
+    @property
+    def scopes(self) -> Sequence[str]:
+        """All scopes, from ``host`` to the widest level."""
+
+    def domains(self, members: Iterable[str], scope: str) -> Mapping[str, str]:
+        """Return member -> its domain; only of those that have one there."""
+
+    def is_busy(self, scope: str, domain: str) -> bool:
+        """Tell whether a host in it runs what is not of the request."""
+
+    def others(self, members: Collection[str], scope: str) -> AbstractSet[str]:
+        """Return the domains of all members of the request but these."""
+
+    def level_domains(self, rule: model.Rule) -> AbstractSet[str]:
+        """Return the domains that a ``max_skew`` is taken over."""
+
+
 class Policy(abc.ABC):
     """One kind of rule; stateless."""
 
     name: ClassVar[str]
     # JSON schema of the kind's own keys in ``groups[].spec``: an object
-    # with ``properties`` and ``required``.
+    # with ``properties`` and, if need be, ``required``, ``anyOf`` (each of
+    # one ``required``) and ``dependentRequired``.
     schema: ClassVar[Mapping[str, Any]]
     # Whether a member in two units of one group makes no sense.
     disjoint_units: ClassVar[bool] = False
+    # Whether a group of this kind has a ``scope`` of its own.
+    has_scope: ClassVar[bool] = True
+    # Whether it is a wish always, so that ``strict`` is never true.
+    never_strict: ClassVar[bool] = False
+    # Which of the kind's own keys names a scope, or lists domains at the
+    # group's scope.
+    scope_keys: ClassVar[tuple[str, ...]] = ()
+    domain_keys: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
-    def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
-        """Return by how much the rule is broken; 0: it is obeyed.
+    def violation(self, rule: model.Rule, view: View) -> int:
+        """Return by how much the rule is broken; 0: it is obeyed."""
 
-        ``domains`` maps each member that counts to its domain at the rule's
-        scope.
+    def broken(self, rule: model.Rule, view: View) -> int:
+        """Return by how much what must hold of it does not."""
+        return self.violation(rule, view) if rule.weight is None else 0
+
+    def where(
+        self, rule: model.Rule, view: View
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the (scope, domain) pairs in which it is broken.
+
+        In an order that is fixed; none where no domain is to blame.
         """
+        return ()
+
+    def asked_at(
+        self, rule: model.Rule, scopes: Sequence[str]
+    ) -> Sequence[str]:
+        """Return at which scopes the rule asks for its members' domains.
+
+        None, if it is no more than a set of members. A server has to have
+        a domain at each; a volume may be without. ``scopes`` as in View.
+        """
+        return () if rule.weight == 0 else (rule.scope,)
+
+    def uncounted(self, rule: model.Rule, view: View) -> tuple[str, ...]:
+        """Return the members that the rule cannot be applied to."""
+        asked = self.asked_at(rule, view.scopes)
+        seen = {
+            m for scope in asked for m in view.domains(rule.members, scope)
+        }
+        return tuple(m for m in rule.members if asked and m not in seen)
 
     @abc.abstractmethod
-    def constraints(
-        self, rule: model.Rule
-    ) -> tuple[constraints.Constraint, ...]:
+    def constraints(self, rule: model.Rule) -> tuple[Constraint, ...]:
         """Return what the search is to know: the amounts add up to violation.
 
         The rule is broken by the sum of the amounts of these.
@@ -86,24 +144,24 @@ class Policy(abc.ABC):
 
     def hard(
         self, rule: model.Rule, scopes: Sequence[str]
-    ) -> tuple[constraints.Constraint, ...]:
+    ) -> tuple[Constraint, ...]:
         """Return what must not be broken at all.
 
         ``scopes`` has all scopes from host to the widest level.
         """
         return self.constraints(rule) if rule.weight is None else ()
 
-    def soft(self, rule: model.Rule) -> tuple[constraints.Constraint, ...]:
+    def soft(self, rule: model.Rule) -> tuple[Constraint, ...]:
         """Return what costs the rule's weight for each unit of amount."""
         return self.constraints(rule) if rule.weight else ()
 
-    @abc.abstractmethod
     def enforce(self, rule: model.Rule, board: Board) -> None:
         """Add constraints that hold if and only if the violation is 0."""
+        raise NotImplementedError
 
-    @abc.abstractmethod
     def penalty(self, rule: model.Rule, board: Board) -> Expression:
         """Return an expression that equals the violation."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def domains_needed(self, rule: model.Rule) -> int:

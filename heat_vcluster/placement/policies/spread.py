@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spread: at most so many members of the group in one domain."""
+"""Spread: the members of the group over several domains, evenly."""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
 
 from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.policies import base
 
+LIMITS = ('max_per_domain', 'max_skew', 'min_domains')
+
 
 class Spread(base.Policy):
-    """Violation: over all domains, the members in it beyond the limit."""
+    """Violation: by how much each limit that is given is exceeded, added up.
+
+    ``max_per_domain``: over all domains, the members in it beyond that.
+    ``max_skew``: the members of the fullest domain less those of the
+    emptiest, beyond that; over the ``domains``, or, without, over those
+    that could have a member at all. ``min_domains``: the domains used short
+    of that.
+    """
 
     name = 'spread'
+    domain_keys = ('domains',)
     schema = {
         'properties': {
             'max_per_domain': {
@@ -23,16 +32,99 @@ class Spread(base.Policy):
                 # What our own schema keyword says would be right.
                 'x-must-be': 'a whole number of members, at least 1',
             },
+            'max_skew': {
+                'type': 'integer',
+                'minimum': 0,
+                'description': 'How many members more than the emptiest '
+                'domain the fullest may have.',
+                'x-must-be': 'a whole number of members, at least 0',
+            },
+            'domains': {
+                'type': 'array',
+                'items': {
+                    'type': 'string',
+                    'minLength': 1,
+                    'maxLength': 255,
+                    'x-must-be': 'the name of a domain',
+                },
+                'minItems': 1,
+                'maxItems': 1000,
+                'uniqueItems': True,
+                'description': 'The domains over which max_skew is taken; '
+                'without, all that could have a member.',
+                'x-must-be': 'a list of 1 to 1000 names of domains, each once',
+            },
+            'min_domains': {
+                'type': 'integer',
+                'minimum': 1,
+                'description': 'Over how many domains the members are, at '
+                'the least.',
+                'x-must-be': 'a whole number of domains, at least 1',
+            },
         },
-        'required': ['max_per_domain'],
+        'required': [],
+        'anyOf': [{'required': [key]} for key in LIMITS],
+        'dependentRequired': {'domains': ['max_skew']},
     }
 
-    def violation(self, rule: model.Rule, domains: Mapping[str, str]) -> int:
-        most: int = rule.options['max_per_domain']
-        members = collections.Counter(
-            domains[m] for m in rule.members if m in domains
+    def violation(self, rule: model.Rule, view: base.View) -> int:
+        members = self._members(rule, view)
+        crowded = sum(self._crowded(rule, members).values())
+        return (
+            crowded
+            + self._skewed(rule, members, view)
+            + self._missing(rule, members)
         )
-        return sum(max(0, n - most) for n in members.values())
+
+    def where(
+        self, rule: model.Rule, view: base.View
+    ) -> tuple[tuple[str, str], ...]:
+        members = self._members(rule, view)
+        found = dict.fromkeys(self._crowded(rule, members))
+        if self._skewed(rule, members, view):
+            over = view.level_domains(rule)
+            most = max(members[domain] for domain in over)
+            found.update(
+                dict.fromkeys(
+                    d for d, n in members.items() if n == most and d in over
+                )
+            )
+        return tuple((rule.scope, domain) for domain in found)
+
+    @staticmethod
+    def _members(
+        rule: model.Rule, view: base.View
+    ) -> collections.Counter[str]:
+        """Return domain -> how many members it has."""
+        domains = view.domains(rule.members, rule.scope)
+        return collections.Counter(domains.values())
+
+    @staticmethod
+    def _crowded(
+        rule: model.Rule, members: collections.Counter[str]
+    ) -> dict[str, int]:
+        """Return the domains beyond the limit, and by how much."""
+        most = rule.options.get('max_per_domain')
+        if most is None:
+            return {}
+        return {d: n - most for d, n in members.items() if n > most}
+
+    @staticmethod
+    def _skewed(
+        rule: model.Rule,
+        members: collections.Counter[str],
+        view: base.View,
+    ) -> int:
+        skew = rule.options.get('max_skew')
+        if skew is None:
+            return 0
+        counts = [members[domain] for domain in view.level_domains(rule)]
+        return max(0, max(counts) - min(counts) - skew) if counts else 0
+
+    @staticmethod
+    def _missing(rule: model.Rule, members: collections.Counter[str]) -> int:
+        least = rule.options.get('min_domains') or 0
+        return max(0, least - len(members))
 
     def constraints(
         self, rule: model.Rule
@@ -54,14 +146,14 @@ class Spread(base.Policy):
         return tuple(asked)
 
     def enforce(self, rule: model.Rule, board: base.Board) -> None:
-        limit = rule.options['max_per_domain']
+        limit = self._only_limit(rule)
         for domain in board.domains(rule.members, rule.scope):
             if board.limit(rule.members, rule.scope, domain) > limit:
                 here = board.count(rule.members, rule.scope, domain)
                 board.require(here <= limit)
 
     def penalty(self, rule: model.Rule, board: base.Board) -> base.Expression:
-        limit = rule.options['max_per_domain']
+        limit = self._only_limit(rule)
         cost = 0
         for domain in board.domains(rule.members, rule.scope):
             here = board.count(rule.members, rule.scope, domain)
@@ -69,13 +161,45 @@ class Spread(base.Policy):
             cost += board.excess(here, limit, most)
         return cost
 
-    def domains_needed(self, rule: model.Rule) -> int:
+    @staticmethod
+    def _only_limit(rule: model.Rule) -> int:
+        options = {k for k, v in rule.options.items() if v is not None}
+        if options != {'max_per_domain'}:
+            raise NotImplementedError('only max_per_domain')
         limit: int = rule.options['max_per_domain']
-        return -(-len(rule.members) // limit)
+        return limit
+
+    def domains_needed(self, rule: model.Rule) -> int:
+        needed: int = rule.options.get('min_domains') or 1
+        limit = rule.options.get('max_per_domain')
+        if limit:
+            needed = max(needed, -(-len(rule.members) // limit))
+        return needed
 
     def sentence(self, rule: model.Rule) -> str:
-        return (
-            f"spread group '{rule.name}' lets at most "
-            f'{rule.options["max_per_domain"]} of its '
-            f'{len(rule.members)} members share a {rule.scope}'
+        """Join what the group asks for: one clause, however many limits."""
+        options, scope = rule.options, rule.scope
+        asked = []
+        if options.get('max_per_domain') is not None:
+            asked.append(
+                f'lets at most {options["max_per_domain"]} of its '
+                f'{len(rule.members)} members share a {scope}'
+            )
+        if options.get('max_skew') is not None:
+            skew = options['max_skew']
+            asked.append(
+                f'spreads its {len(rule.members)} members over the {scope}s '
+                + (
+                    'evenly'
+                    if skew == 0
+                    else f'with a difference of at most {skew}'
+                )
+            )
+        if options.get('min_domains') is not None:
+            least = options['min_domains']
+            asked.append(
+                f'takes at least {least} {scope}{"" if least == 1 else "s"}'
+            )
+        return f"spread group '{rule.name}' " + ' and '.join(
+            asked or ['asks for nothing']
         )

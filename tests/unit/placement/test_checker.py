@@ -69,11 +69,11 @@ class CheckerTestCase(testtools.TestCase):
         self.assertEqual((), report.unsteered)
 
     def test_a_plan_that_claims_a_lower_price_is_refused(self):
-        plan = model.Plan(GOOD, 0, ())
+        plan = model.Plan(GOOD)
         self.assertEqual(2, len(checker.check(trap(), plan).violations))
 
     def test_a_plan_that_tells_the_truth_passes(self):
-        plan = model.Plan(GOOD, 3, (model.Violation('webs', 1, 3),))
+        plan = model.Plan(GOOD, 3, 1000, (model.Violation('webs', 1, 3),))
         self.assertEqual((), checker.check(trap(), plan).violations)
 
     def test_too_much_on_one_host(self):
@@ -197,4 +197,4 @@ class CheckerTestCase(testtools.TestCase):
             (worlds.rule('anti-affinity', 'rack', 'a', 'b', weight=0),),
         )
         report = checker.judge(problem, {'a': 'lost', 'b': 'lost'})
-        self.assertEqual(checker.Report((), 0, (), ()), report)
+        self.assertEqual(checker.Report((), 0, 250, (), ()), report)
