@@ -51,9 +51,7 @@ def sizes(compiled: Compiled) -> tuple[Ints, Ints]:
     return by_shape[:, compiled.shape_of], gib[compiled.shape_of]
 
 
-def room(
-    compiled: Compiled, placement: Ints
-) -> tuple[list[Ints], Ints]:
+def room(compiled: Compiled, placement: Ints) -> tuple[list[Ints], Ints]:
     """Return what is left: by resource on each host, GiB in each pool."""
     amounts, gib = sizes(compiled)
     placed = np.flatnonzero(placement != UNKNOWN)
@@ -65,9 +63,7 @@ def room(
         np.subtract.at(rest, placement[servers], taken[servers])
         left.append(rest)
     pools = compiled.pool_free.copy()
-    np.subtract.at(
-        pools, placement[volumes] - compiled.n_hosts, gib[volumes]
-    )
+    np.subtract.at(pools, placement[volumes] - compiled.n_hosts, gib[volumes])
     return left, pools
 
 
@@ -102,9 +98,7 @@ def objective(compiled: Compiled, placement: Ints) -> int:
 
 def used_hosts(compiled: Compiled, placement: Ints) -> Ints:
     """Return the hosts with at least one server of the request."""
-    return np.unique(
-        placement[compiled.is_server & (placement != UNKNOWN)]
-    )
+    return np.unique(placement[compiled.is_server & (placement != UNKNOWN)])
 
 
 def _domains(
@@ -125,9 +119,7 @@ def _together(compiled: Compiled, clause: Clause, placement: Ints) -> int:
 def _at_most(compiled: Compiled, clause: Clause, placement: Ints) -> int:
     units: collections.Counter[int] = collections.Counter()
     for unit in clause.units:
-        units.update(
-            set(_domains(compiled, clause.scope, unit, placement))
-        )
+        units.update(set(_domains(compiled, clause.scope, unit, placement)))
     return sum(max(0, n - clause.limit) for n in units.values())
 
 
