@@ -2,9 +2,10 @@
 """How members and hard rules hang together, whatever the cloud.
 
 A *core* is a set of rule names as of ``compiled.rule_names``: those of hard
-rules, ``fit:<member>``, and ``limit:<budget>`` for what is the provider's. Here it is known what is left of a problem when only
-a core is in force, which of its rules are alike, and which can change places
-with one another without anybody noticing.
+rules, ``fit:<member>``, and ``limit:<budget>`` for what is the provider's.
+Here it is known what is left of a problem when only a core is in force, which
+of its rules are alike, and which can change places with one another without
+anybody noticing.
 """
 
 from __future__ import annotations
@@ -343,9 +344,11 @@ class _Exchange:
         pending: list[tuple[str, str]] = []
         if one.startswith(FIT) and other.startswith(FIT):
             pending.append((one.removeprefix(FIT), other.removeprefix(FIT)))
-        elif one not in self._rules or other not in self._rules:
-            return False
-        elif not self._swap_rules(one, other, swapped, pending):
+        elif not (
+            one in self._rules
+            and other in self._rules
+            and self._swap_rules(one, other, swapped, pending)
+        ):
             return False
         while pending:
             a, b = pending.pop()
