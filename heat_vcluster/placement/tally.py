@@ -1,0 +1,651 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many units of each kind each domain has, as a program of counts.
+
+Every placement of the members is a solution of it, if one adds up who is
+where; so that it has none proves that there is no placement. The other way
+round it only promises: see ``likeness`` for what is left out.
+
+Counts are kept by *cell*. In the full program each place is a cell. In the
+coarse one all places with the same domains above the host are, and what
+their hosts can take of kinds, single and together, is reckoned beforehand;
+it is small whatever the cloud, and enough for most proofs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from heat_vcluster.placement import constraints, likeness, linear
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+
+TANGENTS = 6  # straight lines that stand for one bent one
+PAIRS = 20  # kinds up to which all pairs of them are bounded together
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Count:
+    """The counts of one kind at one scope: a variable for each domain.
+
+    ``highest`` are their upper bounds. Sorted by domain.
+    """
+
+    domains: Ints
+    variables: Ints
+    highest: Ints
+
+
+class Tally:
+    """The program of counts of a problem.
+
+    ``at(kind, scope)`` has the variables; those of atoms at scope 0 are, in
+    the full program, those of single hosts and ``cells(kind)`` those of all
+    their places.
+    """
+
+    def __init__(self, kinds: likeness.Likeness, coarse: bool = False) -> None:
+        self.likeness = kinds
+        self.compiled = kinds.compiled
+        self.coarse = coarse
+        self.program = linear.Program()
+        self.impossible = False
+        self._counts: dict[tuple[int, int], Count] = {}
+        self._lay_out()
+        self._allow()
+        self._add_counts()
+        if self.impossible:
+            return
+        self._link()
+        self._fill_hosts()
+        self._fill_pools()
+        self._obey()
+
+    # -- cells -------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        compiled = self.compiled
+        places = np.arange(compiled.n_places)
+        if not self.coarse:
+            self._cell_of = places
+            self._domain = compiled.domain
+            self.n_cells = compiled.n_places
+            return
+        rows = np.stack(
+            [places >= compiled.n_hosts, *compiled.domain[1:]], axis=1
+        )
+        cells, self._cell_of = np.unique(rows, axis=0, return_inverse=True)
+        self._cell_of = self._cell_of.reshape(-1)
+        self.n_cells = len(cells)
+        nowhere = np.full(len(cells), UNKNOWN, np.int64)
+        self._domain = [nowhere, *(cells[:, 1:].T)]
+
+    def _gathered(self, by_place: Ints, first: int = 0) -> Ints:
+        """Add up what is said place by place, from ``first`` on, by cell."""
+        cells = self._cell_of[first : first + len(by_place)]
+        # Exact: floats hold whole numbers up to 2 ** 53.
+        summed = np.bincount(cells, by_place, minlength=self.n_cells)
+        return summed.astype(np.int64)
+
+    # -- where kinds may be --------------------------------------------------
+
+    def _allow(self) -> None:
+        """Find ``may``: atom -> flags by place, bundle -> by domain.
+
+        A bundle may be where each of its parts may; a part that is always
+        in a bundle may be where one of those may.
+        """
+        kinds, compiled = self.likeness.kinds, self.compiled
+        self.may: list[Flags] = self.likeness.allowed()
+        for kind in kinds[len(self.may) :]:
+            here = np.ones(compiled.n_domains[kind.scope], np.bool_)
+            for part, _ in kind.parts:
+                here &= self._reached(part, kind.scope)
+            self.may.append(here)
+        self.parents: dict[int, list[tuple[int, int]]] = {}
+        for kind in kinds:
+            for part, times in kind.parts:
+                self.parents.setdefault(part, []).append((kind.number, times))
+        for kind in reversed(kinds):
+            parents = self.parents.get(kind.number, ())
+            scopes = {kinds[p].scope for p, _ in parents}
+            if len(scopes) == 1 and self._bound(kind.number, parents):
+                scope = scopes.pop()
+                some = np.logical_or.reduce(
+                    [self.may[p] for p, _ in parents]
+                )
+                outer = self._above(kind.number, scope)
+                self.may[kind.number] &= (outer != UNKNOWN) & some[outer]
+
+    def _bound(self, kind: int, parents: Iterable[tuple[int, int]]) -> bool:
+        """Tell whether all units of a kind are in those bundles."""
+        kinds = self.likeness.kinds
+        inside = sum(times * kinds[p].count for p, times in parents)
+        return inside == kinds[kind].count
+
+    def _above(self, number: int, scope: int) -> Ints:
+        """Return, by the places or domains of a kind, the domain around."""
+        compiled = self.compiled
+        kind = self.likeness.kinds[number]
+        if not kind.scope:
+            return compiled.domain[scope]
+        outer = np.arange(compiled.n_domains[kind.scope])
+        for inner in range(kind.scope, scope):
+            known = outer != UNKNOWN
+            outer[known] = compiled.parent[inner][outer[known]]
+        return outer
+
+    def _reached(self, number: int, scope: int) -> Flags:
+        """Return which domains at a scope have a place for the kind."""
+        outer = self._above(number, scope)[self.may[number]]
+        found = np.zeros(self.compiled.n_domains[scope], np.bool_)
+        found[outer[outer != UNKNOWN]] = True
+        return found
+
+    # -- what fits ----------------------------------------------------------
+
+    def _fitting(self, kind: likeness.Kind) -> Ints:
+        """Return, place by place, how many units of an atom fit there."""
+        compiled = self.compiled
+        fits = np.where(self.may[kind.number], kind.count, 0)
+        if kind.pooled:
+            size = compiled.shapes[kind.shapes[0][0]].size[0]
+            if size:
+                fits[compiled.n_hosts :] = np.minimum(
+                    fits[compiled.n_hosts :], compiled.pool_free // size
+                )
+            return fits
+        on_hosts = fits[: compiled.n_hosts]
+        for amount, free in zip(kind.size, compiled.free, strict=True):
+            if amount:
+                np.minimum(on_hosts, np.maximum(free, 0) // amount, on_hosts)
+        for number, times in kind.shapes:
+            shape = compiled.shapes[number]
+            if not shape.is_server:
+                room = self._room_beside(number) // times
+                np.minimum(on_hosts, room, on_hosts)
+        for counted in self._counted_on_hosts():
+            weight = counted.weights.get(kind.number, 0)
+            if weight:
+                np.minimum(on_hosts, counted.limit // weight, on_hosts)
+        return fits
+
+    def _counted_on_hosts(self) -> Iterator[likeness.Counted]:
+        for counted in self.likeness.counted:
+            clause = counted.clause
+            if clause.kind is constraints.AtMost and clause.scope == 0:
+                yield counted
+
+    def _room_beside(self, number: int) -> Ints:
+        """Return, host by host, how many volumes its own pools take."""
+        compiled = self.compiled
+        shape = compiled.shapes[number]
+        pools = shape.places - compiled.n_hosts
+        hosts = compiled.domain[0][shape.places]
+        size = max(shape.size[0], 1)
+        if shape.size[0]:
+            each = compiled.pool_free[pools] // size
+        else:
+            each = np.full(len(pools), len(compiled.members))
+        found = np.bincount(
+            hosts[hosts != UNKNOWN],
+            each[hosts != UNKNOWN],
+            minlength=compiled.n_hosts,
+        )
+        return found.astype(np.int64)
+
+    # -- variables -----------------------------------------------------------
+
+    def _add_counts(self) -> None:
+        self._cells: dict[int, Count] = {}
+        self._fits: dict[int, Ints] = {}
+        for kind in self.likeness.kinds:
+            if kind.scope:
+                domains = np.flatnonzero(self.may[kind.number])
+                highest = np.full(len(domains), kind.count)
+                count = self._new(domains, highest)
+                self._counts[kind.number, kind.scope] = count
+            else:
+                fits = self._fitting(kind)
+                self._fits[kind.number] = fits
+                summed = self._gathered(fits)
+                cells = np.flatnonzero(summed)
+                highest = np.minimum(summed[cells], kind.count)
+                count = self._new(cells, highest)
+                self._cells[kind.number] = count
+            if int(highest.sum()) < kind.count:
+                self.impossible = True
+            self.program.total(
+                count.variables.tolist(), kind.count, kind.count
+            )
+
+    def _new(self, domains: Ints, highest: Ints) -> Count:
+        first = self.program.variables(highest.tolist())
+        variables = np.arange(first, first + len(domains))
+        return Count(domains, variables, highest)
+
+    def cells(self, kind: int) -> Count:
+        """Return the counts of an atom by cell: in full by place."""
+        return self._cells[kind]
+
+    def at(self, kind: int, scope: int) -> Count:
+        """Return the counts of a kind at its own scope or a wider one."""
+        key = kind, scope
+        if key not in self._counts:
+            self._counts[key] = self._summed(kind, scope)
+        return self._counts[key]
+
+    def _summed(self, kind: int, scope: int) -> Count:
+        inner, outer = self._below(kind, scope)
+        known = outer != UNKNOWN
+        domains, where = np.unique(outer[known], return_inverse=True)
+        variables = inner.variables[known]
+        highest = inner.highest[known]
+        if len(domains) == len(variables):
+            order = np.argsort(where)
+            return Count(domains, variables[order], highest[order])
+        most = np.bincount(where, highest, minlength=len(domains))
+        count = self._new(
+            domains,
+            np.minimum(
+                most.astype(np.int64), self.likeness.kinds[kind].count
+            ),
+        )
+        for total, parts in zip(
+            count.variables.tolist(), _split(where, variables), strict=True
+        ):
+            self.program.row(
+                [*parts, total], [1] * len(parts) + [-1], 0, 0
+            )
+        return count
+
+    def _below(self, number: int, scope: int) -> tuple[Count, Ints]:
+        """Return narrower counts of a kind, and the domains they lie in."""
+        kind, compiled = self.likeness.kinds[number], self.compiled
+        if not kind.scope:
+            count = self._cells[number]
+            outer = self._domain[scope][count.domains]
+            inner = self._domain[scope - 1][count.domains]
+            beyond = (inner == UNKNOWN) & (outer != UNKNOWN)
+            if scope < 2 or np.any(beyond):
+                return count, outer
+        if scope - 1 > 0 and compiled.is_nested[scope - 1]:
+            count = self.at(number, scope - 1)
+            return count, compiled.parent[scope - 1][count.domains]
+        count = self._cells[number]
+        return count, self._domain[scope][count.domains]
+
+    # -- bundles -------------------------------------------------------------
+
+    def _link(self) -> None:
+        """Parts are where their bundles are, as often as those have them."""
+        kinds = self.likeness.kinds
+        for part, parents in self.parents.items():
+            for scope in sorted({kinds[p].scope for p, _ in parents}):
+                here = [(p, n) for p, n in parents if kinds[p].scope == scope]
+                bound = self._bound(part, here)
+                gathered = _Terms()
+                gathered.add(self.at(part, scope), 1)
+                for parent, times in here:
+                    gathered.add(self.at(parent, scope), -times)
+                high = 0 if bound else linear.NEVER[1]
+                for _, variables, factors, _ in gathered.rows():
+                    self.program.row(variables, factors, 0, high)
+
+    # -- capacity ------------------------------------------------------------
+
+    @property
+    def _on_hosts(self) -> list[likeness.Kind]:
+        return [k for k in self.likeness.kinds if not k.scope and not k.pooled]
+
+    def _fill_hosts(self) -> None:
+        if self.coarse:
+            self._fill_cells()
+            return
+        for number, free in enumerate(self.compiled.free):
+            gathered = _Terms()
+            for kind in self._on_hosts:
+                if kind.size[number]:
+                    gathered.add(self._cells[kind.number], kind.size[number])
+            for host, variables, factors, most in gathered.rows():
+                if most > free[host]:
+                    self.program.row(
+                        variables, factors, high=max(0, int(free[host]))
+                    )
+
+    def _fill_cells(self) -> None:
+        """Bound sets of kinds by what the hosts of a cell take of them."""
+        kinds = self._on_hosts
+        for chosen in self._sets(kinds):
+            gathered = _Terms()
+            for kind in chosen:
+                gathered.add(self._cells[kind.number], 1)
+            total = sum(kind.count for kind in chosen)
+            bounds = self._gathered(self._fitting_any(chosen))
+            for cell, variables, factors, most in gathered.rows():
+                if bounds[cell] < min(most, total):
+                    self.program.row(
+                        variables, factors, high=int(bounds[cell])
+                    )
+        for number, free in enumerate(self.compiled.free):
+            gathered = _Terms()
+            for kind in kinds:
+                if kind.size[number]:
+                    gathered.add(self._cells[kind.number], kind.size[number])
+            bounds = self._gathered(np.maximum(free, 0))
+            for cell, variables, factors, most in gathered.rows():
+                if bounds[cell] < most:
+                    self.program.row(
+                        variables, factors, high=int(bounds[cell])
+                    )
+
+    def _sets(
+        self, kinds: list[likeness.Kind]
+    ) -> list[tuple[likeness.Kind, ...]]:
+        """Choose sets of kinds: the largest by each resource, and pairs."""
+        found: dict[frozenset[int], tuple[likeness.Kind, ...]] = {}
+        for number in range(len(self.compiled.resources)):
+            ordered = sorted(kinds, key=lambda k: -k.size[number])
+            for end in range(2, len(ordered) + 1):
+                if (
+                    end == len(ordered)
+                    or ordered[end].size[number] < ordered[end - 1].size[number]
+                ):
+                    chosen = tuple(ordered[:end])
+                    found[frozenset(k.number for k in chosen)] = chosen
+        if len(kinds) <= PAIRS:
+            for i, one in enumerate(kinds):
+                for other in kinds[:i]:
+                    key = frozenset((one.number, other.number))
+                    found[key] = one, other
+        return list(found.values())
+
+    def _fitting_any(self, chosen: Sequence[likeness.Kind]) -> Ints:
+        """Return, host by host, how many units of any of the kinds fit.
+
+        An upper bound: as if all were as small as the smallest that fits.
+        """
+        compiled = self.compiled
+        n_hosts = compiled.n_hosts
+        each = [self._fits[k.number][:n_hosts] for k in chosen]
+        most = np.add.reduce(each)
+        for number, free in enumerate(compiled.free):
+            least = np.full(n_hosts, np.iinfo(np.int64).max)
+            for kind, fits in zip(chosen, each, strict=True):
+                np.minimum(
+                    least, kind.size[number], out=least, where=fits > 0
+                )
+            counts = least > 0
+            np.minimum(
+                most,
+                np.maximum(free, 0) // np.maximum(least, 1),
+                out=most,
+                where=counts,
+            )
+        for counted in self._counted_on_hosts():
+            inside = [
+                counted.weights[k.number]
+                for k in chosen
+                if k.number in counted.weights
+            ]
+            if len(inside) > 1:
+                others = [
+                    fits
+                    for kind, fits in zip(chosen, each, strict=True)
+                    if kind.number not in counted.weights
+                ]
+                np.minimum(
+                    most,
+                    np.add.reduce(others) + counted.limit // min(inside)
+                    if others
+                    else counted.limit // min(inside),
+                    most,
+                )
+        return most
+
+    def _fill_pools(self) -> None:
+        gathered = _Terms()
+        for kind in self.likeness.kinds:
+            if kind.scope:
+                continue
+            if kind.pooled:
+                size = self.compiled.shapes[kind.shapes[0][0]].size[0]
+                if size:
+                    gathered.add(self._cells[kind.number], size)
+            elif not self.coarse:
+                for number, times in kind.shapes:
+                    self._split_volumes(kind, number, times, gathered)
+        room = np.zeros(self.compiled.n_places, np.int64)
+        room[self.compiled.n_hosts :] = np.maximum(self.compiled.pool_free, 0)
+        bounds = self._gathered(np.minimum(room, 1 << 40))
+        for cell, variables, factors, most in gathered.rows():
+            if bounds[cell] < most:
+                self.program.row(variables, factors, high=int(bounds[cell]))
+
+    def _split_volumes(
+        self,
+        kind: likeness.Kind,
+        number: int,
+        times: int,
+        gathered: _Terms,
+    ) -> None:
+        """Count the volumes of atoms by the pools of the host they are on."""
+        shape = self.compiled.shapes[number]
+        if shape.is_server or not shape.size[0]:
+            return
+        on_hosts = self._cells[kind.number]
+        hosts = self.compiled.domain[0][shape.places]
+        wanted = np.isin(hosts, on_hosts.domains)
+        pools, hosts = shape.places[wanted], hosts[wanted]
+        room = self.compiled.pool_free[pools - self.compiled.n_hosts]
+        most = np.minimum(room // shape.size[0], times * kind.count)
+        count = self._new(pools, most)
+        gathered.add(count, shape.size[0])
+        linked = _Terms()
+        linked.add(Count(hosts, count.variables, most), 1)
+        linked.add(on_hosts, -times)
+        for _, variables, factors, _ in linked.rows():
+            self.program.row(variables, factors, 0, 0)
+
+    # -- rules ---------------------------------------------------------------
+
+    def _obey(self) -> None:
+        for counted in self.likeness.counted:
+            clause = counted.clause
+            if self.coarse and clause.scope == 0:
+                continue
+            gathered = _Terms()
+            for kind, weight in counted.weights.items():
+                gathered.add(self.at(kind, clause.scope), weight)
+            if clause.kind is constraints.AtMost:
+                self._keep_apart(counted, gathered)
+            elif clause.kind is constraints.Level:
+                self._keep_level(counted, gathered)
+            elif clause.kind is constraints.AtLeast:
+                self._spread_out(counted, gathered)
+        for inside in self.likeness.inside:
+            if self.coarse and inside.scope == 0:
+                self._bend(inside)
+            else:
+                self._limit_inside(inside)
+        self._seclude()
+
+    def _keep_apart(
+        self, counted: likeness.Counted, gathered: _Terms
+    ) -> None:
+        for _, variables, factors, most in gathered.rows():
+            if most > counted.limit:
+                self.program.row(variables, factors, high=counted.limit)
+
+    def _keep_level(
+        self, counted: likeness.Counted, gathered: _Terms
+    ) -> None:
+        """All of D have from least to least + skew."""
+        clause = counted.clause
+        rows = {d: (v, f) for d, v, f, _ in gathered.rows()}
+        if not clause.domains:
+            return
+        members = len(clause.members)
+        least = self.program.variables([members // len(clause.domains)])
+        for domain in clause.domains:
+            variables, factors = rows.get(domain, ([], []))
+            self.program.row(
+                [*variables, least], [*factors, -1], 0, clause.limit
+            )
+
+    def _spread_out(
+        self, counted: likeness.Counted, gathered: _Terms
+    ) -> None:
+        """So many domains have one at the least."""
+        used = []
+        for _, variables, factors, _ in gathered.rows():
+            flag = self.program.variables([1])
+            used.append(flag)
+            self.program.row([*variables, flag], [*factors, -1], 0)
+        self.program.total(used, counted.clause.limit)
+
+    def _limit_inside(self, inside: likeness.Inside) -> None:
+        gathered = _Terms()
+        for kind in inside.kinds:
+            gathered.add(self.at(kind, inside.scope), 1)
+        outer = self._caps_by_domain(inside)
+        above = self._domain_above(inside.scope, inside.within)
+        for domain, variables, factors, _ in gathered.rows():
+            more, caps = outer.get(int(above[domain]), ([], []))
+            self.program.row(
+                [*variables, *more], [*factors, *(-c for c in caps)], high=0
+            )
+
+    def _domain_above(self, scope: int, within: int) -> Ints:
+        compiled = self.compiled
+        outer = np.arange(compiled.n_domains[scope])
+        for inner in range(scope, within):
+            known = outer != UNKNOWN
+            outer[known] = compiled.parent[inner][outer[known]]
+        return outer
+
+    def _caps_by_domain(
+        self, inside: likeness.Inside
+    ) -> dict[int, tuple[list[int], list[int]]]:
+        gathered = _Terms()
+        for kind, cap in inside.caps.items():
+            gathered.add(self.at(kind, inside.within), max(cap, 0))
+        return {d: (v, f) for d, v, f, _ in gathered.rows()}
+
+    def _bend(self, inside: likeness.Inside) -> None:
+        """Bound what the hosts of a cell take, if each takes few of each.
+
+        With y as the sum of the caps, a host with room for f takes at most
+        min(f, y); the sum over hosts is a concave function of y, of which
+        each tangent is a row.
+        """
+        kinds = [self.likeness.kinds[k] for k in inside.kinds]
+        room = self._fitting_any(kinds)
+        gathered = _Terms()
+        for kind in kinds:
+            gathered.add(self._cells[kind.number], 1)
+        outer = self._caps_by_domain(inside)
+        rows = list(gathered.rows())
+        for touch in range(min(int(room.max(initial=0)), TANGENTS)):
+            height = self._gathered(np.minimum(room, touch))
+            slope = self._gathered((room > touch).astype(np.int64))
+            for cell, variables, factors, _ in rows:
+                domain = int(self._domain[inside.within][cell])
+                more, caps = outer.get(domain, ([], []))
+                rise = int(slope[cell])
+                self.program.row(
+                    [*variables, *more],
+                    [*factors, *(-rise * c for c in caps)],
+                    high=int(height[cell]) - rise * touch,
+                )
+
+    def _seclude(self) -> None:
+        for scope in sorted({s.scope for s in self.likeness.secluded}):
+            if self.coarse and scope == 0:
+                continue
+            groups = [s for s in self.likeness.secluded if s.scope == scope]
+            taken: dict[int, list[int]] = {}
+            for group in groups:
+                self._choose_domains(group, taken)
+            theirs = frozenset().union(*(g.kinds for g in groups))
+            others = _Terms()
+            for kind in self.likeness.kinds:
+                if not kind.scope and kind.number not in theirs:
+                    others.add(self.at(kind.number, scope), 1)
+            for domain, variables, factors, most in others.rows():
+                flags = taken.pop(domain, [])
+                if flags:
+                    self.program.row(
+                        [*variables, *flags],
+                        [*factors, *([most] * len(flags))],
+                        high=most,
+                    )
+            for flags in taken.values():
+                if len(flags) > 1:
+                    self.program.total(flags, high=1)
+
+    def _choose_domains(
+        self, group: likeness.Secluded, taken: dict[int, list[int]]
+    ) -> None:
+        """Give a group alike its domains: one of them alone in each."""
+        gathered = _Terms()
+        for kind in sorted(group.kinds):
+            gathered.add(self.at(kind, group.scope), 1)
+        chosen = []
+        for domain, variables, factors, most in gathered.rows():
+            flag = self.program.variables([1])
+            chosen.append(flag)
+            taken.setdefault(domain, []).append(flag)
+            self.program.row(
+                [*variables, flag],
+                [*factors, -min(most, group.most)],
+                high=0,
+            )
+        self.program.total(chosen, group.needs)
+
+
+class _Terms:
+    """Counts with factors, to be read domain by domain."""
+
+    def __init__(self) -> None:
+        self._counts: list[tuple[Count, int]] = []
+
+    def add(self, count: Count, factor: int) -> None:
+        self._counts.append((count, factor))
+
+    def rows(self) -> Iterator[tuple[int, list[int], list[int], int]]:
+        """Give domain, variables, factors, and the most they can come to."""
+        if not self._counts:
+            return
+        domains = np.concatenate([c.domains for c, _ in self._counts])
+        variables = np.concatenate([c.variables for c, _ in self._counts])
+        factors = np.concatenate(
+            [np.full(len(c.domains), f) for c, f in self._counts]
+        )
+        highest = np.concatenate(
+            [c.highest * max(f, 0) for c, f in self._counts]
+        )
+        order = np.argsort(domains, kind='stable')
+        domains = domains[order]
+        starts = np.flatnonzero(np.diff(domains, prepend=-2))
+        ends = [*starts[1:].tolist(), len(domains)]
+        numbers, by = variables[order].tolist(), factors[order].tolist()
+        most = np.add.reduceat(highest[order], starts) if len(starts) else ()
+        for start, end, high in zip(starts.tolist(), ends, most, strict=True):
+            yield (
+                int(domains[start]),
+                numbers[start:end],
+                by[start:end],
+                int(high),
+            )
+
+
+def _split(where: Ints, variables: Ints) -> Iterator[list[int]]:
+    """Give the variables of each number in ``where``, from 0 on."""
+    order = np.argsort(where, kind='stable')
+    numbers = variables[order].tolist()
+    starts = np.flatnonzero(np.diff(where[order], prepend=-1))
+    ends = [*starts[1:].tolist(), len(numbers)]
+    for start, end in zip(starts.tolist(), ends, strict=True):
+        yield numbers[start:end]
