@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
 
+from heat_vcluster import archive, direct, planner, registry
 from heat_vcluster import client as clients
 from heat_vcluster import conf as configuration
 from heat_vcluster import context as ctx
-from heat_vcluster import direct, planner, registry
 from heat_vcluster import service as services
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
@@ -50,6 +51,7 @@ def from_config(conf: cfg.ConfigOpts) -> services.Service:
         settings=settings_of(conf),
         deadline=conf.placement.deadline,
         objective=conf.placement.objective,
+        save_problems=conf.placement.save_problems,
     )
 
 
@@ -61,13 +63,20 @@ def assemble(
     solver: str = 'cpsat',
     deadline: float = 20.0,
     objective: str = 'balance',
+    save_problems: str | None = None,
 ) -> services.Service:
-    """Make a service of its parts; ``database`` is a SQLAlchemy URL."""
+    """Make a service of its parts; ``database`` is a SQLAlchemy URL.
+
+    ``save_problems`` names the directory to save every decision in.
+    """
+    record = archive.Recorder(Path(save_problems)) if save_problems else None
     chosen = registry.get('solvers', solver)()
     return services.Service(
         db.Store(database),
         opener,
-        planner.Planner(chosen, deadline=deadline, objective=objective),
+        planner.Planner(
+            chosen, deadline=deadline, objective=objective, record=record
+        ),
         settings,
     )
 

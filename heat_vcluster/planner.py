@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from heat_vcluster import exception
 from heat_vcluster.placement import base, checker, model
@@ -14,6 +14,9 @@ from heat_vcluster.spec import model as spec_model
 
 LOG = logging.getLogger(__name__)
 
+# Is told of every problem posed: the answer to it, and the seed.
+Record = Callable[[model.Problem, model.Answer, int], None]
+
 NO_TIME = 'the search ran out of time; it is not known if there is one'
 
 
@@ -21,7 +24,7 @@ class Planner:
     """Makes plans by one solver, and lets none out unchecked.
 
     ``deadline``: seconds that one search may take. ``kinds``: policies by
-    name; without, those installed.
+    name; without, those installed. ``record`` is told of every decision.
     """
 
     def __init__(
@@ -31,11 +34,13 @@ class Planner:
         deadline: float = 10.0,
         objective: str = 'balance',
         kinds: Mapping[str, policy_base.Policy] | None = None,
+        record: Record | None = None,
     ) -> None:
         self._solver = solver
         self._deadline = deadline
         self._objective = objective
         self._kinds = kinds
+        self._record = record
 
     def problem(
         self,
@@ -85,6 +90,8 @@ class Planner:
         answer = self._solver.solve(
             problem, deadline=self._deadline, seed=seed
         )
+        if self._record is not None:
+            self._record(problem, answer, seed)
         if answer.plan is None:
             raise _refusal(answer)
         report = checker.check(problem, answer.plan, self._kinds)

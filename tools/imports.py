@@ -119,6 +119,8 @@ TABLE = (
         ),
         ('oslo_log', 'oslo_utils'),
     ),
+    # Problems and plans as files: the I/O that placement has none of.
+    Rule('archive', ('placement.*',)),
     # The front doors are thin: they see the client.
     Rule('client'),
     Rule('direct', ('client', 'context', 'service')),
@@ -138,6 +140,7 @@ TABLE = (
         (
             *VALUES,
             *CLOUD_INTERFACE,
+            'archive',
             'client',
             'cloud.openstack.*',
             'conf.*',
@@ -174,6 +177,14 @@ TABLE = (
         ('conf.*', 'db.*', 'deploy', 'exception', 'heat'),
         ('oslo_config', 'oslo_log'),
     ),
+    Rule(
+        'cmd.manage', ('cmd.solve', 'conf.*', 'db.*', 'deploy', 'exception')
+    ),
+    Rule(
+        'cmd.solve',
+        ('archive', 'cmd.summary', 'exception', 'placement.*', 'registry'),
+    ),
+    Rule('cmd.summary', ('placement.*',)),
     # Asks an installed heat whether it would load the plugin.
     Rule(
         'cmd.heat_plugin', ('heat',), ('heat', 'oslo_config', 'oslo_service')

@@ -24,4 +24,12 @@ OPTS = [
         help='What to prefer among the placements that obey all hard rules '
         'and cost the least in soft ones.',
     ),
+    cfg.StrOpt(
+        'save_problems',
+        metavar='DIR',
+        help='Save every problem that is posed, and the answer to it, as '
+        'files in this directory, for vcluster-manage solve. They name '
+        'hosts, so they are readable by this process alone. Unset: nothing '
+        'is saved.',
+    ),
 ]
