@@ -139,10 +139,7 @@ class _Search:
             return self._best(built, None)
         built.program.minimize(cost)
         found = self._search(built)
-        if not cost.variables:
-            bound = model.Bound(cost.constant)
-        else:
-            bound = model.Bound(max(found.bound, 0))
+        bound = model.Bound(max(found.bound, 0))
         if found.verdict is not model.Verdict.FEASIBLE:
             return Result(found.verdict, bound=bound, effort=self._spent)
         placement = built.placement(found.values)
@@ -306,8 +303,8 @@ class _Model:
                 else [int(rest.pool_room[place - compiled.n_hosts])]
             )
             flag = self._used.get(place, YES)
-            for number, room in enumerate(rooms):
-                self._fit(place, found, number, room, flag)
+            for number, free in enumerate(rooms):
+                self._fit(place, found, number, free, flag)
 
     def _fit(
         self,
@@ -598,9 +595,9 @@ class _Model:
             fixed.setdefault(domain, set()).add(unit_number)
         single: list[int] = []
         several: list[tuple[int, list[int]]] = []
-        for unit_number, unit in enumerate(clause.units):
-            free = [m for m in unit if m in rest.like_of]
-            if len(unit) == 1:
+        for unit_number, members in enumerate(clause.units):
+            free = [m for m in members if m in rest.like_of]
+            if len(members) == 1:
                 single += free
             elif free:
                 several.append((unit_number, self._likes_of(free)))

@@ -85,6 +85,7 @@ class Program:
         self._size = 0
         self._follows: list[tuple[int, Callable[[Values], int]]] = []
         self._is_contradictory = False
+        self._least = -INFINITY  # of what is minimized, if it cannot vary
 
     # -- variables ---------------------------------------------------------
 
@@ -222,9 +223,10 @@ class Program:
 
     # -- search --------------------------------------------------------------
 
-    def minimize(self, of: Sum | None) -> None:
+    def minimize(self, of: Sum) -> None:
         self._proto.clear_objective()
-        if of is not None and of.variables:
+        self._least = -INFINITY if of.variables else of.constant
+        if of.variables:
             self._proto.objective.vars.extend(of.variables)
             self._proto.objective.coeffs.extend(of.coefficients)
             self._proto.objective.offset = of.constant
@@ -266,7 +268,7 @@ class Program:
         spent = solver.response_proto.deterministic_time
         if status == cp_model.INFEASIBLE:
             return Found(model.Verdict.INFEASIBLE, effort=spent)
-        bound = -INFINITY
+        bound = self._least
         if self._model.has_objective():
             bound = math.ceil(solver.best_objective_bound - TOLERANCE)
         if status == cp_model.UNKNOWN:
