@@ -8,7 +8,7 @@ import dataclasses
 import testtools
 from testtools import matchers
 
-from heat_vcluster.placement import checker, model
+from heat_vcluster.placement import checker, columns, model
 from tests.unit.placement import worlds
 
 
@@ -198,3 +198,228 @@ class CheckerTestCase(testtools.TestCase):
         )
         report = checker.judge(problem, {'a': 'lost', 'b': 'lost'})
         self.assertEqual(checker.Report((), 0, 250, (), ()), report)
+
+
+def single(*rules, **changes) -> model.Problem:
+    """Pose one server ``a`` beside two hosts in racks r0 and r1."""
+    hosts = [
+        dataclasses.replace(
+            worlds.host('h0', 4, total=8, rack='r0', zone='z'),
+            traits=frozenset({'SSD'}),
+        ),
+        dataclasses.replace(
+            worlds.host('h1', 8, total=8, rack='r1', zone='z'),
+            is_busy=True,
+        ),
+    ]
+    demand = dataclasses.replace(worlds.server('a', 2), **changes)
+    return model.Problem(worlds.snapshot(hosts), (demand,), rules)
+
+
+class NeedsTestCase(testtools.TestCase):
+    def violations(self, problem, **placement):
+        return checker.judge(problem, placement).violations
+
+    def test_a_trait_that_the_host_lacks(self):
+        problem = single(require=frozenset({'SSD'}))
+        self.assertEqual((), self.violations(problem, a='h0'))
+        self.assertEqual(
+            ('a needs SSD, which h1 lacks',), self.violations(problem, a='h1')
+        )
+
+    def test_a_trait_that_the_host_must_not_have(self):
+        problem = single(forbid=frozenset({'SSD'}))
+        self.assertEqual((), self.violations(problem, a='h1'))
+        self.assertEqual(
+            ('a must not have SSD, which h0 has',),
+            self.violations(problem, a='h0'),
+        )
+
+    def test_a_domain_that_the_member_is_bound_to(self):
+        problem = single(within=('rack', 'r1'))
+        self.assertEqual((), self.violations(problem, a='h1'))
+        self.assertEqual(
+            ('a must be within rack r1 and is in r0',),
+            self.violations(problem, a='h0'),
+        )
+
+    def test_a_pool_without_a_known_domain_is_within_none(self):
+        volume = model.VolumeDemand('v', 1, within=('rack', 'r0'))
+        problem = model.Problem(
+            worlds.snapshot([], [worlds.pool('p')]), (volume,), ()
+        )
+        self.assertEqual(
+            ('v must be within rack r0 and is in no known one',),
+            self.violations(problem, v='p'),
+        )
+
+    def test_what_the_provider_leaves_of_a_domain(self):
+        budget = model.Budget('share', 'rack', {'r0': {'VCPU': 3}})
+        demands = (worlds.server('a', 2), worlds.server('b', 2))
+        problem = dataclasses.replace(
+            single(), demands=demands, budgets=(budget,)
+        )
+        self.assertEqual((), self.violations(problem, a='h1', b='h1'))
+        self.assertEqual((), self.violations(problem, a='h0', b='h1'))
+        self.assertEqual(
+            ('share: rack r0 has 3 VCPU left to this request, 4 taken',),
+            self.violations(problem, a='h0', b='h0'),
+        )
+
+    def test_a_pinned_server_takes_nothing_of_the_providers_share(self):
+        budget = model.Budget('share', 'rack', {'r0': {'VCPU': 1}})
+        problem = dataclasses.replace(
+            single(), pinned={'a': 'h0'}, budgets=(budget,)
+        )
+        self.assertEqual((), self.violations(problem, a='h0'))
+
+
+class DomainsOfSkewTestCase(testtools.TestCase):
+    """Over which domains a spread is even."""
+
+    def broken(self, problem, **placement):
+        report = checker.judge(problem, placement)
+        self.assertEqual((), report.violations)
+        return sum(v.amount for v in report.given_up)
+
+    def rule(self, *members, **options):
+        return worlds.rule(
+            'spread', 'rack', *members, weight=1, max_skew=0, **options
+        )
+
+    def test_a_domain_counts_where_a_host_could_take_a_server(self):
+        self.assertEqual(1, self.broken(single(self.rule('a')), a='h1'))
+
+    def test_a_domain_without_the_trait_does_not_count(self):
+        problem = single(self.rule('a'), require=frozenset({'SSD'}))
+        self.assertEqual(0, self.broken(problem, a='h0'))
+
+    def test_a_full_domain_counts_and_one_too_small_does_not(self):
+        for vcpu, skew in ((8, 1), (9, 0)):
+            large = worlds.server('b', vcpu)
+            hosts = [
+                worlds.host('h0', 9, rack='r0'),
+                worlds.host('h1', 0, total=8, rack='r1'),
+            ]
+            problem = model.Problem(
+                worlds.snapshot(hosts), (large,), (self.rule('b'),)
+            )
+            self.assertEqual(skew, self.broken(problem, b='h0'))
+
+    def test_what_the_cloud_itself_tells_goes_before_totals(self):
+        problem = single(self.rule('a'), suitable=frozenset({'h0'}))
+        self.assertEqual(0, self.broken(problem, a='h0'))
+
+    def test_domains_that_are_named_count_alone(self):
+        problem = single(self.rule('a', domains=('r1',)))
+        self.assertEqual(0, self.broken(problem, a='h1'))
+
+    def test_a_pool_that_offers_the_type_makes_its_domain_count(self):
+        rule = self.rule('v')
+        volume = model.VolumeDemand('v', 1, 'ssd')
+        pools = [
+            worlds.pool('p', types=['ssd'], rack='r0'),
+            worlds.pool('q', 0, types=['ssd'], rack='r1'),
+            worlds.pool('r', types=['hdd'], rack='r2'),
+        ]
+        for some, skew in ((pools, 1), (pools[::2], 0)):
+            problem = model.Problem(
+                worlds.snapshot([], some), (volume,), (rule,)
+            )
+            self.assertEqual(skew, self.broken(problem, v='p'))
+
+
+class WholeTestCase(testtools.TestCase):
+    """What only a whole placement can tell."""
+
+    def test_a_busy_host_is_shared_at_every_scope(self):
+        for scope, broken in (('host', 0), ('rack', 0), ('zone', 1)):
+            problem = single(worlds.rule('exclusive', scope, 'a', weight=2))
+            report = checker.judge(problem, {'a': 'h0'})
+            self.assertEqual(2 * broken, report.soft_cost, scope)
+        problem = single(worlds.rule('exclusive', 'host', 'a'))
+        report = checker.judge(problem, {'a': 'h1'})
+        self.assertEqual(
+            ('exclusive group is broken by 1: host h1',), report.violations
+        )
+
+    def test_any_other_member_of_the_request_shares(self):
+        problem = single(worlds.rule('exclusive', 'rack', 'a'))
+        problem = dataclasses.replace(
+            problem, demands=(*problem.demands, worlds.server('b', 2))
+        )
+        report = checker.judge(problem, {'a': 'h0', 'b': 'h0'})
+        self.assertIn('exclusive group is broken', report.violations[0])
+        self.assertEqual(
+            (), checker.judge(problem, {'a': 'h0', 'b': 'h1'}).violations
+        )
+
+    def test_the_floor_of_a_proximity_holds_and_its_cost_is_told(self):
+        rule = worlds.rule(
+            'proximity', 'host', 'a', 'b', weight=3, at_least='zone'
+        )
+        problem = single(rule)
+        problem = dataclasses.replace(
+            problem, demands=(*problem.demands, worlds.server('b', 2))
+        )
+        report = checker.judge(problem, {'a': 'h0', 'b': 'h1'})
+        self.assertEqual((), report.violations)
+        self.assertEqual((model.Violation('group', 2, 6),), report.given_up)
+        self.assertEqual(
+            (('rack', 'r0'), ('rack', 'r1')), report.given_up[0].where
+        )
+        narrow = dataclasses.replace(rule, options={'at_least': 'rack'})
+        problem = dataclasses.replace(problem, rules=(narrow,))
+        report = checker.judge(problem, {'a': 'h0', 'b': 'h1'})
+        self.assertIn('proximity group is broken by 1', report.violations[0])
+
+    def test_the_objective_is_hosts_used_or_the_highest_fill(self):
+        for objective, value in (('pack', 2), ('balance', 750)):
+            problem = dataclasses.replace(
+                single(),
+                demands=(worlds.server('a', 2), worlds.server('b', 3)),
+                objective=objective,
+            )
+            report = checker.judge(problem, {'a': 'h0', 'b': 'h1'})
+            self.assertEqual(value, report.objective)
+
+    def test_the_fill_is_rounded_up(self):
+        problem = model.Problem(
+            worlds.snapshot([worlds.host('h', 3)]),
+            (worlds.server('a', 1),),
+            (),
+        )
+        self.assertEqual(334, checker.judge(problem, {'a': 'h'}).objective)
+
+    def test_an_objective_claimed_has_to_be_exact(self):
+        plan = model.Plan({'a': 'h0'}, 0, 749)
+        self.assertEqual(
+            ('the plan claims objective 749, it is 750',),
+            checker.check(single(), plan).violations,
+        )
+        plan = dataclasses.replace(plan, objective=750)
+        self.assertEqual((), checker.check(single(), plan).violations)
+
+    def test_a_bound_that_the_plan_itself_refutes(self):
+        plan = model.Plan({'a': 'h0'}, 0, 750)
+        for bound, refuted in (
+            (model.Bound(0, 750), False),
+            (model.Bound(0, 751), True),
+            (model.Bound(1), True),
+            (model.Bound(0), False),
+        ):
+            report = checker.check(single(), plan, bound=bound)
+            self.assertEqual(refuted, bool(report.violations), bound)
+
+    def test_hosts_by_column_read_the_same(self):
+        problem = trap()
+        snapshot = problem.snapshot
+        table = columns.of(snapshot.hosts, snapshot.levels)
+        problem = dataclasses.replace(
+            problem, snapshot=dataclasses.replace(snapshot, hosts=table)
+        )
+        for placement in (GOOD, {**GOOD, 'web1': 'h2'}, {**GOOD, 'db': 'x'}):
+            self.assertEqual(
+                checker.judge(trap(), placement),
+                checker.judge(problem, placement),
+            )
