@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from heat_vcluster.spec import draft as drafts
@@ -13,14 +14,16 @@ DEFAULT_SCOPE = 'host'
 DEFAULT_WEIGHT = 1
 _GROUP_KEYS = frozenset(('policy', 'scope', 'strict', 'weight'))
 
+Policies = Mapping[str, Any]
 
-def group_spec(draft: drafts.Draft) -> model.GroupSpec:
+
+def group_spec(draft: drafts.Draft, policies: Policies) -> model.GroupSpec:
     document = draft.sound.document
     return model.GroupSpec(
         name=document.get('name'),
         members=tuple(_member(draft, copy) for copy in draft.copies),
-        groups=tuple(_group(draft, group) for group in draft.groups),
-        document=_document(document),
+        groups=tuple(_group(draft, group, policies) for group in draft.groups),
+        document=_document(document, policies),
     )
 
 
@@ -132,12 +135,14 @@ def _subnet(entry: Any) -> model.SubnetSpec:
     )
 
 
-def _group(draft: drafts.Draft, group: drafts.Grouping) -> model.Group:
-    rule = _rule(group.spec)
+def _group(
+    draft: drafts.Draft, group: drafts.Grouping, policies: Policies
+) -> model.Group:
+    rule = _rule(group.spec, policies)
     return model.Group(
         name=group.name,
         policy=rule['policy'],
-        scope=rule['scope'],
+        scope=rule.get('scope', DEFAULT_SCOPE),
         units=tuple(
             unit for _, name in group.entries() for unit in _units(draft, name)
         ),
@@ -155,23 +160,23 @@ def _units(draft: drafts.Draft, name: str) -> list[tuple[str, ...]]:
     return [groups.below(draft, name)]
 
 
-def _rule(spec: Any) -> dict[str, Any]:
+def _rule(spec: Any, policies: Policies) -> dict[str, Any]:
     """Return a group's spec with what it leaves open filled in."""
-    strict = spec.get('strict', 'weight' not in spec)
-    rule = {
-        **spec,
-        'strict': strict,
-        'scope': spec.get('scope', DEFAULT_SCOPE),
-    }
+    policy = policies[spec['policy']]
+    never = getattr(policy, 'never_strict', False)
+    strict = spec.get('strict', not never and 'weight' not in spec)
+    rule = {**spec, 'strict': strict}
+    if getattr(policy, 'has_scope', True):
+        rule.setdefault('scope', DEFAULT_SCOPE)
     if not strict:
-        rule['weight'] = spec.get('weight', DEFAULT_WEIGHT)
+        rule.setdefault('weight', DEFAULT_WEIGHT)
     return rule
 
 
-def _document(document: Any) -> dict[str, Any]:
+def _document(document: Any, policies: Policies) -> dict[str, Any]:
     """Return the canonical document: what rules leave open is filled in."""
     rules = [
-        {**entry, 'spec': _rule(entry['spec'])}
+        {**entry, 'spec': _rule(entry['spec'], policies)}
         for entry in document.get('groups', ())
     ]
     return {**document, 'groups': rules}

@@ -55,7 +55,7 @@ def load(
         found.extend(check(written_out))
     if found:
         raise found.error()
-    return build.group_spec(written_out)
+    return build.group_spec(written_out, policies)
 
 
 def _values(source: Source, found: faults.Faults) -> Any:

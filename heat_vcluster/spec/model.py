@@ -143,7 +143,9 @@ class Group:
     names it stands for: a single member, or all below a nested group. Where
     the document names a counted instance, each copy is a unit of its own.
     ``options`` are the policy's own keys, e.g. ``{'max_per_domain': 2}``.
-    ``weight`` is None for a hard group (``strict: true``).
+    ``weight`` is None for a hard group (``strict: true``); 0: no more than
+    a set of members, but for what its options ask always (the floor of a
+    proximity). ``scope`` of a policy that has none is ``host``.
     """
 
     name: str

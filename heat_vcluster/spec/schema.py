@@ -207,8 +207,8 @@ def document(
 ) -> Schema:
     """Return the schema of the whole document.
 
-    ``policies`` maps a policy's name to its kind, whose ``schema`` has the
-    ``properties`` of its own keys and which of them are ``required``.
+    ``policies`` maps a policy's name to its kind: ``schema``, and if need
+    be the other attributes, as of ``placement.policies.base.Policy``.
     ``scopes`` are the levels that exist, None if that is not known.
     """
     whole = _mapping(
@@ -275,7 +275,7 @@ def _group(
         },
         'required': ['policy'],
         'allOf': [
-            _when('policy', name, _rule(policies[name].schema))
+            _when('policy', name, _rule(policies[name], scopes))
             for name in sorted(policies)
         ],
         'x-must-be': 'a mapping of policy, scope, strict, weight, ...',
@@ -298,30 +298,47 @@ def _group(
 
 def _common(scopes: Iterable[str] | None) -> Schema:
     """Return the keys that every policy has."""
-    scope: Schema = (
-        _text('the name of a level, such as host or rack')
-        if scopes is None
-        else {'enum': list(scopes)}
-    )
     return {
-        'scope': scope,
+        'scope': _scope(scopes),
         'strict': _FLAG,
         'weight': {
             'type': 'integer',
-            'minimum': 1,
+            'minimum': 0,
             'maximum': MAX_WEIGHT,
-            'x-must-be': f'a whole number from 1 to {MAX_WEIGHT}',
+            'x-must-be': f'a whole number from 0 to {MAX_WEIGHT}',
         },
     }
 
 
-def _rule(policy: Mapping[str, Any]) -> Schema:
-    """Return the schema of a group's spec under one policy."""
-    return _mapping(
-        {
-            'policy': True,
-            **dict.fromkeys(_common(None), True),
-            **policy.get('properties', {}),
-        },
-        ['policy', *policy.get('required', ())],
+def _scope(scopes: Iterable[str] | None) -> Schema:
+    if scopes is None:
+        return _text('the name of a level, such as host or rack')
+    return {'enum': list(scopes)}
+
+
+def _rule(policy: Any, scopes: Iterable[str] | None) -> Schema:
+    """Return the schema of a group's spec under one policy.
+
+    A kind without scope does not know the key; one that is a wish always
+    cannot be strict.
+    """
+    asked: Mapping[str, Any] = policy.schema
+    common = dict.fromkeys(_common(None), True)
+    if not getattr(policy, 'has_scope', True):
+        del common['scope']
+    own = dict(asked.get('properties', {}))
+    for key in getattr(policy, 'scope_keys', ()):
+        own[key] = {**own[key], **_scope(scopes)}
+    whole = _mapping(
+        {'policy': True, **common, **own},
+        ['policy', *asked.get('required', ())],
     )
+    if getattr(policy, 'never_strict', False):
+        whole['properties']['strict'] = {
+            'const': False,
+            'x-must-be': 'false or left out: this policy is always a wish',
+        }
+    for key in ('anyOf', 'dependentRequired'):
+        if key in asked:
+            whole[key] = asked[key]
+    return whole

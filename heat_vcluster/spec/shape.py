@@ -17,7 +17,7 @@ from heat_vcluster.spec import schema as schemas
 
 # A value with such a fault is still of its kind: later checks can use it.
 # What is too long is not: copies of it would cost too much.
-_USABLE = frozenset(('pattern', 'minLength', 'minItems'))
+_USABLE = frozenset(('pattern', 'minLength', 'minItems', 'const'))
 _KINDS = {
     'object': 'a mapping',
     'array': 'a list',
@@ -111,6 +111,10 @@ def _faults(error: jsonschema.ValidationError) -> _Said:
         yield from _unknown(error, path)
     elif error.validator == 'enum':
         yield path, _not_one_of(error), False
+    elif error.validator == 'anyOf':
+        yield path, _none_of(error), True
+    elif error.validator == 'dependentRequired':
+        yield from _alone(error, path)
     else:
         usable = error.validator in _USABLE
         said = faults.shown(error.instance)
@@ -135,6 +139,23 @@ def _unknown(error: jsonschema.ValidationError, path: paths.Path) -> _Said:
                 f'; known here: {", ".join(known)}'
             )
             yield (*path, key), f'is not a known key{hint}', False
+
+
+def _none_of(error: jsonschema.ValidationError) -> str:
+    """Say which keys there are, where each way takes some of them."""
+    ways = cast(list[dict[str, Any]], error.validator_value)
+    known = [' and '.join(way['required']) for way in ways]
+    return f'needs at least one of {", ".join(known)}'
+
+
+def _alone(error: jsonschema.ValidationError, path: paths.Path) -> _Said:
+    present = cast(dict[str, Any], error.instance)
+    needs = cast(dict[str, list[str]], error.validator_value)
+    for key, others in needs.items():
+        missing = [other for other in others if other not in present]
+        if key in present and missing:
+            known = ' and '.join(f"'{other}'" for other in missing)
+            yield (*path, key), f'has a meaning only with {known}', True
 
 
 def _not_one_of(error: jsonschema.ValidationError) -> str:
