@@ -7,6 +7,9 @@ import abc
 
 from heat_vcluster.placement import model
 
+# The entry point of the one that is used unless another is named.
+DEFAULT = 'joint'
+
 
 class Solver(abc.ABC):
     """Turns a problem into an answer; pure: no I/O, no cloud, no config.

@@ -11,6 +11,7 @@ from heat_vcluster.placement import model
 from heat_vcluster.placement.format.faults import Faults, join
 
 FORMAT = 'vcluster-plan/1'
+LIMIT = 'limit:'  # how the names of the provider's limits begin
 
 
 def plan_of(
@@ -20,8 +21,8 @@ def plan_of(
 ) -> dict[str, Any]:
     """Return the answer as a document; ``meta`` goes into its own.
 
-    A conflict is claimed only if it is minimal, as the format asks; rules
-    that were found short of that are told in ``meta``.
+    A conflict is claimed only if it is minimal and the tenant's alone, as
+    the format asks; rules that were found otherwise are told in ``meta``.
     """
     plan, bound = answer.plan, answer.bound
     if answer.verdict is model.Verdict.INFEASIBLE:
@@ -39,10 +40,22 @@ def plan_of(
 
 
 def _conflict(answer: model.Answer) -> dict[str, Any] | None:
-    if answer.verdict is not model.Verdict.INFEASIBLE or not answer.is_minimal:
+    if not _is_claimed(answer):
         return None
     why = answer.operator_reasons or answer.reasons
     return {'rules': list(answer.rules), 'why': '; '.join(why)}
+
+
+def _is_claimed(answer: model.Answer) -> bool:
+    """Tell whether there is a conflict that the format can say.
+
+    It knows nothing of the provider's limits.
+    """
+    return (
+        answer.verdict is model.Verdict.INFEASIBLE
+        and answer.is_minimal
+        and not any(rule.startswith(LIMIT) for rule in answer.rules)
+    )
 
 
 def _told(answer: model.Answer) -> dict[str, Any]:
@@ -57,7 +70,7 @@ def _told(answer: model.Answer) -> dict[str, Any]:
             {'rule': rule, 'member': member}
             for rule, member in (plan.unsteered if plan else ())
         ],
-        'rules': [] if answer.is_minimal else list(answer.rules),
+        'rules': [] if _is_claimed(answer) else list(answer.rules),
         'reasons': list(answer.reasons),
         'operator_reasons': list(answer.operator_reasons),
         'repairs': [dataclasses.asdict(one) for one in answer.repairs],

@@ -1,0 +1,449 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A picture of an answer: racks, hosts, members, and the rules they obey."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from heat_vcluster.placement import columns, model
+from heat_vcluster.placement.boxes import (
+    BEFORE,
+    PLACED,
+    Bar,
+    Box,
+    Chip,
+    Entry,
+    Outline,
+    drawing,
+)
+from heat_vcluster.placement.columns import UNKNOWN, Ints
+
+WHOLE = 48  # hosts up to which a cloud is drawn whole
+SAMPLE = 24  # hosts of a larger one that are drawn if none is used
+COLOURS = (
+    '#0072b2',
+    '#e69f00',
+    '#009e73',
+    '#cc79a7',
+    '#56b4e9',
+    '#8c564b',
+    '#6a3d9a',
+    '#b2a800',
+    '#17becf',
+    '#7f7f7f',
+)
+BROKEN = ('#d62728', '#ff7f0e', '#a50f15', '#e7298a')
+SERVER, VOLUME, PENDING = '#dce9fb', '#fdebd3', '#f3d6d6'
+TINTS = ('#f4f6f9', '#e9edf2', '#dfe5ec')
+RINGS = 4  # outlines that one box gets
+DOTS = 6  # rules that one member shows
+SHORT = {'VCPU': 'vcpu', 'MEMORY_MB': 'ram', 'DISK_GB': 'disk'}
+BARS = 3  # resources shown of a host
+
+
+def draw(
+    problem: model.Problem, answer: model.Answer, width: int = 1400
+) -> str:
+    """Return an SVG document that names every member of the problem.
+
+    Of a large cloud only what is used is drawn; the rest is counted.
+    """
+    scene = _Scene(problem, answer)
+    return drawing(scene.title(), scene.legend(), scene.boxes(), width)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Sign:
+    """The colour of a rule, or of many that are alike."""
+
+    colour: str
+    text: str
+    rules: tuple[model.Rule, ...]
+    # Where it is broken; None: it is not.
+    broken: frozenset[tuple[str, str]] | None = None
+    is_outlined: bool = True
+
+
+class _Scene:
+    """One answer beside its problem, ready to be drawn."""
+
+    def __init__(self, problem: model.Problem, answer: model.Answer) -> None:
+        self._problem = problem
+        self._answer = answer
+        snapshot = problem.snapshot
+        self._levels = snapshot.levels
+        self._hosts = columns.of(snapshot.hosts, snapshot.levels)
+        self._pools = snapshot.pools
+        self._demands = {d.member: d for d in problem.demands}
+        plan = answer.plan
+        self._placement: Mapping[str, str] = (
+            problem.pinned if plan is None else plan.placement
+        )
+        self._at: dict[str, list[str]] = collections.defaultdict(list)
+        for member, place in self._placement.items():
+            self._at[place].append(member)
+        self._signs = _signs(problem, answer)
+        self._signs_of = self._members_signs()
+        self._outlines = self._domains_outlines()
+        self._choose_hosts()
+
+    # What is said
+
+    def title(self) -> str:
+        answer, problem = self._answer, self._problem
+        size = (
+            f'{len(problem.demands):,} members on {len(self._hosts):,} hosts'
+        )
+        if answer.plan is None:
+            return f'{answer.verdict}: {size}'
+        goal = ''
+        if answer.plan.objective is not None:
+            goal = (
+                f'; {answer.plan.objective:,} hosts in use'
+                if problem.objective == 'pack'
+                else f'; fullest host at {answer.plan.objective / 10:g} %'
+            )
+        return (
+            f'{answer.verdict}: {size}; soft cost '
+            f'{answer.plan.soft_cost:,}{goal}'
+        )
+
+    def legend(self) -> list[Entry]:
+        entries = [
+            Entry(
+                sign.text,
+                Outline(sign.colour, sign.broken is not None),
+                is_loud=sign.broken is not None,
+            )
+            for sign in self._signs
+        ]
+        entries += [
+            Entry('server', fill=SERVER),
+            Entry('in use before', fill=BEFORE),
+            Entry('placed now', fill=PLACED),
+        ]
+        if any(
+            isinstance(d, model.VolumeDemand) for d in self._demands.values()
+        ):
+            entries.append(Entry('volume', fill=VOLUME))
+        if self._hosts.is_busy.any():
+            entries.append(Entry('*  others run on the host'))
+        return entries
+
+    # Rules
+
+    def _members_signs(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = collections.defaultdict(list)
+        for sign in self._signs:
+            for member in dict.fromkeys(
+                member for rule in sign.rules for member in rule.members
+            ):
+                if len(found[member]) < DOTS:
+                    found[member].append(sign.colour)
+        return found
+
+    def _domains_outlines(self) -> dict[tuple[str, str], list[Outline]]:
+        """Return (scope, domain) -> the outlines of the rules met there."""
+        places: dict[str, model.Host | model.Pool] = {}
+        numbers = {
+            name: number
+            for number, name in enumerate(self._hosts.names)
+            if name in self._at
+        }
+        for name, number in numbers.items():
+            places[name] = self._hosts[number]
+        for pool in self._pools:
+            if pool.name in self._at:
+                places[pool.name] = pool
+        found: dict[tuple[str, str], list[Outline]] = collections.defaultdict(
+            list
+        )
+        for sign in self._signs:
+            if not sign.is_outlined:
+                continue
+            (rule,) = sign.rules
+            met = {
+                (rule.scope, domain)
+                for member in rule.members
+                if (place := places.get(self._placement.get(member, '')))
+                and (domain := place.domain(rule.scope))
+            }
+            if sign.broken is not None:
+                # Without a plan nothing is at any place yet.
+                met = set(sign.broken) if self._answer.plan else set()
+            for spot in sorted(met):
+                if len(found[spot]) < RINGS:
+                    found[spot].append(
+                        Outline(sign.colour, sign.broken is not None)
+                    )
+        return found
+
+    def _around(self, scope: str, name: str) -> tuple[Outline, ...]:
+        return tuple(self._outlines.get((scope, name), ()))
+
+    # Places
+
+    def _choose_hosts(self) -> None:
+        """Choose the hosts and pools to draw."""
+        count = len(self._hosts)
+        self._is_whole = count <= WHOLE
+        used = [
+            n for n, name in enumerate(self._hosts.names) if name in self._at
+        ]
+        if self._is_whole:
+            used = list(range(count))
+        elif not used:
+            used = list(range(SAMPLE))
+        self._drawn = np.zeros(count, np.bool_)
+        self._drawn[used] = True
+        self._drawn_pools = [
+            pool
+            for pool in self._pools
+            if pool.name in self._at or self._is_whole
+        ]
+
+    def boxes(self) -> list[Box]:
+        everything = np.arange(len(self._hosts), dtype=np.int64)
+        boxes, note = self._inside(0, everything, self._drawn_pools)
+        left = len(self._pools) - len(self._drawn_pools)
+        notes = [note] if note else []
+        if left:
+            notes.append(f'and {left:,} other pools')
+        boxes += [Box('', note=', '.join(notes))] if notes else []
+        pending = [
+            name for name in self._demands if name not in self._placement
+        ]
+        if pending:
+            boxes.append(
+                Box(
+                    'without a place',
+                    chips=tuple(self._chip(name) for name in pending),
+                )
+            )
+        return boxes
+
+    def _inside(
+        self, depth: int, hosts: Ints, pools: Sequence[model.Pool]
+    ) -> tuple[list[Box], str]:
+        """Draw what is in a domain, by its narrower domains.
+
+        Also returns what to say of what is left out.
+        """
+        if depth == len(self._levels):
+            shown = hosts[self._drawn[hosts]]
+            boxes = [self._host(int(number)) for number in shown]
+            boxes += [self._pool(pool) for pool in pools]
+            left = len(hosts) - len(shown)
+            return boxes, f'and {left:,} other hosts' if left else ''
+        level = self._levels[depth]
+        names, column = self._hosts.domains.get(
+            level, ((), np.full(len(self._hosts), UNKNOWN, np.int64))
+        )
+        here = column[hosts]
+        boxes, left = [], 0
+        by_pool = collections.defaultdict(list)
+        for pool in pools:
+            by_pool[pool.domains.get(level)].append(pool)
+        order = np.argsort(here, kind='stable')
+        numbers, starts = np.unique(here[order], return_index=True)
+        parts = np.split(hosts[order], starts[1:])
+        for number, part in zip(numbers.tolist(), parts, strict=True):
+            name = None if number == UNKNOWN else names[number]
+            inner = by_pool.pop(name, []) if name is not None else []
+            if self._drawn[part].any() or inner:
+                boxes.append(self._domain(depth, level, name, part, inner))
+            else:
+                left += 1
+        none = np.zeros(0, np.int64)
+        loose = by_pool.pop(None, [])
+        for name, inner in by_pool.items():
+            boxes.append(self._domain(depth, level, name, none, inner))
+        boxes += [self._pool(pool) for pool in loose]
+        return boxes, f'and {left:,} others of {level}' if left else ''
+
+    def _domain(
+        self,
+        depth: int,
+        level: str,
+        name: str | None,
+        hosts: Ints,
+        pools: Sequence[model.Pool],
+    ) -> Box:
+        inner, note = self._inside(depth + 1, hosts, pools)
+        deep = len(self._levels) - depth - 1
+        # A rack is higher than wide.
+        columns_ = max(1, round((len(inner) / 3) ** 0.5)) if not deep else 0
+        return Box(
+            f'{level} {name}' if name is not None else f'no known {level}',
+            TINTS[min(deep, len(TINTS) - 1)],
+            inner=tuple(inner),
+            note=note,
+            outlines=self._around(level, name) if name is not None else (),
+            columns=columns_,
+        )
+
+    def _host(self, number: int) -> Box:
+        name = self._hosts.names[number]
+        busy = ' *' if self._hosts.is_busy[number] else ''
+        members = self._at.get(name, [])
+        return Box(
+            f'{name}{busy}',
+            '#ffffff',
+            tuple(self._bars(number, members))[:BARS],
+            tuple(map(self._chip, members)),
+            outlines=self._around(model.HOST, name),
+        )
+
+    def _bars(self, number: int, members: Sequence[str]) -> Iterator[Bar]:
+        first = [r for r in SHORT if r in self._hosts.total]
+        rest = [r for r in self._hosts.total if r not in SHORT]
+        for resource in (*first, *rest):
+            total = int(self._hosts.total[resource][number])
+            if not total:
+                continue
+            none = np.zeros(len(self._hosts), np.int64)
+            free = int(self._hosts.free.get(resource, none)[number])
+            placed = sum(
+                self._taken(member).get(resource, 0) for member in members
+            )
+            yield Bar(
+                SHORT.get(resource, resource.lower()),
+                (total - free) / total,
+                placed / total,
+                f'{resource}: {total:,} in all, {total - free:,} in use '
+                f'before, {placed:,} placed now',
+            )
+
+    def _taken(self, member: str) -> Mapping[str, int]:
+        demand = self._demands.get(member)
+        if member in self._problem.pinned:
+            return {}
+        return (
+            demand.resources if isinstance(demand, model.ServerDemand) else {}
+        )
+
+    def _pool(self, pool: model.Pool) -> Box:
+        members = self._at.get(pool.name, [])
+        where = f' at {pool.host}' if pool.host else ''
+        placed = sum(
+            demand.size_gb
+            for member in members
+            if member not in self._problem.pinned
+            and isinstance(
+                demand := self._demands.get(member), model.VolumeDemand
+            )
+        )
+        free = 'unbounded' if pool.free_gb is None else f'{pool.free_gb:,}'
+        return Box(
+            f'pool {pool.name}{where}',
+            '#fffaf2',
+            chips=tuple(map(self._chip, members)),
+            note=f'{placed:,} of {free} GiB free',
+        )
+
+    def _chip(self, member: str) -> Chip:
+        demand = self._demands.get(member)
+        if isinstance(demand, model.VolumeDemand):
+            needs, fill = f'{demand.size_gb:,} GiB', VOLUME
+        elif demand is not None:
+            needs = ', '.join(
+                f'{amount:,} {resource}'
+                for resource, amount in demand.resources.items()
+            )
+            fill = SERVER
+        else:
+            needs, fill = 'here already', SERVER
+        if member not in self._placement:
+            fill = PENDING
+        return Chip(
+            member,
+            f'{member}: {needs}',
+            fill,
+            tuple(self._signs_of.get(member, ())),
+        )
+
+
+# The legend
+
+
+def _signs(problem: model.Problem, answer: model.Answer) -> list[_Sign]:
+    """Give each rule a colour, or each kind of rule if they are many.
+
+    Rules that are given up, or in conflict, have their own always.
+    """
+    plan = answer.plan
+    given_up = {v.rule: v for v in (plan.given_up if plan else ())}
+    clash = frozenset(answer.rules)
+    asked = [rule for rule in problem.rules if _asks(rule)]
+    loud = [r for r in asked if r.name in given_up or r.name in clash]
+    calm = [r for r in asked if r.name not in given_up and r.name not in clash]
+    signs = []
+    for number, rule in enumerate(loud[: len(BROKEN)]):
+        violation = given_up.get(rule.name)
+        told = (
+            'in conflict'
+            if violation is None
+            else f'given up by {violation.amount:,}, cost {violation.cost:,}'
+        )
+        signs.append(
+            _Sign(
+                BROKEN[number],
+                f'{rule.name}: {_kind(rule)}, {told}',
+                (rule,),
+                frozenset(violation.where if violation else ()),
+            )
+        )
+    if rest := loud[len(BROKEN) :]:
+        signs.append(
+            _Sign(
+                BROKEN[-1],
+                f'and {len(rest):,} more rules given up or in conflict',
+                tuple(rest),
+                frozenset(),
+                is_outlined=False,
+            )
+        )
+    kept = 'kept' if plan else 'asked'
+    if len(calm) <= len(COLOURS):
+        signs += [
+            _Sign(
+                COLOURS[number],
+                f'{rule.name}: {_kind(rule)}, {kept}',
+                (rule,),
+                # Its scope is no domain that it is about.
+                is_outlined=rule.policy != 'proximity',
+            )
+            for number, rule in enumerate(calm)
+        ]
+        return signs
+    kinds: dict[str, list[model.Rule]] = collections.defaultdict(list)
+    for rule in calm:
+        kinds[_kind(rule)].append(rule)
+    for number, (kind, rules) in enumerate(kinds.items()):
+        signs.append(
+            _Sign(
+                COLOURS[number % len(COLOURS)],
+                f'{kind}: {len(rules):,} rules, '
+                f'{"all " if len(rules) > 1 else ""}{kept}',
+                tuple(rules),
+                is_outlined=False,
+            )
+        )
+    return signs
+
+
+def _asks(rule: model.Rule) -> bool:
+    """Tell a rule from a mere set of members."""
+    return rule.weight != 0 or rule.options.get('at_least') is not None
+
+
+def _kind(rule: model.Rule) -> str:
+    strength = 'hard' if rule.weight is None else 'soft'
+    if rule.policy == 'proximity':
+        floor = rule.options.get('at_least')
+        return f'proximity{f" within one {floor}" if floor else ""}'
+    return f'{strength} {rule.policy} at {rule.scope}'
