@@ -33,7 +33,7 @@ class CloudContract:
     external_network = 'public'
     volume_type = 'standard'
     pause = 0.0
-    patience = 60.0
+    patience = 180.0
 
     def setUp(self):
         super().setUp()

@@ -16,7 +16,6 @@ class CrowdTest(base.EngineTest):
     """What one cluster meets is nothing to the others."""
 
     settings = dataclasses.replace(base.FAST, threads=12, operations=4)
-    patience = 60.0
 
     def make_cloud(self):
         return FakeCloud(racks=4, hosts_per_rack=4)

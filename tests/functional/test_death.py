@@ -63,7 +63,7 @@ class DeathTest(base.EngineTest):
         dead.engine._stopping.set()
         for signal in list(dead.engine._signals.values()):
             signal.stop(exception.Cancelled('dead'))
-        dead.engine.join(self.cluster, 10.0)
+        self.rest(self.cluster, dead)
         if dead.engine._pool is not None:
             dead.engine._pool.shutdown(wait=False)
         self.cloud.faults.revive()

@@ -223,6 +223,7 @@ class RefusalTest(base.EngineTest):
                 name, member='web', error=refusal(), times=None
             )
         view = self.build(documents.SMALL)
+        self.rest(view['id'])
         self.service.engine.settle_interrupted()
         self.assertEqual(1, len(self.cloud.world.holds))
         self.cloud.faults.clear()

@@ -201,7 +201,7 @@ class HandoverTest(base.EngineTest):
             moved.wait(0.3)
 
         def steal(call):
-            waiting.wait(10)
+            waiting.wait(self.patience)
             self.cloud.fill_host(self.host_of(call))
 
         def see_move(call):

@@ -13,7 +13,7 @@ from tests.functional import base, documents, doomed
 
 
 class KillTest(base.EngineTest):
-    """``service`` is the one that lives on; it only watches at first."""
+    """``service`` is the one that lives on, and watches after the death."""
 
     def begin(self):
         self.cluster = str(uuid.uuid4())
@@ -40,9 +40,9 @@ class KillTest(base.EngineTest):
         self.process.wait()
 
     def story(self):
-        self.service.engine.watch()
         self.begin()
-        self.assertEqual(-signal.SIGKILL, self.process.wait(60))
+        self.assertEqual(-signal.SIGKILL, self.process.wait(self.patience))
+        self.service.engine.watch()
         self.until(
             lambda: self.show(self.cluster)['status'] == 'ERROR', 'the watch'
         )
@@ -68,6 +68,6 @@ class KillTest(base.EngineTest):
 
     def test_not_killed_it_builds(self):
         self.begin()
-        self.assertEqual(0, self.process.wait(60))
+        self.assertEqual(0, self.process.wait(self.patience))
         self.assertEqual('ACTIVE', self.process.stdout.read().split()[-1])
         self.assert_built(documents.SMALL, self.show(self.cluster))

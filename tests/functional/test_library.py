@@ -4,22 +4,24 @@
 import os
 
 import fixtures
-import testtools
 
 from heat_vcluster import FakeCloud, Settings, VCluster, exception, load
 from heat_vcluster.cloud import model
+from heat_vcluster.engine import removal
+from tests import base
 from tests.functional import documents, rules
 
 FAST = Settings(poll_interval=0.01, removal_timeout=1.0)
 
 
-class LibraryTest(testtools.TestCase):
+class LibraryTest(base.TestCase):
     def setUp(self):
         super().setUp()
+        self.patch(removal, 'time', base.SleptTime())
         self.cloud = FakeCloud()
         self.vclusters = VCluster(self.cloud, settings=FAST)
         self.addCleanup(self.vclusters.close)
-        self.quick = {'timeout': 20, 'interval': 0.005}
+        self.quick = {'timeout': self.patience, 'interval': 0.005}
 
     def test_from_a_document_to_nothing_left(self):
         spec = load(documents.SMALL)

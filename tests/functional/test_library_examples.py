@@ -16,7 +16,7 @@ class ExamplesTest(base.BaseTestCase):
             [sys.executable, str(EXAMPLES / name)],
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=600,
         )
         self.assertEqual(0, ran.returncode, ran.stderr)
         return ran.stdout.splitlines()

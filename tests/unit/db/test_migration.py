@@ -81,7 +81,7 @@ class MigrationTest(testtools.TestCase):
         for child in children:
             child.start()
         for child in children:
-            child.join(60)
+            child.join(600)
         self.assertEqual([0] * 4, [child.exitcode for child in children])
         self.assertTrue(failures.empty())
         store = db.Store(self.url)

@@ -26,7 +26,7 @@ class TestProcesses(testtools.TestCase):
 
     def sleeper(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
-            [sys.executable, '-c', 'import time; time.sleep(60)'],
+            [sys.executable, '-c', 'import time; time.sleep(3600)'],
             start_new_session=True,
         )
         self.addCleanup(child.wait)
@@ -47,7 +47,7 @@ class TestProcesses(testtools.TestCase):
         self.record(child.pid, self.started(child.pid))
         self.assertEqual(child.pid, processes.running(self.cloud, 'nova'))
         self.assertEqual(['nova'], processes.stop(self.cloud, ['nova']))
-        self.assertEqual(-15, child.wait(5))
+        self.assertEqual(-15, child.wait(120))
         self.assertIsNone(processes.running(self.cloud, 'nova'))
 
     def test_another_program_with_the_same_pid_is_left_alone(self) -> None:

@@ -3,15 +3,14 @@
 
 import threading
 
-import testtools
-
 from heat_vcluster import exception
 from heat_vcluster.engine import background
+from tests import base
 
 KEY = ('delete', 'cluster')
 
 
-class BackgroundTest(testtools.TestCase):
+class BackgroundTest(base.TestCase):
     def setUp(self):
         super().setUp()
         self.background = background.Background()
@@ -24,25 +23,25 @@ class BackgroundTest(testtools.TestCase):
         self.runs += 1
         has_begun.set()
         self.entered.release()
-        self.gate.wait(10)
+        self.gate.wait(self.patience)
 
     def begin(self, again=False, key=KEY, work=None):
         return self.background.begin(key, work or self.work, again)
 
     def end(self):
         self.gate.set()
-        self.background.join(timeout=10)
+        self.background.join(timeout=self.patience)
 
     def test_same_work_is_not_begun_twice(self):
         first = self.begin()
-        self.assertTrue(self.entered.acquire(timeout=10))
+        self.assertTrue(self.entered.acquire(timeout=self.patience))
         self.assertIs(first, self.begin())
         self.end()
         self.assertEqual(1, self.runs)
 
     def test_work_asked_for_again_is_done_once_more(self):
         self.begin()
-        self.assertTrue(self.entered.acquire(timeout=10))
+        self.assertTrue(self.entered.acquire(timeout=self.patience))
         second = self.begin(again=True)
         self.assertIs(second, self.begin(again=True))
         self.assertFalse(second.is_set())
@@ -53,7 +52,7 @@ class BackgroundTest(testtools.TestCase):
     def test_other_clusters_and_verbs_have_threads_of_their_own(self):
         for key in (KEY, ('create', 'cluster'), ('delete', 'other')):
             self.begin(key=key)
-            self.assertTrue(self.entered.acquire(timeout=10))
+            self.assertTrue(self.entered.acquire(timeout=self.patience))
         self.assertEqual(2, len(self.background.threads('cluster')))
         self.assertEqual(3, len(self.background.threads()))
         self.end()
@@ -70,8 +69,8 @@ class BackgroundTest(testtools.TestCase):
                 raise error
 
             has_begun = self.begin(work=fail)
-            self.assertTrue(has_begun.wait(10))
-            self.background.join(timeout=10)
+            self.assertTrue(has_begun.wait(self.patience))
+            self.background.join(timeout=self.patience)
             self.assertEqual([], self.background.threads())
         self.begin()
         self.end()

@@ -3,51 +3,53 @@
 
 import threading
 
-import testtools
-
 from heat_vcluster import exception
 from heat_vcluster.engine import gate
-
-
-def go_on():
-    """There is no reason to stop waiting."""
+from tests import base
 
 
 def stop():
     raise exception.Cancelled('no more waiting')
 
 
-class GateTest(testtools.TestCase):
+class GateTest(base.TestCase):
     def setUp(self):
         super().setUp()
         self.gate = gate.Gate()
         self.said = []
 
     def begin(self, entry, word):
-        """Let another thread enter and say a word inside."""
+        """Let another thread enter and say a word inside.
+
+        Return it when it is in, or when it waits.
+        """
+        is_settled = threading.Event()
+
+        def wait():
+            is_settled.set()
 
         def enter():
-            with entry(go_on):
+            with entry(wait):
                 self.said.append(word)
+                is_settled.set()
 
         thread = threading.Thread(target=enter, daemon=True)
         thread.start()
+        self.assertTrue(is_settled.wait(self.patience))
         return thread
 
     def test_many_are_inside_at_once(self):
         with self.gate.passing(stop):
-            self.begin(self.gate.passing, 'in').join(10)
+            self.begin(self.gate.passing, 'in').join(self.patience)
             self.assertEqual(['in'], self.said)
 
     def test_alone_is_let_in_when_all_are_out_and_before_others(self):
         with self.gate.passing(stop):
             alone = self.begin(self.gate.alone, 'alone')
-            alone.join(0.05)
             other = self.begin(self.gate.passing, 'other')
-            other.join(0.05)
             self.assertEqual([], self.said)
-        alone.join(10)
-        other.join(10)
+        alone.join(self.patience)
+        other.join(self.patience)
         self.assertEqual(['alone', 'other'], self.said)
 
     def test_nobody_is_beside_the_one(self):

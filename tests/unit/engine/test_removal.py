@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """One thing is removed, or it is said why it stays."""
 
-import testtools
-
 from heat_vcluster import context, exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import DELETING, FakeCloud
 from heat_vcluster.engine import base, removal
 from heat_vcluster.spec import model as spec
+from tests import base as test_base
 
 Kind = model.Kind
 QUICK = base.Settings(poll_interval=0.002, removal_timeout=0.2)
 
 
-class RemovalTest(testtools.TestCase):
+class RemovalTest(test_base.TestCase):
     def setUp(self):
         super().setUp()
+        self.patch(removal, 'time', test_base.SleptTime())
         self.outside = FakeCloud()
         self.cloud = self.outside.open(context.Context('alpha', 'ann'))
         self.cloud.ensure_network(
@@ -105,7 +105,7 @@ class RemovalTest(testtools.TestCase):
         self.assertEqual(0, self.deletes())
 
 
-class FindTest(testtools.TestCase):
+class FindTest(test_base.TestCase):
     def setUp(self):
         super().setUp()
         self.outside = FakeCloud()

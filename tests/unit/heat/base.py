@@ -144,6 +144,13 @@ class HeatTest(base.BaseTestCase):
             )
         )
 
+    def later(self, module, clock, seconds):
+        """Let so much time pass at once, on a clock of a module."""
+        before = getattr(module, clock)
+        self.useFixture(
+            fixtures.MockPatchObject(module, clock, lambda: before() + seconds)
+        )
+
     def stack(self, body, **parameters):
         """Parse a template (its head is added) into a stored stack."""
         text = body if body.startswith('heat_template') else HEAD + body

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import time
-
 from heat.common import exception as heat_exception
+from heat.common import timeutils
 from heat.engine import scheduler
 
 from heat_vcluster import exception
+from heat_vcluster.heat import resources
 from tests.unit.heat import base
 
 MEMBERS = {
@@ -103,9 +103,9 @@ class CreateTest(base.HeatTest):
     def test_running_out_of_time_stops_the_service(self):
         self.service.script = ['CREATING']
         runner = scheduler.TaskRunner(self.resource.create)
-        runner.start(timeout=0.2)
+        runner.start(timeout=3600)
         runner.step()
-        time.sleep(0.25)
+        self.later(timeutils, 'wallclock', 3601)
         self.assertRaises(scheduler.Timeout, runner.step)
         self.assertEqual('delete', self.service.calls[-1])
         self.assertEqual(('CREATE', 'FAILED'), self.resource.state)
@@ -193,12 +193,12 @@ class DeleteTest(base.HeatTest):
         self.assertEqual(('DELETE', 'COMPLETE'), self.resource.state)
 
     def test_it_does_not_wait_for_ever(self):
-        resource = self.cluster(base.PAIR + '      timeouts: {delete: 1}\n')
+        resource = self.cluster(base.PAIR + '      timeouts: {delete: 90}\n')
         self.run_task(resource.create)
         self.service.script = ['DELETING']
         runner = scheduler.TaskRunner(resource.delete)
         runner.start()
-        time.sleep(1.1)
+        self.later(resources.time, 'monotonic', 91)
         failure = self.assertRaises(
             heat_exception.ResourceFailure,
             runner.run_to_completion,
