@@ -48,7 +48,9 @@ def rule_names(problem: model.Problem) -> tuple[str, ...]:
         if d.member not in problem.pinned
         and (isinstance(d, model.ServerDemand) or problem.snapshot.pools)
     ]
-    return (*fits, *(rule.name for rule in problem.rules if _is_hard(rule)))
+    limits = [f'limit:{budget.name}' for budget in problem.budgets]
+    hard = [rule.name for rule in problem.rules if _is_hard(rule)]
+    return (*fits, *limits, *hard)
 
 
 def _is_hard(rule: model.Rule) -> bool:
@@ -108,6 +110,7 @@ class _Search:
         self.budgets = {
             (number, domain, resource): amount
             for number, budget in enumerate(problem.budgets)
+            if self.keeps(f'limit:{budget.name}')
             for domain, room in budget.room.items()
             for resource, amount in room.items()
         }
