@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,14 @@ import numpy.typing as npt
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
-from heat_vcluster.placement.state import Item, State
+from heat_vcluster.placement.state import Item, State, Tally
 
 # So many domains are tried for a bundle, in the order of their promise.
 TRIES = 100
 # So many steps are taken to fill one domain with what shares it.
 NODES = 200
+# So often, and once more for every second bundle, room is made by moving.
+TROUBLE = 40
 PLACE = -1  # a scope below that of the host: the very place
 EVERYWHERE = (-2, -1)
 
@@ -36,12 +38,30 @@ def place(
     *,
     deadline: float,
     seed: int = 0,
-) -> Ints | None:
-    """Return a placement (member -> place) that obeys all hard clauses.
+) -> Found:
+    """Place what can be placed so that no hard clause forbids it.
 
-    ``deadline`` in seconds. None: none was found, which proves nothing.
+    ``deadline`` in seconds. That something is left proves nothing.
     """
     return _Greedy(compiled, contracted, deadline, seed).run()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A placement, and who has none in it or breaks a rule as it stands.
+
+    ``placement``: member -> place, UNKNOWN for those left. ``left`` has the
+    bundles without a place, ``unmet`` the hard clauses that want more: they
+    are obeyed by nothing that was put, only by what is still to come.
+    """
+
+    placement: Ints
+    left: tuple[tuple[int, ...], ...]
+    unmet: tuple[numbers.Clause, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.left and not self.unmet
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -76,7 +96,7 @@ class _Greedy:
         self._compiled = compiled
         self._contracted = contracted
         self._state = State(compiled, contracted)
-        self._top = _nested_up_to(compiled)
+        self._top = nested_up_to(compiled)
         self._inside = [
             _members_by_domain(column, count)
             for column, count in zip(
@@ -224,51 +244,57 @@ class _Greedy:
 
     # -- the search ----------------------------------------------------------
 
-    def run(self) -> Ints | None:
-        if self._compiled.stuck():
-            return None
+    def run(self) -> Found:
+        queue = sorted(self._roots(), key=lambda node: -node.weight)
+        left: list[Node] = []
         try:
-            return self._search()
+            self._search(queue, left)
         except _OutOfTime:
-            return None
+            pass
+        return Found(
+            self._state.where.copy(),
+            tuple(
+                tuple(m for i in node.items for m in (*i.servers, *i.volumes))
+                for node in (*left, *queue)
+            ),
+            tuple(tally.clause for tally in self._unmet()),
+        )
 
-    def _search(self) -> Ints | None:
-        roots = self._roots()
-        queue = sorted(roots, key=lambda node: -node.weight)
+    def _search(self, queue: list[Node], left: list[Node]) -> None:
         held: dict[int, Node] = {}  # item number -> root that is placed
         trouble: dict[int, int] = {}
+        most = TROUBLE + len(queue) // 2
         while queue:
             self._look_at_the_clock()
-            root = queue.pop(0)
-            if self._place_root(root, held, queue):
+            root = queue[0]
+            if self._place_root(root, held):
+                queue.remove(root)
                 continue
+            queue.remove(root)
             if root.wished:
                 queue[:0] = root.parts
                 continue
             key = root.items[0].number
             trouble[key] = trouble.get(key, 0) + 1
-            if sum(trouble.values()) > 4000 + 40 * len(roots):
-                return None
-            out = self._make_room(root, held, trouble)
+            out = None
+            if sum(trouble.values()) <= most:
+                out = self._make_room(root, held, trouble)
             if out is None:
-                return None
-            queue.extend(sorted(out, key=lambda node: -node.weight))
-        return self._whole()
+                left.append(root)
+            else:
+                queue.extend(sorted(out, key=lambda node: -node.weight))
 
-    def _whole(self) -> Ints | None:
-        """Return the placement if the clauses that end low are obeyed too."""
+    def _unmet(self) -> Iterator[Tally]:
+        """Give the clauses that are not obeyed as things stand."""
         for tally in self._state.hard:
             if tally.kind is constraints.AtLeast and tally.used < tally.limit:
-                return None
+                yield tally
             if tally.kind is constraints.Level and len(tally.within):
                 here = tally.count[tally.within]
                 if int(here.max()) - int(here.min()) > tally.limit:
-                    return None
-        return self._state.where.copy()
+                    yield tally
 
-    def _place_root(
-        self, root: Node, held: dict[int, Node], queue: list[Node]
-    ) -> bool:
+    def _place_root(self, root: Node, held: dict[int, Node]) -> bool:
         if not self._place(root, EVERYWHERE):
             return False
         for item in root.items:
@@ -706,7 +732,7 @@ class _Greedy:
         return None
 
 
-def _nested_up_to(compiled: numbers.Compiled) -> int:
+def nested_up_to(compiled: numbers.Compiled) -> int:
     """Return the widest scope up to which every domain lies in one wider."""
     top = 0
     for nested in compiled.is_nested:
@@ -734,6 +760,3 @@ class _Slices(Sequence[Ints]):
 
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         return self._order[self._bounds[index] : self._bounds[index + 1]]
-
-
-Judge = Callable[[Ints], bool]

@@ -21,15 +21,19 @@ from heat_vcluster.placement import (
     contract,
     exact,
     greedy,
+    mend,
     model,
 )
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import policies as policy_kinds
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.policies import base as policy_base
+from heat_vcluster.placement.remainder import Index
 
 # Pairs of a kind of member and a place up to which a problem is solved whole.
 SMALL = 1500
+# ... and up to which the whole is tried before parts of it.
+MEDIUM = 12000
 # Seconds that making a first plan better may take, unless the caller says.
 PATIENCE = 2.0
 
@@ -118,16 +122,53 @@ class _Run:
         contracted = contract.contract(compiled)
         if contracted.contradiction is not None:
             return _Outcome(model.Verdict.INFEASIBLE)
-        if _pairs(compiled) <= SMALL:
+        pairs = _pairs(compiled)
+        if pairs <= SMALL:
             return self._solve_whole()
+        index = Index(compiled)
         found = greedy.place(
             compiled, contracted, deadline=self._left(), seed=self._seed
         )
         self._tried.append('placing the largest bundles first')
-        if found is None:
-            return self._solve_whole()
+        self._note('greedy')
+        if found.is_whole:
+            return self._first(found.placement)
+        whole = None
+        if pairs <= MEDIUM:
+            whole = self._any(index, 1.0)
+        if whole is None:
+            self._tried.append('placing again what stands in the way')
+            whole = mend.finish(
+                compiled,
+                contracted,
+                found,
+                deadline=self._left(),
+                seed=self._seed,
+                index=index,
+            )
+        if whole is None:
+            whole = self._any(index, None)
+        if whole is None:
+            return _Outcome(self._verdict)
+        return self._first(whole)
+
+    def _first(self, placement: Ints) -> _Outcome:
         self._note('first_plan')
-        return _Outcome(model.Verdict.FEASIBLE, found)
+        return _Outcome(model.Verdict.FEASIBLE, placement)
+
+    def _any(self, index: Index, effort: float | None) -> Ints | None:
+        """Look for any placement of all members at once."""
+        self._tried.append('all members at once')
+        result = exact.solve(
+            self._compiled,
+            goal=exact.Goal.ANY,
+            seconds=self._left(),
+            effort=effort,
+            seed=self._seed,
+            index=index,
+        )
+        self._verdict = result.verdict
+        return result.placement
 
     def _solve_whole(self) -> _Outcome:
         self._tried.append('all members at once')
