@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from heat_vcluster import exception
-from heat_vcluster.placement import base, checker, model
+from heat_vcluster.placement import base, checker, columns, model, policies
 from heat_vcluster.placement.policies import base as policy_base
 from heat_vcluster.spec import model as spec_model
 
@@ -53,9 +53,14 @@ class Planner:
 
         ``demands`` has every server and volume of the document, but for
         those in ``pinned`` where nothing but the place is known. Raises
-        InvalidDocument for a scope that this cloud does not have.
+        InvalidDocument for a scope or a domain that this cloud does not
+        have.
         """
-        faults = list(_unknown_scopes(spec, snapshot))
+        kinds = policies.load() if self._kinds is None else self._kinds
+        faults = [
+            *_unknown_scopes(spec, snapshot, kinds),
+            *_unknown_domains(spec, snapshot, kinds),
+        ]
         if faults:
             raise exception.InvalidDocument(faults)
         demands = tuple(demands)
@@ -94,11 +99,12 @@ class Planner:
             self._record(problem, answer, seed)
         if answer.plan is None:
             raise _refusal(answer)
-        report = checker.check(problem, answer.plan, self._kinds)
+        report = checker.check(problem, answer.plan, self._kinds, answer.bound)
         if report.violations:
             LOG.error('Unusable plan: %s', '; '.join(report.violations))
             raise exception.InvalidPlan(report.violations)
-        return answer.plan
+        # The check knows as well where a rule is given up.
+        return dataclasses.replace(answer.plan, given_up=report.given_up)
 
 
 def _refusal(answer: model.Answer) -> exception.NoValidPlacement:
@@ -113,16 +119,49 @@ def _refusal(answer: model.Answer) -> exception.NoValidPlacement:
     )
 
 
+Kinds = Mapping[str, policy_base.Policy]
+
+
 def _unknown_scopes(
-    spec: spec_model.GroupSpec, snapshot: model.Snapshot
+    spec: spec_model.GroupSpec, snapshot: model.Snapshot, kinds: Kinds
 ) -> Iterator[exception.Fault]:
     for group in spec.groups:
-        if group.scope not in snapshot.scopes:
-            yield exception.Fault(
-                f'{group.path}.spec.scope',
-                f"group '{group.name}': this cloud has no level "
-                f"'{group.scope}', only {', '.join(snapshot.scopes)}",
-            )
+        kind = kinds[group.policy]
+        asked = {key: group.options.get(key) for key in kind.scope_keys}
+        if kind.has_scope:
+            asked['scope'] = group.scope
+        for key, scope in asked.items():
+            if scope is not None and scope not in snapshot.scopes:
+                yield exception.Fault(
+                    f'{group.path}.spec.{key}',
+                    f"group '{group.name}': this cloud has no level "
+                    f"'{scope}', only {', '.join(snapshot.scopes)}",
+                )
+
+
+def _unknown_domains(
+    spec: spec_model.GroupSpec, snapshot: model.Snapshot, kinds: Kinds
+) -> Iterator[exception.Fault]:
+    """Find the names of domains that there are not; others are not told."""
+    for group in spec.groups:
+        for key in kinds[group.policy].domain_keys:
+            named = group.options.get(key) or ()
+            if named and group.scope in snapshot.scopes:
+                known = _domains(snapshot, group.scope)
+                for place, name in enumerate(named):
+                    if name not in known:
+                        yield exception.Fault(
+                            f'{group.path}.spec.{key}[{place}]',
+                            f"group '{group.name}': there is no "
+                            f"{group.scope} '{name}'",
+                        )
+
+
+def _domains(snapshot: model.Snapshot, scope: str) -> frozenset[str]:
+    table = columns.of(snapshot.hosts, snapshot.levels)
+    names = table.names if scope == model.HOST else table.domains[scope][0]
+    pools = (pool.domain(scope) for pool in snapshot.pools)
+    return frozenset((*names, *(name for name in pools if name is not None)))
 
 
 def _rules(
@@ -152,12 +191,20 @@ def _rules(
 
 def _completed(snapshot: model.Snapshot) -> model.Snapshot:
     """Let each pool that is local to a host have the domains of its host."""
-    hosts = {host.name: host for host in snapshot.hosts}
+    local = {pool.host for pool in snapshot.pools if pool.host is not None}
+    if not local:
+        return snapshot
+    table = columns.of(snapshot.hosts, snapshot.levels)
+    domains = {
+        name: table[number].domains
+        for number, name in enumerate(table.names)
+        if name in local
+    }
     pools = tuple(
         dataclasses.replace(
-            pool, domains={**hosts[pool.host].domains, **pool.domains}
+            pool, domains={**domains[pool.host], **pool.domains}
         )
-        if pool.host in hosts
+        if pool.host in domains
         else pool
         for pool in snapshot.pools
     )

@@ -65,6 +65,8 @@ def show_member(
 def show_placement(plan: placement.Plan | None) -> View | None:
     """``given_up``: soft rules that do not hold, and what that cost.
 
+    ``where`` has the pseudonyms of the domains in which they do not: none
+    where too few domains are the matter. The plan is a disguised one.
     ``not_applied``: rules that could not count a volume, because it is not
     known where the volume sits at that level.
     """
@@ -73,7 +75,12 @@ def show_placement(plan: placement.Plan | None) -> View | None:
     return {
         'soft_cost': plan.soft_cost,
         'given_up': [
-            {'group': v.rule, 'violation': v.amount, 'cost': v.cost}
+            {
+                'group': v.rule,
+                'violation': v.amount,
+                'cost': v.cost,
+                'where': [pseudonym for _, pseudonym in v.where],
+            }
             for v in plan.given_up
         ],
         'not_applied': [
@@ -91,7 +98,7 @@ def show_plan(plan: placement.Plan, snapshot: placement.Snapshot) -> View:
             member: {'domains': dict(domains)}
             for member, domains in named.of_member.items()
         },
-        'placement': show_placement(plan),
+        'placement': show_placement(pseudonyms.disguise(plan, named.known)),
     }
 
 

@@ -9,13 +9,13 @@ import logging
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
-from heat_vcluster.engine import base, gate, lease, reasons, removal
+from heat_vcluster.engine import base, decision, gate, lease, reasons, removal
 from heat_vcluster.members import base as members
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import pseudonyms
@@ -42,9 +42,11 @@ class Build(members.Site):
         self,
         cluster_id: str,
         cluster_name: str,
+        project_id: str,
         wanted: spec.GroupSpec,
         outside: cloud.Cloud,
         planner: base.Planner,
+        store: base.Store,
         writer: base.Writer,
         signal: lease.Signal,
         windows: threading.Semaphore,
@@ -53,6 +55,7 @@ class Build(members.Site):
     ) -> None:
         self.cluster_id = cluster_id
         self.cluster_name = cluster_name
+        self.project_id = project_id
         self.wanted = wanted
         self.cloud = outside
         self.attempts = settings.replace_attempts + 1
@@ -61,6 +64,7 @@ class Build(members.Site):
         self.is_held = False
         self.abandoned = abandoned
         self._planner = planner
+        self._store = store
         self._writer = writer
         self._signal = signal
         self._windows = windows
@@ -91,10 +95,9 @@ class Build(members.Site):
         """
         for _ in range(self._settings.replan_attempts + 1):
             self._signal.check()
-            snapshot, demands = self.cloud.snapshot(self.resolution.demands)
-            plan = self._planner.plan(self.wanted, demands, snapshot)
-            if self._hold(plan, demands):
-                self._keep(plan, snapshot, states.MemberStatus.HELD)
+            made = self._decide(self.resolution.demands)
+            if self._hold(made.plan, made.demands):
+                self._keep(made.plan, made.snapshot, states.MemberStatus.HELD)
                 self.is_held = True
                 self._writer.set_status(states.ClusterStatus.CREATING)
                 return
@@ -106,6 +109,36 @@ class Build(members.Site):
         raise exception.ReservationConflict(
             'The room that was planned went to others '
             f'{self._settings.replan_attempts + 1} times in a row'
+        )
+
+    def _decide(
+        self,
+        demands: Sequence[placement.Demand],
+        pinned: Mapping[str, str] | None = None,
+        look: Callable[[model.Reading], model.Reading] = lambda r: r,
+    ) -> decision.Decision:
+        """Plan; the cluster's id is the seed of where to look first."""
+
+        def checked(reading: model.Reading) -> model.Reading:
+            self._signal.check()
+            return look(reading)
+
+        return decision.decide(
+            self.cloud,
+            self._planner,
+            self.wanted,
+            demands,
+            seed=self.cluster_id,
+            pinned=pinned,
+            used=self._used(),
+            look=checked,
+        )
+
+    def _used(self) -> Mapping[str, Mapping[str, int]]:
+        if not self._planner.counts_usage:
+            return {}
+        return decision.used(
+            self.cloud.usage(), self._store.get_project_holds(self.project_id)
         )
 
     def _hold(
@@ -160,7 +193,7 @@ class Build(members.Site):
         named = pseudonyms.assign(ordered, snapshot, self._known)
         self._known = named.known
         self._writer.set_domains(by_scope(named.known))
-        self._writer.set_plan(plan)
+        self._writer.set_plan(pseudonyms.disguise(plan, named.known))
         for member, place in ordered.items():
             if before.get(member) != place:
                 self._writer.set_member(
@@ -261,22 +294,23 @@ class Build(members.Site):
         before = self._snapshot
         assert before is not None  # noqa: S101  (reserve came first)
         demand = next(d for d in self.resolution.demands if d.member == member)
-        fresh, demands = self.cloud.snapshot([demand])
         others = {
             name: place
             for name, place in self._plan.placement.items()
             if name != member
         }
-        merged = merge(fresh, before)
-        plan = self._planner.plan(
-            self.wanted,
-            [without(each, merged, tried) for each in demands],
-            merged,
-            others,
-        )
-        if not self._hold(plan, demands):
+
+        def look(reading: model.Reading) -> model.Reading:
+            merged = merge(reading.snapshot, before)
+            barred = [without(d, merged, tried) for d in reading.demands]
+            return dataclasses.replace(
+                reading, snapshot=merged, demands=tuple(barred)
+            )
+
+        made = self._decide([demand], others, look)
+        if not self._hold(made.plan, made.demands):
             return False
-        self._keep(plan, merged)
+        self._keep(made.plan, made.snapshot)
         return True
 
     def remove(self, member: str, kinds: Iterable[model.Kind]) -> None:
@@ -370,14 +404,14 @@ def merge(
     """
     hosts = {host.name for host in fresh.hosts}
     pools = {pool.name for pool in fresh.pools}
+    gone = [
+        dataclasses.replace(host, free=dict.fromkeys(host.free, 0))
+        for host in before.hosts
+        if host.name not in hosts
+    ]
     return dataclasses.replace(
         fresh,
-        hosts=fresh.hosts
-        + tuple(
-            dataclasses.replace(host, free=dict.fromkeys(host.free, 0))
-            for host in before.hosts
-            if host.name not in hosts
-        ),
+        hosts=(*fresh.hosts, *gone) if gone else fresh.hosts,
         pools=fresh.pools
         + tuple(
             dataclasses.replace(pool, free_gb=0)

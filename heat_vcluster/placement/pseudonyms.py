@@ -52,5 +52,26 @@ def assign(
     return Pseudonyms(of_member, names)
 
 
+def disguise(
+    plan: model.Plan, known: Mapping[tuple[str, str], str]
+) -> model.Plan:
+    """Return the plan with pseudonyms where it says where rules give way.
+
+    ``known`` as in :class:`Pseudonyms`. The placement stays as it is.
+    """
+    given_up = tuple(
+        dataclasses.replace(
+            violation,
+            where=tuple(
+                (scope, known[scope, domain])
+                for scope, domain in violation.where
+                if (scope, domain) in known
+            ),
+        )
+        for violation in plan.given_up
+    )
+    return dataclasses.replace(plan, given_up=given_up)
+
+
 def _next(names: Mapping[tuple[str, str], str], scope: str) -> int:
     return 1 + sum(1 for known_scope, _ in names if known_scope == scope)
