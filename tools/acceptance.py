@@ -30,7 +30,11 @@ from heat_vcluster.devcloud import settings  # noqa: E402
 VARIABLE = 'VCLUSTER_ACCEPTANCE_STATE'
 PLACE = ROOT / '.tox' / 'devcloud'
 STATE = PLACE / 'state'
-OFFSETS = range(3000, 30000, 100)
+#: Below the ports that any program is given for a connection it makes.
+OFFSETS = range(3000, 23000, 100)
+#: A cloud that does not come up is made anew: a port may have been taken in
+#: the meantime, or the network had a bad moment.
+ATTEMPTS = 2
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,6 +74,16 @@ def run(command: Sequence[str], state: str) -> int:
 
 def up() -> None:
     """A fresh cloud; raises CalledProcessError if it does not come up."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            up_once()
+            return
+        except subprocess.CalledProcessError as failed:
+            print(f'acceptance: {failed}; once more', flush=True)
+    up_once()
+
+
+def up_once() -> None:
     down()
     shutil.rmtree(STATE, ignore_errors=True)
     devcloud(

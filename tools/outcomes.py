@@ -2,8 +2,8 @@
 """How the tests of a finished stestr run ended, from its subunit stream.
 
 Reads the stream on standard input and writes one JSON object: ``passed`` (a
-number), ``failed`` (names) and ``skipped`` (name to reason). A test that
-never ended counts as failed.
+number), ``failed`` (name to what it told: traceback and log) and ``skipped``
+(name to reason). A test that never ended counts as failed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PASSED = ('success', 'xfail')
 
 
 def read(stream: BinaryIO) -> dict[str, Any]:
-    outcomes: dict[str, Any] = {'passed': 0, 'failed': [], 'skipped': {}}
+    outcomes: dict[str, Any] = {'passed': 0, 'failed': {}, 'skipped': {}}
 
     def note(test: dict[str, Any]) -> None:
         if test['status'] in PASSED:
@@ -30,13 +30,27 @@ def read(stream: BinaryIO) -> dict[str, Any]:
                 reason.as_text().strip() if reason else ''
             )
         elif test['status'] != 'exists':
-            outcomes['failed'].append(test['id'])
+            outcomes['failed'][test['id']] = _told(test)
 
     result = testtools.StreamToDict(note)
     result.startTestRun()
     subunit.ByteStreamToStreamResult(stream).run(result)
     result.stopTestRun()
     return outcomes
+
+
+def _told(test: dict[str, Any]) -> str:
+    """All that the test left behind; the traceback comes last."""
+    if test['status'] == 'inprogress':
+        return 'It never ended.'
+    details = sorted(
+        test['details'].items(), key=lambda item: 'traceback' in item[0]
+    )
+    return '\n'.join(
+        f'{name}:\n{content.as_text().strip()}'
+        for name, content in details
+        if content.content_type.type == 'text'
+    )
 
 
 if __name__ == '__main__':

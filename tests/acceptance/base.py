@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import fixtures
-import testtools
 import yaml
 
+from tests import base
 from tests.acceptance import world
 
 TEMPLATES = Path(__file__).parents[2] / 'templates'
@@ -38,7 +38,7 @@ class Said:
         return f'{self.output}\n{self.errors}'
 
 
-class AcceptanceTestCase(testtools.TestCase):
+class AcceptanceTestCase(base.TestCase):
     """The whole cloud before and after a test is the same.
 
     ``alpha`` is the tenant at work, ``beta`` the one who looks on.
@@ -135,7 +135,7 @@ class AcceptanceTestCase(testtools.TestCase):
         return self.openstack(
             'stack',
             'create',
-            *(['--wait'] if wait else []),
+            *(['--wait', '--poll', '1'] if wait else []),
             '-t',
             str(template),
             *given,
@@ -155,9 +155,15 @@ class AcceptanceTestCase(testtools.TestCase):
         """Delete the test's stack and wait; there may be none."""
         if self.stack_status() is None:
             return
-        said = self.openstack('stack', 'delete', '--yes', '--wait', self.name)
+        said = self.openstack('stack', 'delete', '--yes', self.name)
         self.assertEqual(0, said.code, said.text)
-        self.assertIsNone(self.stack_status())
+        # Its own --wait looks every 5 seconds, and takes three looks.
+        world.until(
+            lambda: self.stack_status() in (None, 'DELETE_FAILED'),
+            'the stack is deleted',
+        )
+        if self.stack_status() is not None:
+            self.fail(self.reason())
 
     def stack_status(self) -> str | None:
         for stack in self.alpha.orchestration.stacks():

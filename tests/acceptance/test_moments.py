@@ -17,7 +17,7 @@ POOL_DOMAINS = {
     'host': 'host:^[^@]+@(?P<domain>[^#]+)#',
 }
 LEVELS = {'zone': 'availability_zone', 'rack': 'aggregate:rack'}
-SECONDS = 240
+SECONDS = 400
 
 
 class MomentTestCase(base.AcceptanceTestCase):

@@ -25,7 +25,7 @@ from heat_vcluster.devcloud.settings import Settings
 VARIABLE = 'VCLUSTER_ACCEPTANCE_STATE'
 PLACEMENT_VERSION = '1.38'
 #: nova takes a server's allocation back a moment after the server is gone.
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 120.0
 
 
 class NoCloud(Exception):
@@ -59,7 +59,7 @@ def connect(cloud: Settings, account: str) -> Connection:
 
 
 def until(
-    condition: Callable[[], Any], what: str, seconds: float = 180
+    condition: Callable[[], Any], what: str, seconds: float = 400
 ) -> Any:
     """Poll until the condition holds; return what it gave."""
     deadline = time.monotonic() + seconds

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import fixtures
 import subunit
 import testtools
 
@@ -74,7 +75,85 @@ class Outcomes(testtools.TestCase):
     def test_one_that_never_ended_has_failed(self) -> None:
         found = self.read(('good', 'success'), ('hung', 'inprogress'))
         self.assertEqual(1, found['passed'])
-        self.assertEqual(['hung'], found['failed'])
+        self.assertEqual({'hung': 'It never ended.'}, found['failed'])
+
+    def test_what_a_failed_test_told_is_kept_its_traceback_last(self) -> None:
+        stream = io.BytesIO()
+        output = subunit.StreamResultToBytes(stream)
+        for name, text in (('traceback', 'why'), ('log', 'what')):
+            output.status(
+                test_id='bad',
+                file_name=name,
+                file_bytes=text.encode(),
+                mime_type='text/plain;charset=utf8',
+            )
+        output.status(test_id='bad', test_status='fail')
+        stream.seek(0)
+        found = outcomes.read(stream)
+        self.assertEqual(
+            {'bad': 'log:\nwhat\ntraceback:\nwhy'}, found['failed']
+        )
+
+
+class Execute(testtools.TestCase):
+    """What is run prints into a log; what goes wrong is tried again."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.place = Path(self.useFixture(fixtures.TempDir()).path)
+        self.log = self.place / 'log'
+        self.log.touch()
+        self.patch(runner, 'PAUSE_SECONDS', 0)
+
+    def insist(self, program: str) -> str:
+        """Run a shell's program until it succeeds; return what we said."""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            runner.insist(
+                ['sh', '-c', program], {'PLACE': str(self.place)}, self.log
+            )
+        return said.getvalue()
+
+    def test_second_attempt_may_succeed(self) -> None:
+        said = self.insist('test -d $PLACE/d || { mkdir $PLACE/d; exit 3; }')
+        self.assertIn('sh ended with 3: once more', said)
+
+    def test_good_command_is_not_heard(self) -> None:
+        self.assertEqual('', self.insist('echo word; echo other >&2'))
+        self.assertEqual('word\nother\n', self.log.read_text())
+
+    def test_last_words_of_what_never_succeeds_are_told(self) -> None:
+        failed = self.assertRaises(
+            runner.Failed, self.insist, 'echo no network; exit 4'
+        )
+        self.assertIn('ended with 4', str(failed))
+        self.assertEqual(
+            runner.ATTEMPTS, self.log.read_text().count('no network')
+        )
+        self.assertIn('no network', str(failed))
+
+    def test_failed_test_is_named_at_once(self) -> None:
+        said = io.StringIO()
+        progress = runner.Progress(self.log)
+        self.addCleanup(progress.close)
+        for piece in (
+            '{0} a.good [0.1s] ... ok\n{1} a.b',
+            'ad [1s] ... FAILED\n',
+        ):
+            with self.log.open('a') as stream:
+                stream.write(piece)
+            with contextlib.redirect_stdout(said):
+                progress.look()
+        self.assertEqual('   FAILED a.bad\n', said.getvalue())
+
+    def test_beginning_and_end_of_what_is_long_are_shown(self) -> None:
+        lines = [str(number) for number in range(1000)]
+        shown = runner.shortened('\n'.join(lines)).splitlines()
+        self.assertEqual(('0', '999'), (shown[0], shown[-1]))
+        self.assertIn('... 940 lines ...', shown)
+        self.assertEqual(
+            lines[:60], runner.shortened('\n'.join(lines[:60])).splitlines()
+        )
 
 
 class Count(testtools.TestCase):
@@ -85,7 +164,10 @@ class Count(testtools.TestCase):
     ) -> tuple[int, int]:
         self.patch(runner, 'outcomes', lambda suite, environment: kept)
         self.patch(runner, 'has_record', lambda suite: kept is not None)
-        passed, failed, _ = runner.count(suite, code, {})
+        log = Path(self.useFixture(fixtures.TempDir()).path, 'log')
+        log.write_text('the last words')
+        passed, failed, _ = runner.count(suite, code, {}, log)
+        self.told = failed
         return passed, len(failed)
 
     def test_suite_without_tests_of_its_own_is_one(self) -> None:
@@ -94,17 +176,18 @@ class Count(testtools.TestCase):
 
     def test_broken_before_any_test_is_a_failure(self) -> None:
         self.assertEqual((0, 1), self.count('unit', 1, None))
+        self.assertEqual(['the last words'], [*self.told.values()])
 
     def test_no_test_at_all_is_a_failure(self) -> None:
-        kept = {'passed': 0, 'failed': [], 'skipped': {}}
+        kept = {'passed': 0, 'failed': {}, 'skipped': {}}
         self.assertEqual((0, 1), self.count('unit', 0, kept))
 
     def test_bad_exit_after_good_tests_is_a_failure(self) -> None:
-        kept = {'passed': 7, 'failed': [], 'skipped': {}}
+        kept = {'passed': 7, 'failed': {}, 'skipped': {}}
         self.assertEqual((7, 1), self.count('unit', 1, kept))
 
     def test_failures_are_counted_once(self) -> None:
-        kept = {'passed': 7, 'failed': ['a', 'b'], 'skipped': {}}
+        kept = {'passed': 7, 'failed': {'a': '', 'b': ''}, 'skipped': {}}
         self.assertEqual((7, 2), self.count('unit', 1, kept))
 
 
@@ -117,15 +200,17 @@ class Report(testtools.TestCase):
 
     def test_last_line_is_over_all_and_names_come_before(self) -> None:
         code, lines = self.report(
-            runner.Outcome('lint', 1, (), {}, 3),
-            runner.Outcome('unit', 7, ('a.b',), {'c.d': 'no cloud'}, 3),
+            runner.Outcome('lint', 1, {}, {}, 3),
+            runner.Outcome('unit', 7, {'a.b': 'why'}, {'c.d': 'no cloud'}, 3),
         )
         self.assertEqual(1, code)
         self.assertEqual('8 passed, 1 failed, 1 skipped', lines[-1])
         self.assertIn('    FAILED a.b', lines)
+        told = lines.index('-- FAILED a.b')
+        self.assertEqual('why', lines[told + 1])
         self.assertIn('    SKIPPED c.d: no cloud', lines)
 
     def test_code_is_zero_only_without_failures(self) -> None:
-        code, lines = self.report(runner.Outcome('unit', 7, (), {}, 3))
+        code, lines = self.report(runner.Outcome('unit', 7, {}, {}, 3))
         self.assertEqual(0, code)
         self.assertEqual('7 passed, 0 failed, 0 skipped', lines[-1])
