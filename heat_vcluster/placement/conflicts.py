@@ -24,7 +24,7 @@ from heat_vcluster.placement.skeleton import Core, Skeleton, View
 # Proven to have no placement (True), to have one (False), or neither.
 Prove = Callable[[numbers.Compiled, float], bool | None]
 
-GUESSES = 48  # sets of rules that are tried before all rules are
+GUESSES = 6  # sets of rules of a sort that are tried before all rules are
 GUESSING = 0.4  # the part of the time that may go into it
 SHARE = 0.25  # the part of the time left that one test may take
 
@@ -162,36 +162,33 @@ def _homeless(skeleton: Skeleton, tests: _Tests, member: str) -> Core:
     return own.union(touching, skeleton.limits)
 
 
-def _guesses(skeleton: Skeleton) -> list[Core]:
-    """Give sets of rules that may well conflict, small ones first.
+def _guesses(skeleton: Skeleton) -> Iterator[Core]:
+    """Give sets of rules that may well conflict.
 
-    What hangs together by its rules, with and without the members' needs;
-    all that is alike among those; the needs alone; the rules alone.
+    The rules alone, the needs alone; a rule that is like no other, with the
+    needs of its members; all that hangs together by rules in a like way,
+    with its needs. Of each the largest first: if it does not conflict, no
+    part of it does.
     """
     everything = frozenset(skeleton.everything)
     rules = frozenset(skeleton.rules)
     limits = frozenset(skeleton.limits)
     fits = everything - rules - limits
-    plain = rules - skeleton.is_alone
-    found: dict[Core, None] = {}
-    for group in _components(skeleton, plain):
-        found[group[0]] = None
-    for group in _components(skeleton, plain | fits):
-        found[group[0]] = None
-        found[frozenset().union(*group)] = None
+    guesses = [rules, fits]
+    groups = [
+        frozenset().union(*group)
+        for group in _components(skeleton, rules - skeleton.is_alone | fits)
+    ]
+    guesses += sorted(groups, key=len, reverse=True)[:GUESSES]
+    singles = [
+        frozenset([block[0], *_fits_of(skeleton, block[0], fits)])
+        for block in skeleton.view(everything).blocks()
+        if block[0] in rules - skeleton.is_alone
+    ]
+    guesses += sorted(singles, key=len, reverse=True)[:GUESSES]
     if limits:
-        found[everything - limits] = None
-        found[fits | limits] = None
-    found[skeleton.is_alone] = None
-    found[rules] = None
-    found[fits] = None
-    for name in skeleton.rules:
-        single = {name, *_fits_of(skeleton, name, fits)}
-        if name not in skeleton.is_alone:
-            found[frozenset(single)] = None
-    found.pop(frozenset(), None)
-    found.pop(everything, None)
-    return sorted(found, key=len)[:GUESSES]
+        guesses += [everything - limits, fits | limits]
+    return (g for g in dict.fromkeys(guesses) if g and g != everything)
 
 
 def _fits_of(skeleton: Skeleton, name: str, fits: Core) -> Iterator[str]:
