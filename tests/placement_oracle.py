@@ -431,7 +431,12 @@ def tiny(seed: int, beyond: bool = False) -> model.Problem:
     its own words: unknown domains, pinned members, lists of candidates,
     budgets, pools without a bound.
     """
-    return _Maker(random.Random(seed), beyond).make()
+    return drawn(random.Random(seed), beyond)
+
+
+def drawn(draw: random.Random, beyond: bool = False) -> model.Problem:
+    """Draw a problem as :func:`tiny` does, from any source of chance."""
+    return _Maker(draw, beyond).make()
 
 
 class _Maker:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""On tiny random problems the solver says what trying everything says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import hypothesis
+from hypothesis import strategies as st
+
+from heat_vcluster.placement import joint
+from tests import base, placement_oracle, placement_verdicts
+
+
+def problems(beyond):
+    """Give problems of all rules mixed, which hypothesis can make smaller."""
+    return st.builds(
+        placement_oracle.drawn,
+        st.randoms(use_true_random=False),
+        st.just(beyond),
+    )
+
+
+def tries(count):
+    return hypothesis.settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+
+
+class TinyProblemsTestCase(base.TestCase):
+    # As long as it takes, however slow the machine is.
+    deadline = 300.0
+
+    def solve(self, problem, **more):
+        solver = joint.JointSolver()
+        more = {'patience': self.deadline, **more}
+        return solver.solve(problem, deadline=self.deadline, **more)
+
+    @tries(300)
+    @hypothesis.given(problems(beyond=False))
+    def test_answers_are_true(self, problem):
+        answer = self.solve(problem, explain=False)
+        self.assertEqual([], placement_verdicts.faults(problem, answer))
+
+    @tries(200)
+    @hypothesis.given(problems(beyond=True))
+    def test_answers_are_true_beyond_what_a_document_can_say(self, problem):
+        answer = self.solve(problem, explain=False)
+        self.assertEqual([], placement_verdicts.faults(problem, answer))
+
+    @tries(50)
+    @hypothesis.given(problems(beyond=True), st.integers(0, 3))
+    def test_the_same_question_gets_the_same_answer(self, problem, seed):
+        once = self.solve(problem, seed=seed)
+        again = self.solve(problem, seed=seed)
+        self.assertEqual(
+            dataclasses.replace(once, seconds={}),
+            dataclasses.replace(again, seconds={}),
+        )
