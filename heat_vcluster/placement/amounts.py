@@ -77,7 +77,30 @@ def has_room(compiled: Compiled, placement: Ints) -> bool:
         if np.any(rest[placement[takers]] < 0):
             return False
     takers = placed & ~compiled.is_server & (gib > 0)
-    return not np.any(pools[placement[takers] - compiled.n_hosts] < 0)
+    if np.any(pools[placement[takers] - compiled.n_hosts] < 0):
+        return False
+    return not any(
+        np.any(rest < 0)
+        for rooms in budget_room(compiled, placement)
+        for rest in rooms
+    )
+
+
+def budget_room(compiled: Compiled, placement: Ints) -> list[list[Ints]]:
+    """Return what is left of each budget: by resource, by domain."""
+    taken, _ = sizes(compiled)
+    placed = np.flatnonzero((placement != UNKNOWN) & compiled.is_server)
+    left = []
+    for cap in compiled.budgets:
+        domains = compiled.domain[cap.scope][placement[placed]]
+        known = domains != UNKNOWN
+        rooms = []
+        for room, amount_of in zip(cap.room, taken, strict=True):
+            rest = room.copy()
+            np.subtract.at(rest, domains[known], amount_of[placed[known]])
+            rooms.append(rest)
+        left.append(rooms)
+    return left
 
 
 def objective(compiled: Compiled, placement: Ints) -> int:

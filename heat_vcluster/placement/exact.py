@@ -160,7 +160,14 @@ class _Search:
         )
         if found.verdict is not model.Verdict.FEASIBLE:
             if before is not None:
-                return dataclasses.replace(before, effort=self._spent)
+                least = None
+                if before.soft_cost == soft_bound:
+                    least = max(found.bound, 0)
+                return dataclasses.replace(
+                    before,
+                    bound=model.Bound(soft_bound, least),
+                    effort=self._spent,
+                )
             return Result(
                 found.verdict,
                 bound=model.Bound(soft_bound),
@@ -210,6 +217,7 @@ class _Model:
         if goal is Goal.BEST:
             self._use_hosts()
         self._fill()
+        self._keep_to_budgets()
         self._tie()
         self.cost = Sum()
         for number in rest.clauses:
@@ -322,6 +330,26 @@ class _Model:
         if most > room:
             taken.add(flag, -room)
             self.program.require(taken, -INFINITY, 0)
+
+    def _keep_to_budgets(self) -> None:
+        """Keep what servers take in a domain within what is granted."""
+        rest = self._rest
+        servers = [like for like in rest.likes if like.is_server]
+        for cap, rooms in zip(
+            self._compiled.budgets, rest.budget_room, strict=True
+        ):
+            for number, room in enumerate(rooms):
+                asked = sum(k.size[number] * len(k.members) for k in servers)
+                taken: dict[int, Sum] = {}
+                for like in servers:
+                    for domain in self._domains(like.number, cap.scope):
+                        if like.size[number] and room[domain] < asked:
+                            taken.setdefault(domain, Sum()).add_sum(
+                                self._count(like.number, cap.scope, domain),
+                                like.size[number],
+                            )
+                for domain, total in sorted(taken.items()):
+                    self.program.require(total, -INFINITY, int(room[domain]))
 
     def hint(self, placement: Ints) -> None:
         decided: dict[int, int] = {}

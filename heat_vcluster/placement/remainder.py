@@ -105,6 +105,7 @@ class Remainder:
             for m in np.flatnonzero((self.at == UNKNOWN) & ~index.is_absent)
         )
         self.host_room, self.pool_room = self._room()
+        self.budget_room = amounts.budget_room(self.compiled, self.at)
         self._everybody: dict[int, Ints] = {}
         self._fixed_domains: dict[int, list[tuple[int, int]]] = {}
         count = len(index.clauses) if with_soft else index.n_hard
@@ -179,10 +180,24 @@ class Remainder:
             ):
                 if taken[member]:
                     fits &= rest[places] >= taken[member]
+            self._keep_to_budgets(member, places, fits)
         elif self.index.gib[member]:
             rest = self.pool_room[places - self.compiled.n_hosts]
             fits &= rest >= self.index.gib[member]
         return fits
+
+    def _keep_to_budgets(self, member: int, places: Ints, fits: Flags) -> None:
+        for cap, rooms in zip(
+            self.compiled.budgets, self.budget_room, strict=True
+        ):
+            if not self.compiled.n_domains[cap.scope]:
+                continue
+            domains = self.compiled.domain[cap.scope][places]
+            for rest, taken in zip(rooms, self.index.amounts, strict=True):
+                if taken[member]:
+                    fits &= (domains == UNKNOWN) | (
+                        rest[domains] >= taken[member]
+                    )
 
     # -- what clauses leave --------------------------------------------------
 
@@ -255,6 +270,8 @@ class Remainder:
 
     def _bar(self, members: Sequence[int], scope: int, barred: Flags) -> None:
         """Take away the places whose domain is barred."""
+        if not barred.any():
+            return
         column = self.compiled.domain[scope]
         done: dict[int, Ints] = {}
         before = [self.candidates[member] for member in members]
