@@ -156,7 +156,8 @@ def run(arguments: argparse.Namespace) -> int:
     except Refused as error:
         print(f'vcluster-manage: {error}', file=sys.stderr)
     except OSError as error:
-        print(f'vcluster-manage: {error}', file=sys.stderr)
+        told = f'{error.filename}: {error.strerror}'
+        print(f'vcluster-manage: {told}', file=sys.stderr)
     return BAD
 
 

@@ -91,13 +91,13 @@ def _grade(value: int, least: int | None) -> str:
 def _given_up(problem: model.Problem, report: checker.Report) -> Iterator[str]:
     rules = {rule.name: rule for rule in problem.rules}
     told = []
-    for violation in report.given_up:
+    for violation in sorted(report.given_up, key=lambda v: -v.cost):
         rule = rules[violation.rule]
-        where = [f'{scope} {domain}' for scope, domain in violation.where]
+        where = [domain for _, domain in violation.where]
         told.append(
             f'{rule.name} ({_kind(rule)}): broken by {violation.amount}, '
             f'cost {violation.cost}'
-            + (f'; in {_some(where)}' if where else '')
+            + (f'; at {_some(where)}' if where else '')
         )
     yield from _row('given up', told)
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from xml.sax import saxutils
 
 SIZE = 11  # of letters, in pixels
-ADVANCE = 0.62 * SIZE  # from one letter to the next; a little is to spare
+# From one letter to the next; enough where fonts are set to whole pixels.
+ADVANCE = 0.64 * SIZE
 LINE = 16  # from one line of text to the next
 PAD = 7
 GAP = 6
@@ -61,6 +62,7 @@ class Box:
     """A box: its name, bars, chips and inner boxes, and a last line.
 
     ``columns``: inner boxes beside each other; 0: as many as there is room.
+    ``is_wide``: the chips may take all the width there is.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Box:
     note: str = ''
     outlines: tuple[Outline, ...] = ()
     columns: int = 0
+    is_wide: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ def _box(box: Box, limit: float) -> _Drawn:
         widest = max(_chip_width(chip) for chip in box.chips)
         wanted = max(widest, *(part.width for part in parts), 0)
         wanted = max(wanted, 2 * widest if len(box.chips) > 6 else 0)
+        wanted = room if box.is_wide else wanted
         parts.append(_shelves([_chip(chip) for chip in box.chips], wanted, 3))
     if box.inner:
         inner = [_box(one, room) for one in box.inner]

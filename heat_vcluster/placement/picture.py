@@ -122,14 +122,16 @@ class _Scene:
             for sign in self._signs
         ]
         entries += [
-            Entry('server', fill=SERVER),
             Entry('in use before', fill=BEFORE),
             Entry('placed now', fill=PLACED),
+            Entry('server', fill=SERVER),
         ]
         if any(
             isinstance(d, model.VolumeDemand) for d in self._demands.values()
         ):
             entries.append(Entry('volume', fill=VOLUME))
+        if len(self._placement) < len(self._demands):
+            entries.append(Entry('without a place', fill=PENDING))
         if self._hosts.is_busy.any():
             entries.append(Entry('*  others run on the host'))
         return entries
@@ -212,18 +214,15 @@ class _Scene:
         left = len(self._pools) - len(self._drawn_pools)
         notes = [note] if note else []
         if left:
-            notes.append(f'and {left:,} other pools')
+            notes.append(_others(left, 'pool'))
         boxes += [Box('', note=', '.join(notes))] if notes else []
         pending = [
             name for name in self._demands if name not in self._placement
         ]
         if pending:
-            boxes.append(
-                Box(
-                    'without a place',
-                    chips=tuple(self._chip(name) for name in pending),
-                )
-            )
+            chips = tuple(self._chip(name) for name in pending)
+            waiting = Box('without a place', chips=chips, is_wide=True)
+            boxes.insert(0, waiting)
         return boxes
 
     def _inside(
@@ -235,10 +234,15 @@ class _Scene:
         """
         if depth == len(self._levels):
             shown = hosts[self._drawn[hosts]]
-            boxes = [self._host(int(number)) for number in shown]
-            boxes += [self._pool(pool) for pool in pools]
-            left = len(hosts) - len(shown)
-            return boxes, f'and {left:,} other hosts' if left else ''
+            local = collections.defaultdict(list)
+            for pool in pools:
+                local[pool.host].append(pool)
+            boxes = []
+            for number in shown.tolist():
+                inner = local.pop(self._hosts.names[number], [])
+                boxes.append(self._host(number, inner))
+            boxes += [self._pool(p) for some in local.values() for p in some]
+            return boxes, _others(len(hosts) - len(shown), 'host')
         level = self._levels[depth]
         names, column = self._hosts.domains.get(
             level, ((), np.full(len(self._hosts), UNKNOWN, np.int64))
@@ -263,7 +267,7 @@ class _Scene:
         for name, inner in by_pool.items():
             boxes.append(self._domain(depth, level, name, none, inner))
         boxes += [self._pool(pool) for pool in loose]
-        return boxes, f'and {left:,} others of {level}' if left else ''
+        return boxes, _others(left, level)
 
     def _domain(
         self,
@@ -286,7 +290,7 @@ class _Scene:
             columns=columns_,
         )
 
-    def _host(self, number: int) -> Box:
+    def _host(self, number: int, pools: Sequence[model.Pool]) -> Box:
         name = self._hosts.names[number]
         busy = ' *' if self._hosts.is_busy[number] else ''
         members = self._at.get(name, [])
@@ -295,6 +299,7 @@ class _Scene:
             '#ffffff',
             tuple(self._bars(number, members))[:BARS],
             tuple(map(self._chip, members)),
+            tuple(map(self._pool, pools)),
             outlines=self._around(model.HOST, name),
         )
 
@@ -328,7 +333,6 @@ class _Scene:
 
     def _pool(self, pool: model.Pool) -> Box:
         members = self._at.get(pool.name, [])
-        where = f' at {pool.host}' if pool.host else ''
         placed = sum(
             demand.size_gb
             for member in members
@@ -339,10 +343,10 @@ class _Scene:
         )
         free = 'unbounded' if pool.free_gb is None else f'{pool.free_gb:,}'
         return Box(
-            f'pool {pool.name}{where}',
+            f'pool {pool.name}',
             '#fffaf2',
             chips=tuple(map(self._chip, members)),
-            note=f'{placed:,} of {free} GiB free',
+            note=f'{placed:,} of {free} free GiB',
         )
 
     def _chip(self, member: str) -> Chip:
@@ -365,6 +369,13 @@ class _Scene:
             fill,
             tuple(self._signs_of.get(member, ())),
         )
+
+
+def _others(count: int, noun: str) -> str:
+    """Return what to say of those that are not drawn; '' of none."""
+    if not count:
+        return ''
+    return f'and {count:,} other {noun}{"" if count == 1 else "s"}'
 
 
 # The legend
@@ -427,8 +438,9 @@ def _signs(problem: model.Problem, answer: model.Answer) -> list[_Sign]:
         signs.append(
             _Sign(
                 COLOURS[number % len(COLOURS)],
-                f'{kind}: {len(rules):,} rules, '
-                f'{"all " if len(rules) > 1 else ""}{kept}',
+                f'{rules[0].name}: {kind}, {kept}'
+                if len(rules) == 1
+                else f'{kind}: {len(rules):,} rules, all {kept}',
                 tuple(rules),
                 is_outlined=False,
             )
