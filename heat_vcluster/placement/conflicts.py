@@ -312,8 +312,13 @@ class _Shrinking:
         self._core = with_rules(self._fewest(with_rules, len(block)))
 
     def _fewest(self, core: Callable[[int], Core], most: int) -> int:
-        """Return the least number that still conflicts, by bisection."""
+        """Return the least number that still conflicts, by bisection.
+
+        Often it is all of them: that is asked first.
+        """
         low, high = -1, most
+        if most and not self._tests.conflicts(core(most - 1)):
+            return most
         while high - low > 1 and self._tests.time_left() > 0:
             middle = (low + high) // 2
             if self._tests.conflicts(core(middle)):

@@ -160,7 +160,8 @@ class View:
         self.core = frozenset(core)
         self.rules = [name for name in skeleton.rules if name in self.core]
         self.members = tuple(self._members())
-        present = frozenset(self.members)
+        rank = {member: i for i, member in enumerate(self.members)}
+        present = frozenset(rank)
         self.parts: dict[str, tuple[tuple[frozenset[str], ...], ...]] = {
             name: tuple(
                 tuple(u for u in (unit & present for unit in part.units) if u)
@@ -175,7 +176,7 @@ class View:
             inside = {
                 m for units in self.parts[name] for u in units for m in u
             }
-            self.members_of[name] = [m for m in self.members if m in inside]
+            self.members_of[name] = sorted(inside, key=rank.__getitem__)
             for member in self.members_of[name]:
                 self.rules_of[member].append(name)
 
