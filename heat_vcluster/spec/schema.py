@@ -335,7 +335,7 @@ def _rule(policy: Any, scopes: Iterable[str] | None) -> Schema:
     )
     if getattr(policy, 'never_strict', False):
         whole['properties']['strict'] = {
-            'const': False,
+            'not': {'const': True},
             'x-must-be': 'false or left out: this policy is always a wish',
         }
     for key in ('anyOf', 'dependentRequired'):

@@ -17,7 +17,7 @@ from heat_vcluster.spec import schema as schemas
 
 # A value with such a fault is still of its kind: later checks can use it.
 # What is too long is not: copies of it would cost too much.
-_USABLE = frozenset(('pattern', 'minLength', 'minItems', 'const'))
+_USABLE = frozenset(('pattern', 'minLength', 'minItems', 'not'))
 _KINDS = {
     'object': 'a mapping',
     'array': 'a list',

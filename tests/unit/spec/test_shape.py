@@ -174,7 +174,7 @@ class ShapeTest(base.SpecTest):
                 'groups[1].spec.scope': "one of host, rack; this is 'zone'",
                 'groups[2].spec.max_per_domain': 'at least 1; this is 0',
                 'groups[3].spec.max_per_domain': 'is not a known key',
-                'groups[4].spec.weight': 'from 1 to 1000; this is 0',
+                'groups[4].spec.weight': 'from 0 to 1000; this is -1',
                 'groups[5].spec': 'must be a mapping',
             },
             base.volume('v'),
@@ -182,7 +182,7 @@ class ShapeTest(base.SpecTest):
             base.group('b', 'v', scope='zone'),
             base.group('c', 'v', policy='spread', max_per_domain=0),
             base.group('d', 'v', policy='affinity', max_per_domain=1),
-            base.group('e', 'v', strict=False, weight=0),
+            base.group('e', 'v', strict=False, weight=-1),
             base.group('f', 'v') | {'spec': 'affinity'},
             scopes=('host', 'rack'),
         )
