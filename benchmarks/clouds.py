@@ -66,6 +66,7 @@ class Pool:
     at: tuple[str, int] | None
     room: int
     used: int = 0
+    is_sealed: bool = False  # free is its room, however tight the cloud
 
 
 class Cloud:
@@ -185,6 +186,8 @@ class Cloud:
         )
 
     def _pool_rest(self, pool: Pool, tightness: str) -> int:
+        if pool.is_sealed:
+            return pool.room
         if tightness == 'tight':
             return min(pool.room, pool.used + self.draw.randrange(51))
         is_useless = (

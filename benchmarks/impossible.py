@@ -300,7 +300,8 @@ def local(draft: Draft, tightness: str) -> Certificate:
     pools += [(h, 100 + cloud.draw.randrange(400)) for h in roomy]
     cloud.draw.shuffle(pools)
     for host, size in pools:
-        cloud.add_pool(('nvme',), ('host', host), size)
+        pool = cloud.add_pool(('nvme',), ('host', host), size)
+        cloud.pools[pool].is_sealed = True
     cloud.add_zone_pools(100)
     rules: list[str] = []
     for number in range(count):
