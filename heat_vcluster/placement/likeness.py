@@ -196,7 +196,7 @@ class Likeness:
                 roles[member].append(('alone', clause.scope, sign))
         for scope in self.scopes:
             for bundle in self._contracted.bundles[scope]:
-                if len(bundle) > 1:
+                if self._is_made_up(scope, bundle):
                     for member in bundle:
                         roles[member].append(('bound', scope))
         keys = [
@@ -206,6 +206,13 @@ class Likeness:
         numbered: dict[object, int] = {}
         self.sort_of = [numbered.setdefault(k, len(numbered)) for k in keys]
         self._refine()
+
+    def _is_made_up(self, scope: int, members: tuple[int, ...]) -> bool:
+        """Tell whether a bundle has several units of the scope below."""
+        if not scope:
+            return len(members) > 1
+        narrower = self._contracted.bundle_of[scope - 1][list(members)]
+        return bool(np.any(narrower != narrower[0]))
 
     def _signed_alone(self) -> list[tuple[object, numbers.Clause]]:
         """Sign the rules of seclusion: alike ones alike, if not too many."""
@@ -227,11 +234,8 @@ class Likeness:
             for s in self.compiled.shape_of
         ]
         size = collections.Counter(self.sort_of)
-        burden = sum(
-            weight[m]
-            for m, sort in enumerate(self.sort_of)
-            if self.sort_of.index(sort) == m
-        )
+        first = {sort: m for m, sort in enumerate(self.sort_of)}
+        burden = sum(weight[m] for m in first.values())
         fresh = max(self.sort_of, default=0) + 1
         for clause in self._outer:
             here: dict[int, list[int]] = {}

@@ -6,21 +6,24 @@ where; so that it has none proves that there is no placement. The other way
 round it only promises: see ``likeness`` for what is left out.
 
 Counts are kept by *cell*. In the full program each place is a cell. In the
-coarse one all places with the same domains above the host are, and what
-their hosts can take of kinds, single and together, is reckoned beforehand;
-it is small whatever the cloud, and enough for most proofs.
+coarse one all places of a *block* are: those with the same domains above the
+host, and what their hosts can take of kinds, single and together, is reckoned
+beforehand. It is small whatever the cloud, and enough for most proofs. Any
+blocks may be opened, so that their places are cells.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, likeness, linear
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
+POOLFUL = 1 << 40  # GiB that stand for: more than is asked
 TANGENTS = 6  # straight lines that stand for one bent one
 PAIRS = 20  # kinds up to which all pairs of them are bounded together
 
@@ -37,18 +40,36 @@ class Count:
     highest: Ints
 
 
-class Tally:
-    """The program of counts of a problem.
+class Blocks:
+    """The places by their domains above the host; ``block_of[place]``."""
 
-    ``at(kind, scope)`` has the variables; those of atoms at scope 0 are, in
-    the full program, those of single hosts and ``cells(kind)`` those of all
-    their places.
+    def __init__(self, compiled: numbers.Compiled) -> None:
+        rows = np.stack(compiled.domain[1:], axis=1)
+        _, block_of = np.unique(rows, axis=0, return_inverse=True)
+        self.block_of: Ints = block_of.reshape(-1)
+        self.count = int(self.block_of.max(initial=-1)) + 1
+
+
+class Tally:
+    """The program of counts of a problem, with these ``blocks`` open.
+
+    None: all are. ``at(kind, scope)`` has the variables of a kind; at scope 0
+    those of open hosts only. ``cells(kind)`` has those of an atom by cell:
+    ``place_of[cell]`` is the place, or UNKNOWN for a block's hosts or pools.
+    ``impossible``: seen to have no solution while it was written down.
     """
 
-    def __init__(self, kinds: likeness.Likeness, coarse: bool = False) -> None:
+    def __init__(
+        self,
+        kinds: likeness.Likeness,
+        blocks: Blocks | None = None,
+        opened: Collection[int] | None = None,
+    ) -> None:
         self.likeness = kinds
         self.compiled = kinds.compiled
-        self.coarse = coarse
+        self.blocks = Blocks(self.compiled) if blocks is None else blocks
+        self.is_full = opened is None
+        self._opened = opened
         self.program = linear.Program()
         self.impossible = False
         self._counts: dict[tuple[int, int], Count] = {}
@@ -65,21 +86,30 @@ class Tally:
     # -- cells -------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        compiled = self.compiled
+        compiled, block_of = self.compiled, self.blocks.block_of
         places = np.arange(compiled.n_places)
-        if not self.coarse:
-            self._cell_of = places
-            self._domain = compiled.domain
-            self.n_cells = compiled.n_places
-            return
-        rows = np.stack(
-            [places >= compiled.n_hosts, *compiled.domain[1:]], axis=1
+        is_open = np.ones(self.blocks.count, np.bool_)
+        if self._opened is not None:
+            is_open[:] = False
+            is_open[list(self._opened)] = True
+        alone = is_open[block_of]
+        # Open places by themselves, the hosts of a block, its pools.
+        keys = np.where(
+            alone,
+            places,
+            compiled.n_places
+            + 2 * block_of
+            + (places >= compiled.n_hosts),
         )
-        cells, self._cell_of = np.unique(rows, axis=0, return_inverse=True)
-        self._cell_of = self._cell_of.reshape(-1)
-        self.n_cells = len(cells)
-        nowhere = np.full(len(cells), UNKNOWN, np.int64)
-        self._domain = [nowhere, *(cells[:, 1:].T)]
+        _, first, self._cell_of = np.unique(
+            keys, return_index=True, return_inverse=True
+        )
+        self.n_cells = len(first)
+        self.place_of = np.where(alone[first], first, UNKNOWN)
+        self._domain = [column[first] for column in compiled.domain]
+        self._domain[0] = np.where(
+            alone[first], self._domain[0], UNKNOWN
+        )
 
     def _gathered(self, by_place: Ints, first: int = 0) -> Ints:
         """Add up what is said place by place, from ``first`` on, by cell."""
@@ -300,42 +330,33 @@ class Tally:
         return [k for k in self.likeness.kinds if not k.scope and not k.pooled]
 
     def _fill_hosts(self) -> None:
-        if self.coarse:
-            self._fill_cells()
-            return
+        """Keep to what is free: of each open host, and of blocks in sum."""
         for number, free in enumerate(self.compiled.free):
             gathered = _Terms()
             for kind in self._on_hosts:
                 if kind.size[number]:
                     gathered.add(self._cells[kind.number], kind.size[number])
-            for host, variables, factors, most in gathered.rows():
-                if most > free[host]:
+            bounds = self._gathered(np.maximum(free, 0))
+            for cell, variables, factors, most in gathered.rows():
+                if most > bounds[cell]:
                     self.program.row(
-                        variables, factors, high=max(0, int(free[host]))
+                        variables, factors, high=int(bounds[cell])
                     )
+        if not self.is_full:
+            self._fill_blocks()
 
-    def _fill_cells(self) -> None:
-        """Bound sets of kinds by what the hosts of a cell take of them."""
-        kinds = self._on_hosts
-        for chosen in self._sets(kinds):
+    def _fill_blocks(self) -> None:
+        """Bound sets of kinds by what the hosts of a block take of them."""
+        for chosen in self._sets(self._on_hosts):
             gathered = _Terms()
             for kind in chosen:
                 gathered.add(self._cells[kind.number], 1)
             total = sum(kind.count for kind in chosen)
             bounds = self._gathered(self._fitting_any(chosen))
             for cell, variables, factors, most in gathered.rows():
-                if bounds[cell] < min(most, total):
-                    self.program.row(
-                        variables, factors, high=int(bounds[cell])
-                    )
-        for number, free in enumerate(self.compiled.free):
-            gathered = _Terms()
-            for kind in kinds:
-                if kind.size[number]:
-                    gathered.add(self._cells[kind.number], kind.size[number])
-            bounds = self._gathered(np.maximum(free, 0))
-            for cell, variables, factors, most in gathered.rows():
-                if bounds[cell] < most:
+                if self.place_of[cell] == UNKNOWN and bounds[cell] < min(
+                    most, total
+                ):
                     self.program.row(
                         variables, factors, high=int(bounds[cell])
                     )
@@ -413,12 +434,12 @@ class Tally:
                 size = self.compiled.shapes[kind.shapes[0][0]].size[0]
                 if size:
                     gathered.add(self._cells[kind.number], size)
-            elif not self.coarse:
+            else:
                 for number, times in kind.shapes:
                     self._split_volumes(kind, number, times, gathered)
         room = np.zeros(self.compiled.n_places, np.int64)
         room[self.compiled.n_hosts :] = np.maximum(self.compiled.pool_free, 0)
-        bounds = self._gathered(np.minimum(room, 1 << 40))
+        bounds = self._gathered(np.minimum(room, POOLFUL))
         for cell, variables, factors, most in gathered.rows():
             if bounds[cell] < most:
                 self.program.row(variables, factors, high=int(bounds[cell]))
@@ -434,13 +455,13 @@ class Tally:
         shape = self.compiled.shapes[number]
         if shape.is_server or not shape.size[0]:
             return
-        on_hosts = self._cells[kind.number]
+        on_hosts = self.at(kind.number, 0)
         hosts = self.compiled.domain[0][shape.places]
         wanted = np.isin(hosts, on_hosts.domains)
         pools, hosts = shape.places[wanted], hosts[wanted]
         room = self.compiled.pool_free[pools - self.compiled.n_hosts]
         most = np.minimum(room // shape.size[0], times * kind.count)
-        count = self._new(pools, most)
+        count = self._new(self._cell_of[pools], most)
         gathered.add(count, shape.size[0])
         linked = _Terms()
         linked.add(Count(hosts, count.variables, most), 1)
@@ -453,22 +474,22 @@ class Tally:
     def _obey(self) -> None:
         for counted in self.likeness.counted:
             clause = counted.clause
-            if self.coarse and clause.scope == 0:
+            apart = clause.kind is constraints.AtMost
+            if clause.scope == 0 and not (apart or self.is_full):
                 continue
             gathered = _Terms()
             for kind, weight in counted.weights.items():
                 gathered.add(self.at(kind, clause.scope), weight)
-            if clause.kind is constraints.AtMost:
+            if apart:
                 self._keep_apart(counted, gathered)
             elif clause.kind is constraints.Level:
                 self._keep_level(counted, gathered)
             elif clause.kind is constraints.AtLeast:
                 self._spread_out(counted, gathered)
         for inside in self.likeness.inside:
-            if self.coarse and inside.scope == 0:
+            self._limit_inside(inside)
+            if inside.scope == 0 and not self.is_full:
                 self._bend(inside)
-            else:
-                self._limit_inside(inside)
         self._seclude()
 
     def _keep_apart(
@@ -540,7 +561,13 @@ class Tally:
         min(f, y); the sum over hosts is a concave function of y, of which
         each tangent is a row.
         """
-        kinds = [self.likeness.kinds[k] for k in inside.kinds]
+        kinds = [
+            kind
+            for kind in (self.likeness.kinds[k] for k in inside.kinds)
+            if not kind.pooled
+        ]
+        if not kinds:
+            return
         room = self._fitting_any(kinds)
         gathered = _Terms()
         for kind in kinds:
@@ -551,6 +578,8 @@ class Tally:
             height = self._gathered(np.minimum(room, touch))
             slope = self._gathered((room > touch).astype(np.int64))
             for cell, variables, factors, _ in rows:
+                if self.place_of[cell] != UNKNOWN:
+                    continue
                 domain = int(self._domain[inside.within][cell])
                 more, caps = outer.get(domain, ([], []))
                 rise = int(slope[cell])
@@ -562,8 +591,6 @@ class Tally:
 
     def _seclude(self) -> None:
         for scope in sorted({s.scope for s in self.likeness.secluded}):
-            if self.coarse and scope == 0:
-                continue
             groups = [s for s in self.likeness.secluded if s.scope == scope]
             taken: dict[int, list[int]] = {}
             for group in groups:
@@ -602,7 +629,8 @@ class Tally:
                 [*factors, -min(most, group.most)],
                 high=0,
             )
-        self.program.total(chosen, group.needs)
+        if group.scope or self.is_full:
+            self.program.total(chosen, group.needs)
 
 
 class _Terms:
@@ -616,7 +644,7 @@ class _Terms:
 
     def rows(self) -> Iterator[tuple[int, list[int], list[int], int]]:
         """Give domain, variables, factors, and the most they can come to."""
-        if not self._counts:
+        if not any(len(c.domains) for c, _ in self._counts):
             return
         domains = np.concatenate([c.domains for c, _ in self._counts])
         variables = np.concatenate([c.variables for c, _ in self._counts])
@@ -631,7 +659,7 @@ class _Terms:
         starts = np.flatnonzero(np.diff(domains, prepend=-2))
         ends = [*starts[1:].tolist(), len(domains)]
         numbers, by = variables[order].tolist(), factors[order].tolist()
-        most = np.add.reduceat(highest[order], starts) if len(starts) else ()
+        most = np.add.reduceat(highest[order], starts)
         for start, end, high in zip(starts.tolist(), ends, most, strict=True):
             yield (
                 int(domains[start]),
@@ -643,6 +671,8 @@ class _Terms:
 
 def _split(where: Ints, variables: Ints) -> Iterator[list[int]]:
     """Give the variables of each number in ``where``, from 0 on."""
+    if not len(where):
+        return
     order = np.argsort(where, kind='stable')
     numbers = variables[order].tolist()
     starts = np.flatnonzero(np.diff(where[order], prepend=-1))
