@@ -10,7 +10,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-from heat_vcluster import archive, direct, planner, registry
+from heat_vcluster import archive, direct, exception, planner, registry
 from heat_vcluster import client as clients
 from heat_vcluster import conf as configuration
 from heat_vcluster import context as ctx
@@ -18,6 +18,8 @@ from heat_vcluster import service as services
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
 from heat_vcluster.engine import base as engine_base
+from heat_vcluster.placement import limits as provider
+from heat_vcluster.placement import model
 
 DEFAULT_DATABASE = 'sqlite:////var/lib/heat-vcluster/vcluster.sqlite'
 
@@ -52,6 +54,7 @@ def from_config(conf: cfg.ConfigOpts) -> services.Service:
         deadline=conf.placement.deadline,
         objective=conf.placement.objective,
         save_problems=conf.placement.save_problems,
+        limits=limits_of(conf),
     )
 
 
@@ -64,21 +67,45 @@ def assemble(
     deadline: float = 20.0,
     objective: str = 'balance',
     save_problems: str | None = None,
+    limits: provider.Limits | None = None,
 ) -> services.Service:
     """Make a service of its parts; ``database`` is a SQLAlchemy URL.
 
     ``save_problems`` names the directory to save every decision in.
     """
+    for scope in sorted(limits.scopes if limits else ()):
+        if scope == model.HOST or scope not in opener.scopes:
+            raise exception.InvalidConfiguration(
+                f'[limits]: {scope!r} is not a level of [topology]/levels'
+            )
     record = archive.Recorder(Path(save_problems)) if save_problems else None
     chosen = registry.get('solvers', solver)()
     return services.Service(
         db.Store(database),
         opener,
         planner.Planner(
-            chosen, deadline=deadline, objective=objective, record=record
+            chosen,
+            deadline=deadline,
+            objective=objective,
+            record=record,
+            limits=limits,
         ),
         settings,
     )
+
+
+def limits_of(conf: cfg.ConfigOpts) -> provider.Limits:
+    """Read the provider's limits; raises InvalidConfiguration."""
+    options: Any = conf.limits
+    try:
+        return provider.Limits(
+            provider.parse_bans(options.forbidden_rules),
+            provider.parse_amounts(options.host_headroom),
+            provider.parse_levels(options.domain_headroom),
+            provider.parse_levels(options.tenant_share),
+        )
+    except ValueError as error:
+        raise exception.InvalidConfiguration(f'[limits]: {error}') from error
 
 
 def settings_of(conf: cfg.ConfigOpts) -> engine_base.Settings:

@@ -73,6 +73,15 @@ class NoValidPlacement(VClusterError):
         )
         super().__init__(f'{head}: ' + '; '.join(self.reasons))
 
+    def because(self, reason: str) -> NoValidPlacement:
+        """Return the same refusal with one more reason."""
+        return NoValidPlacement(
+            (*self.reasons, reason),
+            rules=self.rules,
+            proven=self.proven,
+            operator_reasons=self.operator_reasons,
+        )
+
 
 class InvalidPlan(VClusterError):
     """The independent check refused a plan: a defect of the solver."""

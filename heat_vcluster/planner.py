@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import exception
 from heat_vcluster.placement import base, checker, columns, model, policies
+from heat_vcluster.placement import limits as provider
+from heat_vcluster.placement import reach as reaches
 from heat_vcluster.placement.policies import base as policy_base
 from heat_vcluster.spec import model as spec_model
 
@@ -17,6 +19,18 @@ LOG = logging.getLogger(__name__)
 # Is told of every problem posed: the answer to it, and the seed.
 Record = Callable[[model.Problem, model.Answer, int], None]
 
+# Of the deadline, what a search over a part of the cloud may take: a wider
+# look may do better than a longer one.
+PART = 0.15
+
+YOURS = (
+    "it is not the provider's limits that stand in the way: your rules and "
+    'sizes cannot be met without them either'
+)
+PROVIDERS = (
+    "the provider's limits stand in the way: without them your rules and "
+    'sizes could be met'
+)
 NO_TIME = 'the search ran out of time; it is not known if there is one'
 
 
@@ -35,12 +49,40 @@ class Planner:
         objective: str = 'balance',
         kinds: Mapping[str, policy_base.Policy] | None = None,
         record: Record | None = None,
+        limits: provider.Limits | None = None,
     ) -> None:
         self._solver = solver
         self._deadline = deadline
         self._objective = objective
         self._kinds = kinds
         self._record = record
+        self._limits = limits or provider.Limits()
+
+    @property
+    def counts_usage(self) -> bool:
+        """Whether ``used`` has to be told: a tenant's share is bounded."""
+        return bool(self._limits.share)
+
+    def check(self, spec: spec_model.GroupSpec) -> None:
+        """Raise InvalidDocument if it has rules that the provider forbids."""
+        kinds = policies.load() if self._kinds is None else self._kinds
+        faults = list(_forbidden(spec, self._limits, kinds))
+        if faults:
+            raise exception.InvalidDocument(faults)
+
+    def reach(
+        self,
+        spec: spec_model.GroupSpec,
+        demands: Sequence[model.Demand],
+        seed: str,
+    ) -> reaches.Reach:
+        """Say how much of a cloud has to be seen."""
+        return reaches.of(
+            _rules(spec, {member.name for member in spec.members}),
+            policies.load() if self._kinds is None else self._kinds,
+            seed=seed,
+            measured=self._limits.scopes,
+        )
 
     def problem(
         self,
@@ -81,19 +123,56 @@ class Planner:
         snapshot: model.Snapshot,
         pinned: Mapping[str, str] | None = None,
         *,
+        used: provider.Used | None = None,
+        is_whole: bool = True,
         seed: int = 0,
     ) -> model.Plan:
         """Return a plan that obeys all hard rules and passed the check.
 
-        Raises NoValidPlacement, InvalidPlan, and as :meth:`problem` does.
+        ``used``: what the tenant has already on which host, for his share.
+        Not ``is_whole``: the snapshot is a part of the cloud, and a refusal
+        leads to a wider look. Raises NoValidPlacement, InvalidPlan, and as
+        :meth:`problem` does.
         """
         problem = self.problem(spec, demands, snapshot, pinned)
-        return self.answer(problem, seed=seed)
+        bounded = self._limits.apply(problem, used or {})
+        if not is_whole:
+            return self.answer(
+                bounded, seed=seed, deadline=PART * self._deadline
+            )
+        try:
+            return self.answer(bounded, seed=seed)
+        except exception.NoValidPlacement as refusal:
+            if bounded is problem:
+                raise
+            raise self._attributed(refusal, problem, seed) from refusal
 
-    def answer(self, problem: model.Problem, *, seed: int = 0) -> model.Plan:
+    def _attributed(
+        self,
+        refusal: exception.NoValidPlacement,
+        unbounded: model.Problem,
+        seed: int,
+    ) -> exception.NoValidPlacement:
+        """Return the refusal with a word on whose limits are in the way."""
+        answer = self._solver.solve(
+            unbounded, deadline=PART * self._deadline, seed=seed
+        )
+        if answer.verdict is model.Verdict.FEASIBLE:
+            return refusal.because(PROVIDERS)
+        if answer.verdict is model.Verdict.INFEASIBLE:
+            return refusal.because(YOURS)
+        return refusal
+
+    def answer(
+        self,
+        problem: model.Problem,
+        *,
+        seed: int = 0,
+        deadline: float | None = None,
+    ) -> model.Plan:
         """Solve a problem already posed; raises as :meth:`plan` does."""
         answer = self._solver.solve(
-            problem, deadline=self._deadline, seed=seed
+            problem, deadline=deadline or self._deadline, seed=seed
         )
         if self._record is not None:
             self._record(problem, answer, seed)
@@ -120,6 +199,37 @@ def _refusal(answer: model.Answer) -> exception.NoValidPlacement:
 
 
 Kinds = Mapping[str, policy_base.Policy]
+
+
+def _forbidden(
+    spec: spec_model.GroupSpec, limits: provider.Limits, kinds: Kinds
+) -> Iterator[exception.Fault]:
+    """Find the rules that tenants may not use.
+
+    A policy without a scope is asked for by those it names, such as the
+    floor of a proximity, which is strict.
+    """
+    for group in spec.groups:
+        kind = kinds[group.policy]
+        asked = {
+            key: scope
+            for key in kind.scope_keys
+            if (scope := group.options.get(key)) is not None
+        }
+        rules = [(key, scope, True) for key, scope in asked.items()]
+        if kind.has_scope:
+            rules.append(('scope', group.scope, group.is_hard))
+        elif not rules:
+            rules.append(('policy', '', False))
+        for key, scope, is_strict in rules:
+            if limits.bans_rule(group.policy, scope, is_strict=is_strict):
+                strict = 'a strict ' if is_strict else ''
+                yield exception.Fault(
+                    f'{group.path}.spec.{key}',
+                    f"group '{group.name}': {strict}{group.policy}"
+                    f'{f" at {scope}" if scope else ""} is not allowed in '
+                    "this cloud: that is the provider's rule",
+                )
 
 
 def _unknown_scopes(

@@ -14,6 +14,7 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
 from heat_vcluster.db import records
 from heat_vcluster.engine import base as engine_base
+from heat_vcluster.engine import decision
 from heat_vcluster.engine import engine as engines
 from heat_vcluster.planner import Planner
 from heat_vcluster.spec import loader
@@ -51,11 +52,24 @@ class Service:
     def plan(self, context: ctx.Context, document: Any) -> View:
         """Decide where everything would go; hold and build nothing."""
         wanted = self.load(document)
+        self._planner.check(wanted)
         outside = self._opener.open(context)
         found = outside.resolve(wanted)
-        snapshot, demands = outside.snapshot(found.demands)
-        plan = self._planner.plan(wanted, demands, snapshot)
-        return views.show_plan(plan, snapshot)
+        used = None
+        if self._planner.counts_usage:
+            used = decision.used(
+                outside.usage(),
+                self._store.get_project_holds(context.project_id),
+            )
+        made = decision.decide(
+            outside,
+            self._planner,
+            wanted,
+            found.demands,
+            seed=context.project_id,
+            used=used,
+        )
+        return views.show_plan(made.plan, made.snapshot)
 
     def create(
         self,
@@ -68,6 +82,7 @@ class Service:
     ) -> View:
         """Record a cluster and begin to build it."""
         wanted = self.load(document)
+        self._planner.check(wanted)
         self.engine.check_open()
         cluster = self._store.create_cluster(
             id=cluster_id or str(uuid.uuid4()),

@@ -55,9 +55,17 @@ TABLE = (
     Rule('cloud', (*VALUES, 'placement.*', 'spec.*')),
     Rule(
         'cloud.openstack',
-        (*VALUES, *CLOUD_INTERFACE, 'conf.*', 'placement.*', 'spec.*'),
+        (
+            *VALUES,
+            *CLOUD_INTERFACE,
+            'cloud.sampling',
+            'conf.*',
+            'placement.*',
+            'spec.*',
+        ),
         (
             'keystoneauth1',
+            'numpy',
             'openstack',
             'oslo_config',
             'oslo_log',
@@ -177,9 +185,7 @@ TABLE = (
         ('conf.*', 'db.*', 'deploy', 'exception', 'heat'),
         ('oslo_config', 'oslo_log'),
     ),
-    Rule(
-        'cmd.manage', ('cmd.solve', 'conf.*', 'db.*', 'deploy', 'exception')
-    ),
+    Rule('cmd.manage', ('cmd.solve', 'conf.*', 'db.*', 'deploy', 'exception')),
     Rule(
         'cmd.solve',
         ('archive', 'cmd.summary', 'exception', 'placement.*', 'registry'),

@@ -10,11 +10,12 @@ trouble, 429, 503, races of generations), within bounds.
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import context as ctx
 from heat_vcluster.cloud import model
 from heat_vcluster.placement import model as placement
+from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
 
 
@@ -41,9 +42,28 @@ class Cloud(abc.ABC):
     def snapshot(
         self, demands: Sequence[placement.Demand]
     ) -> tuple[placement.Snapshot, tuple[placement.Demand, ...]]:
-        """Read capacity now, and where each demand may go.
+        """Read all capacity now, and where each demand may go.
 
         Returns the snapshot and the same demands with ``candidates`` set.
+        """
+
+    def readings(
+        self, demands: Sequence[placement.Demand], reach: reaches.Reach
+    ) -> Iterator[model.Reading]:
+        """Read capacity as far as it takes: ever more of the cloud.
+
+        Each reading has all that the one before it has. The last one, and
+        no other, is whole, and it is what is there now; those before it may
+        be seconds old. A place where a hold failed is not shown as it was
+        before that.
+        """
+        yield model.Reading(*self.snapshot(demands), is_whole=True)
+
+    @abc.abstractmethod
+    def usage(self) -> Mapping[str, Mapping[str, int]]:
+        """Return what the tenant's servers take: host -> class -> amount.
+
+        Servers whose host cannot be told are left out, holds are too.
         """
 
     # -- the hold ---------------------------------------------------------

@@ -73,6 +73,20 @@ class Resolution:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """Capacity of a part of the cloud, or of all of it (``is_whole``).
+
+    ``demands`` have ``candidates`` set to where each may go in that part.
+    What fits into a part fits; that it does not fit proves nothing unless
+    the part is all.
+    """
+
+    snapshot: placement.Snapshot
+    demands: tuple[placement.Demand, ...]
+    is_whole: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class PortRequest:
     name: str
     network_id: str

@@ -9,12 +9,13 @@ from heat_vcluster.conf import (
     auth,
     cloud,
     engine,
+    limits,
     placement,
     topology,
     volume,
 )
 
-MODULES = (engine, placement, topology, volume, cloud)
+MODULES = (engine, placement, limits, topology, volume, cloud)
 
 
 def register(conf: cfg.ConfigOpts) -> None:

@@ -28,8 +28,17 @@ Example: ``zone=availability_zone,row=trait:CUSTOM_ROW_,rack=aggregate:rack``
         'cache_seconds',
         default=60,
         min=0,
-        help='How long hosts, their aggregates, zones and levels are '
-        'remembered. Capacity is never remembered.',
+        help='How long hosts, their aggregates, zones, levels and traits '
+        'are remembered.',
+    ),
+    cfg.IntOpt(
+        'capacity_seconds',
+        default=5,
+        min=0,
+        help='How long free room is taken to be as placement told it, where '
+        'only a part of the cloud is read. After that it is asked whether '
+        'anything has changed there. Old knowledge can lead to a plan made '
+        'in vain, which is then made again; never to a refusal.',
     ),
     cfg.StrOpt(
         'default_availability_zone',

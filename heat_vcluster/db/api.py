@@ -170,6 +170,22 @@ class Store:
             wanted = wanted.where(table.c.state == state.value)
         return tuple(map(records.hold_from_row, self._rows(wanted)))
 
+    def get_project_holds(
+        self, project_id: str
+    ) -> tuple[records.HoldRecord, ...]:
+        """Return what is held for all clusters of a project."""
+        table = models.holds
+        wanted = (
+            sa.select(table)
+            .join(models.clusters, models.clusters.c.id == table.c.cluster_id)
+            .where(
+                models.clusters.c.project_id == project_id,
+                table.c.state == records.HoldState.HELD.value,
+            )
+            .order_by(table.c.created_at, table.c.id)
+        )
+        return tuple(map(records.hold_from_row, self._rows(wanted)))
+
     def get_domains(self, cluster_id: str) -> tuple[records.DomainRecord, ...]:
         table = models.domains
         wanted = (

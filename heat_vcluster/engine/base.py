@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from heat_vcluster import states
 from heat_vcluster.cloud import model
 from heat_vcluster.placement import model as placement
+from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
 
 
@@ -87,6 +88,8 @@ class Store(Protocol):
 
     def get_holds(self, cluster_id: str) -> Sequence[Any]: ...
 
+    def get_project_holds(self, project_id: str) -> Sequence[Any]: ...
+
     def acquire(self, cluster_id: str, owner: str, seconds: float) -> Any: ...
 
     def renew(self, lease: Any, seconds: float) -> None: ...
@@ -105,10 +108,24 @@ class Store(Protocol):
 class Planner(Protocol):
     """Turns what is wanted and what is there into a checked plan."""
 
+    @property
+    def counts_usage(self) -> bool:
+        """Whether ``used`` has to be told."""
+
+    def reach(
+        self,
+        wanted: spec.GroupSpec,
+        demands: Sequence[placement.Demand],
+        seed: str,
+    ) -> reaches.Reach: ...
+
     def plan(
         self,
         wanted: spec.GroupSpec,
         demands: Sequence[placement.Demand],
         snapshot: placement.Snapshot,
         pinned: Mapping[str, str] = ...,
+        *,
+        used: Mapping[str, Mapping[str, int]] = ...,
+        is_whole: bool = ...,
     ) -> placement.Plan: ...

@@ -9,7 +9,14 @@ import logging
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, TypeVar
 
 from heat_vcluster import exception, states
@@ -17,8 +24,8 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, decision, gate, lease, reasons, removal
 from heat_vcluster.members import base as members
+from heat_vcluster.placement import columns, pseudonyms
 from heat_vcluster.placement import model as placement
-from heat_vcluster.placement import pseudonyms
 from heat_vcluster.spec import model as spec
 
 LOG = logging.getLogger(__name__)
@@ -301,7 +308,7 @@ class Build(members.Site):
         }
 
         def look(reading: model.Reading) -> model.Reading:
-            merged = merge(reading.snapshot, before)
+            merged = merge(reading.snapshot, before, set(others.values()))
             barred = [without(d, merged, tried) for d in reading.demands]
             return dataclasses.replace(
                 reading, snapshot=merged, demands=tuple(barred)
@@ -396,13 +403,18 @@ class Build(members.Site):
 
 
 def merge(
-    fresh: placement.Snapshot, before: placement.Snapshot
+    fresh: placement.Snapshot,
+    before: placement.Snapshot,
+    ours: Collection[str] = (),
 ) -> placement.Snapshot:
     """Add places that the fresh reading no longer offers, as full ones.
 
-    Members that sit there still count in the rules.
+    Members that sit there still count in the rules. The hosts that are
+    ``ours`` by now are as busy with others as they were before.
     """
-    hosts = {host.name for host in fresh.hosts}
+    hosts = frozenset(columns.of(fresh.hosts, fresh.levels).names)
+    if ours:
+        fresh = _busy_as_before(fresh, before, ours)
     pools = {pool.name for pool in fresh.pools}
     gone = [
         dataclasses.replace(host, free=dict.fromkeys(host.free, 0))
@@ -419,6 +431,19 @@ def merge(
             if pool.name not in pools
         ),
     )
+
+
+def _busy_as_before(
+    fresh: placement.Snapshot,
+    before: placement.Snapshot,
+    ours: Collection[str],
+) -> placement.Snapshot:
+    was = {h.name: h.is_busy for h in before.hosts if h.name in ours}
+    table = columns.of(fresh.hosts, fresh.levels)
+    is_busy = table.is_busy.copy()
+    for number, name in enumerate(table.names):
+        is_busy[number] = was.get(name, is_busy[number])
+    return dataclasses.replace(fresh, hosts=table.changed(is_busy=is_busy))
 
 
 def without(

@@ -276,9 +276,11 @@ class Engine:
         return Build(
             record.id,
             record.name or record.id,
+            record.project_id,
             self._load(record.document),
             self._opener.open(context),
             self._planner,
+            self._store,
             writer,
             signal,
             self._windows,

@@ -44,6 +44,22 @@ class HostColumns(Sequence[model.Host]):
         self.traitset = traitset
         self.is_busy = is_busy
 
+    def changed(
+        self,
+        free: Mapping[str, Ints] | None = None,
+        is_busy: Flags | None = None,
+    ) -> HostColumns:
+        """Return the same hosts with these columns in place of their own."""
+        return HostColumns(
+            self.names,
+            self.domains,
+            self.free if free is None else free,
+            self.total,
+            self.traitsets,
+            self.traitset,
+            self.is_busy if is_busy is None else is_busy,
+        )
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -79,7 +79,9 @@ class WorldTest(testtools.TestCase):
 
     def test_hosts_may_be_given_with_room_taken(self):
         total = {'VCPU': 16, 'MEMORY_MB': 4096, 'DISK_GB': 10}
-        host = placement.Host('h', {}, {**total, 'VCPU': 10}, total)
+        host = placement.Host(
+            'h', {}, {**total, 'VCPU': 10}, total, is_busy=True
+        )
         outside = FakeCloud(hosts=[host], pools=[], levels=[])
         snapshot, _ = outside.open(ANN).snapshot(())
         self.assertEqual((host,), snapshot.hosts)

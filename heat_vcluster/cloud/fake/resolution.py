@@ -8,10 +8,11 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import exception
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import model, sampling
 from heat_vcluster.cloud.fake import world as fake_world
 from heat_vcluster.cloud.fake.calls import Side, called
 from heat_vcluster.placement import model as placement
+from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
 
 
@@ -104,22 +105,77 @@ class Resolver(Side):
 
     @called
     def snapshot(
-        self, demands: Sequence[placement.Demand]
+        self,
+        demands: Sequence[placement.Demand],
+        shown: frozenset[str] | None = None,
     ) -> tuple[placement.Snapshot, tuple[placement.Demand, ...]]:
         return (
-            self._world.snapshot(),
+            self._world.snapshot(shown),
             tuple(self._with_candidates(demand) for demand in demands),
         )
+
+    def readings(
+        self, demands: Sequence[placement.Demand], reach: reaches.Reach
+    ) -> Iterator[model.Reading]:
+        """Read domain by domain of a level, if there are many."""
+        level = self._level(reach)
+        hosts = self._hosts_by(level)
+        servers = [d for d in demands if isinstance(d, placement.ServerDemand)]
+        sections = [
+            sampling.Section(name, _upwards(inside[0], level), len(inside))
+            for name, inside in sorted(hosts.items())
+        ]
+        for names in sampling.widening(sections, len(servers), reach):
+            shown = frozenset(h.name for name in names for h in hosts[name])
+            everything = None if reach.even else shown
+            found, narrowed = self.snapshot(demands, everything)
+            yield model.Reading(
+                found,
+                tuple(_cut(demand, shown) for demand in narrowed),
+                is_whole=False,
+            )
+        yield model.Reading(*self.snapshot(demands), is_whole=True)
+
+    def _level(self, reach: reaches.Reach) -> str | None:
+        levels = self._world.levels
+        entire = [level for level in levels if level in reach.entire]
+        return (*entire[:1], *reversed(levels), None)[0]
+
+    def _hosts_by(
+        self, level: str | None
+    ) -> Mapping[str, list[fake_world.HostState]]:
+        found = collections.defaultdict(list)
+        with self._world.lock:
+            for host in self._world.hosts.values():
+                if level is not None and level in host.domains:
+                    found[host.domains[level]].append(host)
+        return found
+
+    @called
+    def usage(self) -> Mapping[str, Mapping[str, int]]:
+        usage: dict[str, collections.Counter[str]] = {}
+        for server in self._world.of(fake_world.Server):
+            if server.project_id == self._project_id and server.host:
+                usage.setdefault(server.host, collections.Counter()).update(
+                    server.resources
+                )
+        return usage
 
     def _with_candidates(self, demand: placement.Demand) -> placement.Demand:
         """Narrow a demand to where it may go by itself, right now."""
         if isinstance(demand, placement.ServerDemand):
+            enabled = [h for h in self._world.hosts.values() if h.is_enabled]
             able = frozenset(
                 host.name
-                for host in self._world.hosts.values()
-                if host.is_enabled
-                and self._world.fits(host.name, demand.resources)
+                for host in enabled
+                if self._world.fits(host.name, demand.resources)
             )
+            suitable = frozenset(
+                host.name
+                for host in enabled
+                if _could(host.total, demand.resources)
+            )
+            demand = dataclasses.replace(demand, suitable=suitable)
         else:
             able = frozenset(
                 pool.name
@@ -129,6 +185,30 @@ class Resolver(Side):
         if demand.candidates is not None:
             able &= demand.candidates
         return dataclasses.replace(demand, candidates=able)
+
+
+def _could(total: Mapping[str, int], resources: Mapping[str, int]) -> bool:
+    return all(amount <= total.get(n, 0) for n, amount in resources.items())
+
+
+def _upwards(host: fake_world.HostState, level: str | None) -> dict[str, str]:
+    """Return the domains of a host down to a level."""
+    found: dict[str, str] = {}
+    for scope, domain in host.domains.items():
+        found[scope] = domain
+        if scope == level:
+            break
+    return found
+
+
+def _cut(demand: placement.Demand, shown: frozenset[str]) -> placement.Demand:
+    if isinstance(demand, placement.VolumeDemand):
+        return demand
+    candidates = demand.candidates
+    return dataclasses.replace(
+        demand,
+        candidates=shown if candidates is None else shown & candidates,
+    )
 
 
 class _Names:

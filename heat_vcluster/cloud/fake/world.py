@@ -12,7 +12,7 @@ import dataclasses
 import enum
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from heat_vcluster.cloud import model
@@ -331,14 +331,22 @@ class World:
         free = self.free_gb(pool)
         return (free is None or size_gb <= free) and offers(pool, type_name)
 
-    def snapshot(self) -> placement.Snapshot:
+    def snapshot(
+        self, shown: Collection[str] | None = None
+    ) -> placement.Snapshot:
+        """Return capacity now, of these hosts or all."""
         return placement.Snapshot(
             self.levels,
             tuple(
                 placement.Host(
-                    host.name, host.domains, self.free(host.name), host.total
+                    host.name,
+                    host.domains,
+                    self.free(host.name),
+                    host.total,
+                    is_busy=any(self.used(host.name).values()),
                 )
                 for host in self.hosts.values()
+                if shown is None or host.name in shown
             ),
             tuple(
                 placement.Pool(

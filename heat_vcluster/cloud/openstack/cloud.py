@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import context as ctx
 from heat_vcluster.cloud import base, model
-from heat_vcluster.cloud.openstack import made, reservation, resolution
+from heat_vcluster.cloud.openstack import (
+    made,
+    reservation,
+    resolution,
+    usage,
+)
 from heat_vcluster.cloud.openstack.capacity import Capacity, Site
 from heat_vcluster.cloud.openstack.compute import Compute
 from heat_vcluster.cloud.openstack.network import Networking
 from heat_vcluster.cloud.openstack.session import Services
 from heat_vcluster.cloud.openstack.volume import BlockStorage
 from heat_vcluster.placement import model as placement
+from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
 
 
@@ -40,6 +46,7 @@ class OpenStackCloud(base.Cloud):
         )
         self._network = Networking(theirs.network, context.project_id, known)
         self._images = theirs.image
+        self._nova = theirs.compute
         self._capacity = Capacity(
             site, reservation.Tenant(context.project_id, context.user_id)
         )
@@ -59,6 +66,16 @@ class OpenStackCloud(base.Cloud):
         self, demands: Sequence[placement.Demand]
     ) -> tuple[placement.Snapshot, tuple[placement.Demand, ...]]:
         return self._capacity.snapshot(demands)
+
+    def readings(
+        self, demands: Sequence[placement.Demand], reach: reaches.Reach
+    ) -> Iterator[model.Reading]:
+        return self._capacity.readings(demands, reach)
+
+    def usage(self) -> Mapping[str, Mapping[str, int]]:
+        return usage.read(
+            self._nova, self._project_id, self._site.hosts().names
+        )
 
     # -- the hold ---------------------------------------------------------
 

@@ -25,6 +25,9 @@ _UNKNOWABLE = {
     'hw_mem_encryption': 'memory encryption',
 }
 
+#: Nova's own mark of a host that must not get servers.
+DISABLED = 'COMPUTE_STATUS_DISABLED'
+
 Value = str | None
 
 
@@ -33,21 +36,26 @@ class Signature:
     """A question to placement; equal ones have the same answer.
 
     ``forbidden`` are traits a provider of the resources must not have.
+    ``enabled``: only hosts that may get servers are meant.
     """
 
     resources: tuple[tuple[str, int], ...]
     required: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
+    enabled: bool = True
 
     def query(self) -> dict[str, str]:
         """Return the parameters of GET /allocation_candidates."""
         traits = [*self.required, *(f'!{name}' for name in self.forbidden)]
-        asked = {
-            'resources': ','.join(f'{n}:{c}' for n, c in self.resources),
+        asked = {'resources': ','.join(f'{n}:{c}' for n, c in self.resources)}
+        if self.enabled:
             # Nova forbids it on every request, as its mandatory prefilter.
-            'root_required': '!COMPUTE_STATUS_DISABLED',
-        }
+            asked['root_required'] = f'!{DISABLED}'
         return {**asked, 'required': ','.join(traits)} if traits else asked
+
+
+#: Asks for all hosts that have anything left: their memory is used up last.
+SURVEY = Signature((('MEMORY_MB', 1),), enabled=False)
 
 
 class Unknowable(Exception):

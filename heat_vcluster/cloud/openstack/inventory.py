@@ -5,21 +5,32 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from heat_vcluster.cloud.openstack import topology
+import numpy as np
+
+from heat_vcluster.cloud.openstack import places
 from heat_vcluster.cloud.openstack.demands import Signature
 from heat_vcluster.cloud.openstack.session import Service
-from heat_vcluster.placement import model as placement
+from heat_vcluster.placement import columns
 
 #: What one member would take: provider uuid -> resource class -> amount.
 Share = Mapping[str, Mapping[str, int]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Room:
+    """What a host's whole tree of providers has, and what is left of it."""
+
+    total: Mapping[str, int]
+    free: Mapping[str, int]
+    is_busy: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Candidates:
-    """One answer of GET /allocation_candidates.
+    """One answer of GET /allocation_candidates, or several joined.
 
     ``shares`` maps a host's root provider to the ways in which its tree can
     serve the request; ``providers`` are placement's summaries.
@@ -33,7 +44,7 @@ class Candidates:
         return frozenset(self.shares)
 
 
-def ask(service: Service, signature: Signature, **narrower: str) -> Candidates:
+def ask(service: Service, signature: Signature, **narrower: Any) -> Candidates:
     """Ask who can serve a request; without a limit, which saves no time."""
     query = {**signature.query(), **narrower}
     return parse(service.get('/allocation_candidates', **query))
@@ -55,16 +66,33 @@ def parse(body: Mapping[str, Any]) -> Candidates:
     return Candidates({r: tuple(s) for r, s in shares.items()}, providers)
 
 
-def hosts(
-    answers: Iterable[Candidates], known: topology.Topology
-) -> tuple[placement.Host, ...]:
-    """Return all hosts, in the order of their names.
+def cut(answer: Candidates, roots: Collection[str]) -> Candidates:
+    """Return what an answer says of some hosts."""
+    return Candidates(
+        {r: s for r, s in answer.shares.items() if r in roots},
+        {
+            uuid: summary
+            for uuid, summary in answer.providers.items()
+            if summary['root_provider_uuid'] in roots
+        },
+    )
 
-    Hosts that no answer names are there too, with nothing free: members
-    that sit there already count in the rules.
-    """
-    free: dict[str, collections.Counter[str]] = {}
-    total: dict[str, collections.Counter[str]] = {}
+
+def join(answers: Iterable[Candidates]) -> Candidates:
+    """Return answers to one question about different hosts as one."""
+    shares: dict[str, tuple[Share, ...]] = {}
+    providers: dict[str, Mapping[str, Any]] = {}
+    for answer in answers:
+        shares.update(answer.shares)
+        providers.update(answer.providers)
+    return Candidates(shares, providers)
+
+
+def rooms(answers: Iterable[Candidates]) -> dict[str, Room]:
+    """Return root provider -> room, of all that the answers speak of."""
+    free: dict[str, dict[str, int]] = {}
+    total: dict[str, dict[str, int]] = {}
+    busy: set[str] = set()
     seen: set[str] = set()
     for answer in answers:
         for uuid, summary in answer.providers.items():
@@ -72,29 +100,68 @@ def hosts(
                 continue
             seen.add(uuid)
             root = summary['root_provider_uuid']
-            has = total.setdefault(root, collections.Counter())
-            left = free.setdefault(root, collections.Counter())
+            has = total.setdefault(root, {})
+            left = free.setdefault(root, {})
             for name, figure in summary['resources'].items():
-                has[name] += figure['capacity']
-                left[name] += max(figure['capacity'] - figure['used'], 0)
-    return tuple(
-        placement.Host(
-            place.name,
-            place.domains,
-            dict(free.get(place.uuid, {})),
-            dict(total.get(place.uuid, {})),
-        )
-        for place in sorted(known.places.values(), key=lambda p: p.name)
+                capacity, used = figure['capacity'], figure['used']
+                has[name] = has.get(name, 0) + capacity
+                left[name] = left.get(name, 0) + max(capacity - used, 0)
+                if used > 0:
+                    busy.add(root)
+    return {r: Room(total[r], free[r], r in busy) for r in total}
+
+
+def hosts(
+    known: places.Topology,
+    found: Mapping[str, Room],
+    shown: Collection[str] | None = None,
+) -> columns.HostColumns:
+    """Return hosts, in the order of their names.
+
+    Those in ``shown`` (uuids), or all: also those that nothing was found of
+    are there, with nothing free and not idle, as members that sit there
+    already count in the rules.
+    """
+    chosen = np.array(
+        [
+            number
+            for number, place in enumerate(known.ordered)
+            if shown is None or place.uuid in shown
+        ],
+        np.int64,
+    )
+    some = [known.ordered[number] for number in chosen]
+    here = [found.get(place.uuid) for place in some]
+    levels = dict.fromkeys(s for place in some for s in place.domains)
+    return columns.HostColumns(
+        tuple(place.name for place in some),
+        {
+            level: (known.column(level)[0], known.column(level)[1][chosen])
+            for level in levels
+        },
+        _amounts([room.free if room else {} for room in here]),
+        _amounts([room.total if room else {} for room in here]),
+        (frozenset(),),
+        np.zeros(len(some), np.int64),
+        np.array([room is None or room.is_busy for room in here], np.bool_),
     )
 
 
+def _amounts(rows: Sequence[Mapping[str, int]]) -> dict[str, columns.Ints]:
+    classes = sorted({name for row in rows for name in row})
+    return {
+        name: np.array([row.get(name, 0) for row in rows], np.int64)
+        for name in classes
+    }
+
+
 def candidates(
-    answer: Candidates, known: topology.Topology, zone: str | None
+    answer: Candidates, known: places.Topology, zone: str | None
 ) -> frozenset[str]:
     """Return the names of the hosts that may take the member."""
     names = frozenset(
         known.places[root].name
-        for root in answer.roots
+        for root in answer.shares
         if root in known.places
     )
     return names & known.in_zone(zone) if zone else names

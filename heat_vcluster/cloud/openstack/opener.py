@@ -12,12 +12,7 @@ from oslo_config import cfg
 
 from heat_vcluster import context as ctx
 from heat_vcluster.cloud import base
-from heat_vcluster.cloud.openstack import (
-    errors,
-    reservation,
-    settings,
-    topology,
-)
+from heat_vcluster.cloud.openstack import errors, reservation, settings
 from heat_vcluster.cloud.openstack.capacity import Site
 from heat_vcluster.cloud.openstack.cloud import OpenStackCloud
 from heat_vcluster.cloud.openstack.session import (
@@ -45,12 +40,7 @@ class OpenStackOpener(base.CloudOpener):
         services = Services.of(session, options, secrets)
         self._session = session
         self._discovery: dict[str, Any] = {}
-        self._site = Site(
-            services,
-            topology.TopologyReader(services, options),
-            options,
-            secrets,
-        )
+        self._site = Site.of(services, options, secrets)
         self.scopes = options.scopes
 
     @classmethod

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from heat_vcluster.cloud.openstack import settings, topology
+from heat_vcluster.cloud.openstack import places, settings
 from heat_vcluster.cloud.openstack.session import Service
 from heat_vcluster.placement import model as placement
 
@@ -98,7 +98,7 @@ def free_gb(capabilities: Mapping[str, Any]) -> int | None:
 
 
 def place(
-    name: str, options: settings.Settings, known: topology.Topology
+    name: str, options: settings.Settings, known: places.Topology
 ) -> tuple[str | None, dict[str, str]]:
     """Return the host a pool is local to, if any, and its domains."""
     rule = options.pool_domains
@@ -121,20 +121,16 @@ def _upwards(
     domain: str,
     level: str,
     options: settings.Settings,
-    known: topology.Topology,
+    known: places.Topology,
 ) -> dict[str, str]:
     """Return the domain and those around it, learned from its hosts.
 
     Nothing is told where the name is not that of exactly one domain.
     """
-    inside = [
-        host
-        for host in known.places.values()
-        if host.domains.get(level, '').rpartition('/')[2] == domain
-        or host.domains.get(level) == domain
-    ]
-    if len({host.domains[level] for host in inside}) != 1:
+    meant = known.called(level, domain)
+    if len(meant) != 1:
         return {}
+    inside = known.inside(level, meant[0])
     names = options.level_names
     found: dict[str, str] = {}
     for wider in names[: names.index(level) + 1]:
@@ -148,7 +144,7 @@ def _upwards(
 def snapshot(
     pools: tuple[Mapping[str, Any], ...],
     options: settings.Settings,
-    known: topology.Topology,
+    known: places.Topology,
 ) -> tuple[placement.Pool, ...]:
     """Return the pools that are up, in the order of their names."""
     found = []

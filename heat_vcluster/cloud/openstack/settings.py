@@ -85,6 +85,7 @@ class Settings:
 
     levels: tuple[Level, ...] = (Level('zone', ZONE),)
     topology_ttl: float = 60.0
+    capacity_seconds: float = 5.0
     default_zone: str = 'nova'
     pin_volumes: bool = False
     pool_domains: PoolDomains | None = None
@@ -124,6 +125,7 @@ class Settings:
         return cls(
             levels=parse_levels(conf.topology.levels),
             topology_ttl=conf.topology.cache_seconds,
+            capacity_seconds=conf.topology.capacity_seconds,
             default_zone=conf.topology.default_availability_zone,
             pin_volumes=is_pinning(conf.volume.pinning),
             pool_domains=PoolDomains.parse(domains) if domains else None,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hosts there are, and in which domain of each level they sit."""
+"""Reads which hosts there are, and in which domain of each level they sit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import collections
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from heat_vcluster import exception
-from heat_vcluster.cloud.openstack import settings
+from heat_vcluster.cloud.openstack import places, settings
 from heat_vcluster.cloud.openstack.session import Services
 
 #: Traits that nova puts on its root providers, newest first. The first that
@@ -20,32 +20,24 @@ OWNER_TRAITS = ('OWNER_NOVA', 'COMPUTE_NODE')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """A host: its root provider in placement, its zone and domains."""
+class Aggregate:
+    """A host aggregate as nova tells it; ``hosts`` None: not told."""
 
     uuid: str
-    name: str
-    zone: str
-    domains: Mapping[str, str]
+    metadata: Mapping[str, str]
+    hosts: tuple[str, ...] | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Topology:
-    """All hosts at one moment, by the uuid of the root provider."""
+class Level:
+    """Provider uuid -> its value at a level, and by what it is known.
 
-    places: Mapping[str, Place]
+    Placement knows it by an aggregate, or by a trait.
+    """
 
-    def named(self, name: str) -> Place | None:
-        for place in self.places.values():
-            if place.name == name:
-                return place
-        return None
-
-    def in_zone(self, zone: str) -> frozenset[str]:
-        """Return the names of the hosts of a zone."""
-        return frozenset(
-            place.name for place in self.places.values() if place.zone == zone
-        )
+    values: Mapping[str, str]
+    aggregates: Mapping[str, frozenset[str]]
+    traits: Mapping[str, frozenset[str]]
 
 
 class TopologyReader:
@@ -55,10 +47,11 @@ class TopologyReader:
         self._services = services
         self._options = options
         self._lock = threading.Lock()
-        self._known: Topology | None = None
+        self._known: places.Topology | None = None
         self._read_at = 0.0
+        self._bearers: dict[str, frozenset[str]] = {}
 
-    def read(self, needs: Iterable[str] = ()) -> Topology:
+    def read(self, needs: Iterable[str] = ()) -> places.Topology:
         """Return the topology; a fresh one if a needed uuid is not in it."""
         with self._lock:
             age = time.monotonic() - self._read_at
@@ -69,45 +62,78 @@ class TopologyReader:
             ):
                 self._known = self._read()
                 self._read_at = time.monotonic()
+                self._bearers = {}
             return self._known
 
-    def _read(self) -> Topology:
-        names = self._hosts()
+    def bearers(self, traits: Sequence[str]) -> frozenset[str]:
+        """Return the roots of providers with traits; ``!`` forbids one.
+
+        Remembered as long as the topology is.
+        """
+        wanted = ','.join(traits)
+        known = self._bearers
+        if wanted not in known:
+            known[wanted] = frozenset(
+                provider['root_provider_uuid']
+                for provider in self._list(required=wanted)
+            )
+        return known[wanted]
+
+    def _read(self) -> places.Topology:
+        hosts = self._hosts()
+        names = {uuid: provider['name'] for uuid, provider in hosts.items()}
         aggregates = self._aggregates()
-        members = _remembering(self._members)
-        zones = self._by_key(aggregates, 'availability_zone', members)
-        columns = {
-            level.name: self._column(level, names, zones, aggregates, members)
+        inside = self._members(names)
+        by_zone = _by_key(aggregates, 'availability_zone', inside)
+        default = self._options.default_zone
+        zones = {uuid: by_zone.values.get(uuid, default) for uuid in names}
+        levels = {
+            level.name: dataclasses.replace(by_zone, values=zones)
+            if level.source == settings.ZONE
+            else _by_key(aggregates, level.key, inside)
+            if level.source == settings.AGGREGATE
+            else self._by_trait(level.key)
             for level in self._options.levels
         }
-        domains = qualify(self._options.level_names, columns, names)
-        default = self._options.default_zone
-        return Topology(
+        order = self._options.level_names
+        domains = places.qualify(
+            order,
+            {name: level.values for name, level in levels.items()},
+            names,
+        )
+        return places.Topology(
             {
-                uuid: Place(
-                    uuid, name, zones.get(uuid, default), domains[uuid]
-                )
+                uuid: places.Place(uuid, name, zones[uuid], domains[uuid])
                 for uuid, name in names.items()
-            }
+            },
+            {name: _sections(name, levels[name], domains) for name in order},
+            {
+                uuid: provider.get('generation', 0)
+                for uuid, provider in hosts.items()
+            },
         )
 
-    def _hosts(self) -> dict[str, str]:
-        """Return root provider uuid -> name of nova's hosts."""
+    def _hosts(self) -> dict[str, Mapping[str, Any]]:
+        """Return the root providers of nova's hosts, by their uuid."""
         for trait in OWNER_TRAITS:
             found = self._roots(required=trait)
             if found:
                 return found
         return self._roots()
 
-    def _roots(self, **params: str) -> dict[str, str]:
-        body = self._services.placement.get('/resource_providers', **params)
+    def _roots(self, **params: str) -> dict[str, Mapping[str, Any]]:
         return {
-            provider['uuid']: provider['name']
-            for provider in body['resource_providers']
+            provider['uuid']: provider
+            for provider in self._list(**params)
             if provider['root_provider_uuid'] == provider['uuid']
         }
 
-    def _aggregates(self) -> list[dict[str, Any]]:
+    def _list(self, **params: str) -> list[Mapping[str, Any]]:
+        body = self._services.placement.get('/resource_providers', **params)
+        found: list[Mapping[str, Any]] = body['resource_providers']
+        return found
+
+    def _aggregates(self) -> list[Aggregate]:
         needed = any(
             level.source != settings.TRAIT for level in self._options.levels
         )
@@ -117,53 +143,41 @@ class TopologyReader:
             if needed:
                 raise
             return []
-        return list(body['aggregates'])
+        return [
+            Aggregate(
+                one['uuid'],
+                one['metadata'],
+                tuple(one['hosts']) if 'hosts' in one else None,
+            )
+            for one in body['aggregates']
+        ]
 
-    def _members(self, aggregate: str) -> frozenset[str]:
-        """Return the providers of an aggregate.
+    def _members(
+        self, names: Mapping[str, str]
+    ) -> Callable[[Aggregate], frozenset[str]]:
+        """Return what tells the providers of an aggregate.
 
-        Asked of placement and not taken from nova's list of hosts: nova
-        itself schedules by it, and a host's name may differ from that of its
-        provider.
+        Nova lists its hosts by the names of their services. Where each is
+        the name of a provider, it is that; else placement is asked, which
+        takes a request for the aggregate.
         """
-        return frozenset(self._roots(member_of=aggregate))
+        uuids = {name: uuid for uuid, name in names.items()}
+        known: dict[str, frozenset[str]] = {}
 
-    def _by_key(
-        self,
-        aggregates: Iterable[Mapping[str, Any]],
-        key: str,
-        members: Callable[[str], frozenset[str]],
-    ) -> dict[str, str]:
-        """Return provider uuid -> value of a metadata key.
+        def ask(aggregate: Aggregate) -> frozenset[str]:
+            hosts = aggregate.hosts
+            if hosts is not None and all(host in uuids for host in hosts):
+                return frozenset(uuids[host] for host in hosts)
+            return frozenset(self._roots(member_of=aggregate.uuid))
 
-        A host that has two values of a key has none: which is meant is not
-        known.
-        """
-        values: dict[str, set[str]] = collections.defaultdict(set)
-        for aggregate in aggregates:
-            value = aggregate['metadata'].get(key)
-            if value is not None:
-                for uuid in members(aggregate['uuid']):
-                    values[uuid].add(value)
-        return {u: v.pop() for u, v in values.items() if len(v) == 1}
+        def answer(aggregate: Aggregate) -> frozenset[str]:
+            if aggregate.uuid not in known:
+                known[aggregate.uuid] = ask(aggregate)
+            return known[aggregate.uuid]
 
-    def _column(
-        self,
-        level: settings.Level,
-        names: Mapping[str, str],
-        zones: Mapping[str, str],
-        aggregates: Iterable[Mapping[str, Any]],
-        members: Callable[[str], frozenset[str]],
-    ) -> Mapping[str, str]:
-        """Return provider uuid -> domain at one level."""
-        if level.source == settings.ZONE:
-            default = self._options.default_zone
-            return {uuid: zones.get(uuid, default) for uuid in names}
-        if level.source == settings.AGGREGATE:
-            return self._by_key(aggregates, level.key, members)
-        return self._by_trait(level.key)
+        return answer
 
-    def _by_trait(self, prefix: str) -> dict[str, str]:
+    def _by_trait(self, prefix: str) -> Level:
         body = self._services.placement.get(
             '/traits', name=f'startswith:{prefix}', associated='true'
         )
@@ -171,47 +185,76 @@ class TopologyReader:
         for trait in body['traits']:
             for uuid in self._roots(required=trait):
                 values[uuid].add(trait.removeprefix(prefix))
-        return {u: v.pop() for u, v in values.items() if len(v) == 1}
+        clear = _unambiguous(values)
+        return Level(
+            clear,
+            {},
+            {uuid: frozenset({prefix + v}) for uuid, v in clear.items()},
+        )
 
 
-def qualify(
-    levels: tuple[str, ...],
-    columns: Mapping[str, Mapping[str, str]],
-    uuids: Iterable[str],
-) -> dict[str, dict[str, str]]:
-    """Return uuid -> level -> domain, such that equal means same.
+def _by_key(
+    aggregates: Iterable[Aggregate],
+    key: str,
+    members: Callable[[Aggregate], frozenset[str]],
+) -> Level:
+    """Return what a metadata key of aggregates says of providers."""
+    values: dict[str, set[str]] = collections.defaultdict(set)
+    sources: dict[str, set[str]] = collections.defaultdict(set)
+    for aggregate in aggregates:
+        value = aggregate.metadata.get(key)
+        if value is not None:
+            for uuid in members(aggregate):
+                values[uuid].add(value)
+                sources[uuid].add(aggregate.uuid)
+    return Level(
+        _unambiguous(values),
+        {uuid: frozenset(found) for uuid, found in sources.items()},
+        {},
+    )
 
-    Where one name stands for domains in different wider ones (``rack1`` of
-    two zones), it is written with the wider one before it: ``az1/rack1``.
+
+def _unambiguous(values: Mapping[str, set[str]]) -> dict[str, str]:
+    """Return the value of each provider.
+
+    One that has two has none: which is meant is not known.
     """
-    domains: dict[str, dict[str, str]] = {uuid: {} for uuid in uuids}
-    wider: str | None = None
-    for level in levels:
-        column = columns[level]
-        above: dict[str, set[str | None]] = collections.defaultdict(set)
-        for uuid in domains:
-            if uuid in column:
-                above[column[uuid]].add(domains[uuid].get(wider or ''))
-        for uuid, known in domains.items():
-            name = column.get(uuid)
-            if name is None:
-                continue
-            outer = known.get(wider or '')
-            unique = len(above[name]) == 1 or outer is None
-            known[level] = name if unique else f'{outer}/{name}'
-        wider = level
-    return domains
+    return {u: next(iter(v)) for u, v in values.items() if len(v) == 1}
 
 
-def _remembering(
-    ask: Callable[[str], frozenset[str]],
-) -> Callable[[str], frozenset[str]]:
-    """Return the same question, asked once for each key."""
-    known: dict[str, frozenset[str]] = {}
+def _sections(
+    name: str, level: Level, domains: Mapping[str, Mapping[str, str]]
+) -> dict[str, places.Section]:
+    """Return domain -> section, of the hosts that placement can tell."""
+    roots: dict[str, set[str]] = collections.defaultdict(set)
+    for uuid, known in domains.items():
+        if name in known and (
+            uuid in level.aggregates or uuid in level.traits
+        ):
+            roots[known[name]].add(uuid)
+    return {
+        domain: places.Section(
+            domain,
+            frozenset(uuids),
+            _upwards(name, domains[min(uuids)]),
+            _all(level.aggregates, uuids),
+            _all(level.traits, uuids),
+        )
+        for domain, uuids in roots.items()
+    }
 
-    def answer(key: str) -> frozenset[str]:
-        if key not in known:
-            known[key] = ask(key)
-        return known[key]
 
-    return answer
+def _upwards(level: str, domains: Mapping[str, str]) -> dict[str, str]:
+    """Return the domains down to the level."""
+    found: dict[str, str] = {}
+    for scope, domain in domains.items():
+        found[scope] = domain
+        if scope == level:
+            break
+    return found
+
+
+def _all(
+    terms: Mapping[str, frozenset[str]], uuids: Iterable[str]
+) -> frozenset[str]:
+    return frozenset().union(*(terms.get(uuid, ()) for uuid in uuids))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import testtools
 
-from heat_vcluster.cloud.openstack import inventory, topology
+from heat_vcluster.cloud.openstack import inventory, places
 
 
 def provider(root, traits=(), **figures):
@@ -39,9 +39,9 @@ BODY = {
         request(u2={'VCPU': 1}, s={'DISK_GB': 1}),
     ],
 }
-KNOWN = topology.Topology(
+KNOWN = places.Topology(
     {
-        uuid: topology.Place(uuid, name, zone, {'zone': zone})
+        uuid: places.Place(uuid, name, zone, {'zone': zone})
         for uuid, name, zone in (
             ('u1', 'h1', 'a'),
             ('u2', 'h2', 'a'),
@@ -64,18 +64,43 @@ class InventoryTest(testtools.TestCase):
         )
 
     def test_room_of_a_tree_is_the_hosts_and_never_below_zero(self):
-        found = inventory.hosts([self.answer, self.answer], KNOWN)
+        rooms = inventory.rooms([self.answer, self.answer])
+        found = inventory.hosts(KNOWN, rooms)
         self.assertEqual(['h0', 'h1', 'h2'], [host.name for host in found])
         hosts = {host.name: host for host in found}
         self.assertEqual({'VCPU': 6, 'VGPU': 2}, hosts['h1'].free)
         self.assertEqual({'VCPU': 8, 'VGPU': 2}, hosts['h1'].total)
-        self.assertEqual({'VCPU': 0}, hosts['h2'].free)
+        self.assertEqual({'VCPU': 0, 'VGPU': 0}, hosts['h2'].free)
 
     def test_host_without_room_is_there_for_those_who_sit_on_it(self):
-        host = inventory.hosts([self.answer], KNOWN)[0]
+        host = inventory.hosts(KNOWN, inventory.rooms([self.answer]))[0]
+        self.assertEqual(('h0', 'b'), (host.name, host.domain('zone')))
+        self.assertEqual({0}, {*host.free.values()})
+
+    def test_host_is_idle_only_if_that_is_known(self):
+        idle = provider('u3', VCPU=(4, 0))
+        body = {
+            'provider_summaries': {**BODY['provider_summaries'], 'u3': idle},
+            'allocation_requests': [],
+        }
+        rooms = inventory.rooms([inventory.parse(body)])
+        hosts = {h.name: h for h in inventory.hosts(KNOWN, rooms)}
         self.assertEqual(
-            ('h0', {}, 'b'), (host.name, host.free, host.domain('zone'))
+            {'h0': False, 'h1': True, 'h2': True},
+            {name: host.is_busy for name, host in hosts.items()},
         )
+        (unheard, *_) = inventory.hosts(KNOWN, {})
+        self.assertTrue(unheard.is_busy)
+
+    def test_part_of_the_hosts_is_shown(self):
+        rooms = inventory.rooms([self.answer])
+        (host,) = inventory.hosts(KNOWN, rooms, {'u1'})
+        self.assertEqual(('h1', 6), (host.name, host.free['VCPU']))
+
+    def test_answer_is_cut_and_joined_by_hosts(self):
+        parts = [inventory.cut(self.answer, {u}) for u in ('u1', 'u2', 's')]
+        self.assertEqual({'u1', 'd1', 'd2'}, {*parts[0].providers})
+        self.assertEqual(self.answer, inventory.join(parts))
 
     def test_zone_bounds_candidates(self):
         for zone, expected in ((None, {'h1'}), ('a', {'h1'}), ('b', set())):

@@ -3,16 +3,16 @@ import re
 
 import testtools
 
-from heat_vcluster.cloud.openstack import pools, settings, topology
+from heat_vcluster.cloud.openstack import places, pools, settings
 
 HOSTS = {
     'h1': {'zone': 'az1', 'rack': 'az1/r1'},
     'h2': {'zone': 'az1', 'rack': 'r2'},
     'h3': {'zone': 'az2', 'rack': 'az2/r1'},
 }
-KNOWN = topology.Topology(
+KNOWN = places.Topology(
     {
-        name: topology.Place(name, name, domains['zone'], domains)
+        name: places.Place(name, name, domains['zone'], domains)
         for name, domains in HOSTS.items()
     }
 )

@@ -4,7 +4,7 @@ import dataclasses
 import testtools
 
 from heat_vcluster import exception
-from heat_vcluster.cloud.openstack import settings, topology
+from heat_vcluster.cloud.openstack import places, settings, topology
 from tests.unit.cloud.openstack.wire import Wire
 
 
@@ -22,14 +22,14 @@ class QualifyTest(testtools.TestCase):
                 'b': {'zone': 'az2', 'rack': 'az2/r1'},
                 'c': {'zone': 'az2', 'rack': 'r2'},
             },
-            topology.qualify(self.LEVELS, columns, 'abc'),
+            places.qualify(self.LEVELS, columns, 'abc'),
         )
 
     def test_what_is_not_known_is_left_out(self):
         columns = {'zone': {'a': 'az1'}, 'rack': {'b': 'r1'}}
         self.assertEqual(
             {'a': {'zone': 'az1'}, 'b': {'rack': 'r1'}},
-            topology.qualify(self.LEVELS, columns, 'ab'),
+            places.qualify(self.LEVELS, columns, 'ab'),
         )
 
 
