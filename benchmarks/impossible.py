@@ -120,10 +120,11 @@ def pigeonhole(draft: Draft, tightness: str) -> Certificate:
     for rack in racks:
         for host in cloud.draw.sample(cloud.hosts_in[rack], 6):
             cloud.traits[host].add('HW_OFFLOAD')
-        # In one of them there is room for sure.
+        # In one of them there is room for two, so that it is the rule that
+        # is in the way.
         for number in range(3):
-            cloud.room[host][number] += MEDIUM[number]
-            cloud.used[host][number] += MEDIUM[number]
+            cloud.room[host][number] += 2 * MEDIUM[number]
+            cloud.used[host][number] += 2 * MEDIUM[number]
     _cap_room(cloud)
     names = [f'ha-{i:03d}' for i in range(count)]
     for name in names:
