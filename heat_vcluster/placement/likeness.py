@@ -18,7 +18,7 @@ import numpy as np
 
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract
-from heat_vcluster.placement.columns import UNKNOWN, Flags
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 WIDE = 9  # units of a rule that is always counted by itself
 MOST = 400_000  # pairs of kind and place, with wide rules
@@ -97,8 +97,9 @@ class Likeness:
     few variables. ``kind_at[k][bundle]`` is the kind that stands for the
     bundle at scope k: its own, or that of the one narrower unit it has.
     ``counted``, ``inside``, ``secluded``: the rules; ``dropped``: those that
-    only a look at single members can say. ``barred[kind]``: places that no
-    unit of an atom may have.
+    only a look at single members can say. ``settled`` has the ``id`` of each
+    clause that counts alone see to in full. ``free``, by resource and host,
+    is what servers may take.
     """
 
     def __init__(
@@ -111,12 +112,19 @@ class Likeness:
         self.compiled = compiled
         self._contracted = contracted
         self._wide, self._few = wide, few
+        self.free = _free(compiled)
         self._find_scopes()
         self._sort_rules()
         self._sort_members()
         self._find_atoms()
         self._find_bundles()
         self.counted = tuple(map(self._count, self._wide_rules))
+        exact = [
+            c.clause
+            for c in self.counted
+            if all(len(unit) == 1 for unit in c.clause.units)
+        ]
+        self.settled = frozenset(map(id, exact))
         self.inside = tuple(self._look_inside())
         self.secluded = tuple(self._seclude())
 
@@ -488,10 +496,22 @@ class Likeness:
                 here[compiled.domain[0][shape.places]] = True
             may &= here
         if not kind.pooled:
-            for amount, free in zip(kind.size, compiled.free, strict=True):
+            for amount, free in zip(kind.size, self.free, strict=True):
                 if amount:
                     may[: compiled.n_hosts] &= free >= amount
         return may
+
+
+def _free(compiled: numbers.Compiled) -> list[Ints]:
+    """Return, by resource and host, what servers may take of it."""
+    found = list(compiled.free)
+    for cap in compiled.budgets:
+        if cap.scope == 0:
+            rooms = (room[: compiled.n_hosts] for room in cap.room)
+            found = [
+                np.minimum(f, r) for f, r in zip(found, rooms, strict=True)
+            ]
+    return [np.maximum(free, 0) for free in found]
 
 
 def _inner_sign(clause: numbers.Clause, around: int) -> tuple[object, ...]:

@@ -55,7 +55,8 @@ class Tally:
 
     None: all are. ``at(kind, scope)`` has the variables of a kind; at scope 0
     those of open hosts only. ``cells(kind)`` has those of an atom by cell:
-    ``place_of[cell]`` is the place, or UNKNOWN for a block's hosts or pools.
+    ``place_of[cell]`` is the place, or UNKNOWN for a block's hosts or pools,
+    and ``sample[cell]`` one of its places.
     ``impossible``: seen to have no solution while it was written down.
     """
 
@@ -81,6 +82,7 @@ class Tally:
         self._link()
         self._fill_hosts()
         self._fill_pools()
+        self._keep_budgets()
         self._obey()
 
     # -- cells -------------------------------------------------------------
@@ -105,6 +107,7 @@ class Tally:
             keys, return_index=True, return_inverse=True
         )
         self.n_cells = len(first)
+        self.sample: Ints = first
         self.place_of = np.where(alone[first], first, UNKNOWN)
         self._domain = [column[first] for column in compiled.domain]
         self._domain[0] = np.where(
@@ -187,9 +190,9 @@ class Tally:
                 )
             return fits
         on_hosts = fits[: compiled.n_hosts]
-        for amount, free in zip(kind.size, compiled.free, strict=True):
+        for amount, free in zip(kind.size, self.likeness.free, strict=True):
             if amount:
-                np.minimum(on_hosts, np.maximum(free, 0) // amount, on_hosts)
+                np.minimum(on_hosts, free // amount, on_hosts)
         for number, times in kind.shapes:
             shape = compiled.shapes[number]
             if not shape.is_server:
@@ -331,12 +334,9 @@ class Tally:
 
     def _fill_hosts(self) -> None:
         """Keep to what is free: of each open host, and of blocks in sum."""
-        for number, free in enumerate(self.compiled.free):
-            gathered = _Terms()
-            for kind in self._on_hosts:
-                if kind.size[number]:
-                    gathered.add(self._cells[kind.number], kind.size[number])
-            bounds = self._gathered(np.maximum(free, 0))
+        for number, free in enumerate(self.likeness.free):
+            gathered = self._taken(number)
+            bounds = self._gathered(free)
             for cell, variables, factors, most in gathered.rows():
                 if most > bounds[cell]:
                     self.program.row(
@@ -344,6 +344,32 @@ class Tally:
                     )
         if not self.is_full:
             self._fill_blocks()
+
+    def _taken(self, number: int, scope: int | None = None) -> _Terms:
+        """Gather what is taken of a resource, by cell or by domain."""
+        gathered = _Terms()
+        for kind in self._on_hosts:
+            if kind.size[number]:
+                count = (
+                    self._cells[kind.number]
+                    if scope is None
+                    else self.at(kind.number, scope)
+                )
+                gathered.add(count, kind.size[number])
+        return gathered
+
+    def _keep_budgets(self) -> None:
+        for cap in self.compiled.budgets:
+            if cap.scope == 0:
+                continue
+            for number, room in enumerate(cap.room):
+                for domain, variables, factors, most in self._taken(
+                    number, cap.scope
+                ).rows():
+                    if most > room[domain]:
+                        self.program.row(
+                            variables, factors, high=max(0, int(room[domain]))
+                        )
 
     def _fill_blocks(self) -> None:
         """Bound sets of kinds by what the hosts of a block take of them."""
@@ -391,7 +417,7 @@ class Tally:
         n_hosts = compiled.n_hosts
         each = [self._fits[k.number][:n_hosts] for k in chosen]
         most = np.add.reduce(each)
-        for number, free in enumerate(compiled.free):
+        for number, free in enumerate(self.likeness.free):
             least = np.full(n_hosts, np.iinfo(np.int64).max)
             for kind, fits in zip(chosen, each, strict=True):
                 np.minimum(
@@ -400,7 +426,7 @@ class Tally:
             counts = least > 0
             np.minimum(
                 most,
-                np.maximum(free, 0) // np.maximum(least, 1),
+                free // np.maximum(least, 1),
                 out=most,
                 where=counts,
             )
