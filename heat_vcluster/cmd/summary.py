@@ -94,8 +94,10 @@ def _given_up(problem: model.Problem, report: checker.Report) -> Iterator[str]:
     for violation in sorted(report.given_up, key=lambda v: -v.cost):
         rule = rules[violation.rule]
         where = [domain for _, domain in violation.where]
+        # Of proximity the amount is how far apart the members are.
+        how = 'distance' if rule.policy == 'proximity' else 'broken by'
         told.append(
-            f'{rule.name} ({_kind(rule)}): broken by {violation.amount}, '
+            f'{rule.name} ({_kind(rule)}): {how} {violation.amount}, '
             f'cost {violation.cost}'
             + (f'; at {_some(where)}' if where else '')
         )

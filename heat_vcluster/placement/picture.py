@@ -398,7 +398,7 @@ def _signs(problem: model.Problem, answer: model.Answer) -> list[_Sign]:
         told = (
             'in conflict'
             if violation is None
-            else f'given up by {violation.amount:,}, cost {violation.cost:,}'
+            else f'{_how(rule)} {violation.amount:,}, cost {violation.cost:,}'
         )
         signs.append(
             _Sign(
@@ -446,6 +446,11 @@ def _signs(problem: model.Problem, answer: model.Answer) -> list[_Sign]:
             )
         )
     return signs
+
+
+def _how(rule: model.Rule) -> str:
+    # Of proximity the amount is how far apart the members are.
+    return 'distance' if rule.policy == 'proximity' else 'given up by'
 
 
 def _asks(rule: model.Rule) -> bool:

@@ -383,7 +383,9 @@ def _groups(problem: model.Problem) -> Iterator[dict[str, Any]]:
         and rule.name not in members
         and rule.options.keys() <= set(POLICIES[rule.policy])
     ]
-    by_members = {rule.members: rule.name for rule in rules}
+    # Of groups of the same members one that is no shell is named.
+    shells_first = sorted(rules, key=_is_shell, reverse=True)
+    by_members = {rule.members: rule for rule in shells_first}
     sets: dict[tuple[str, ...], str] = {}
     for rule in rules:
         more = {
@@ -396,9 +398,11 @@ def _groups(problem: model.Problem) -> Iterator[dict[str, Any]]:
             if len(unit) == 1:
                 named.append(unit[0])
                 continue
-            group = by_members.get(unit)
-            if group is None or len(unit) == len(rule.members):
-                group = sets.get(unit)
+            inner = by_members.get(unit)
+            # No group may come to contain itself.
+            if inner is not None and _is_shell(inner) and _is_shell(rule):
+                inner = None
+            group = sets.get(unit) if inner is None else inner.name
             if group is None:
                 (group,) = _different(['set'], list(taken))
                 taken.add(group)
@@ -416,6 +420,11 @@ def _groups(problem: model.Problem) -> Iterator[dict[str, Any]]:
             **({} if is_hard else {'weight': rule.weight or 0}),
             **more,
         }
+
+
+def _is_shell(rule: model.Rule) -> bool:
+    """Tell whether one unit has all the members that the rule has."""
+    return any(len(unit) == len(rule.members) for unit in rule.units)
 
 
 def _set(name: str, members: Sequence[str]) -> dict[str, Any]:
