@@ -45,7 +45,7 @@ class Wire:
         return session.Service(
             api,
             keystone,
-            settings.Settings(request_timeout=5),
+            settings.Settings(request_timeout=60),
             secrets or errors.Secrets(),
         )
 
