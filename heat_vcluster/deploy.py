@@ -22,6 +22,7 @@ from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import model
 
 DEFAULT_DATABASE = 'sqlite:////var/lib/heat-vcluster/vcluster.sqlite'
+SOLVER = 'cpsat'
 
 _lock = threading.Lock()
 _made: dict[int, services.Service] = {}  # by process: a fork makes its own
@@ -63,7 +64,7 @@ def assemble(
     *,
     database: str,
     settings: engine_base.Settings | None = None,
-    solver: str = 'cpsat',
+    solver: str = SOLVER,
     deadline: float = 20.0,
     objective: str = 'balance',
     save_problems: str | None = None,

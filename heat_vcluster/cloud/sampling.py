@@ -15,6 +15,8 @@ from heat_vcluster.placement import reach as reaches
 #: that the rules take: some will turn out to be full.
 FEWEST = 4
 SPARE = 2
+#: How many times as much is looked at when that was not enough.
+GROWTH = 4
 #: So many hosts for each member, where nothing is known of their room.
 HOSTS_A_MEMBER = 4
 #: Where that much of a cloud would be looked at in part, all of it is.
@@ -43,8 +45,8 @@ def widening(
 ) -> Iterator[tuple[str, ...]]:
     """Give the names of the sections to look at, ever more of them.
 
-    Each time about twice as many as before, and all of those before among
-    them. Ends before it is worth to look at everything: that is what comes
+    Each time several times as many as before, and all of those before among
+    them. Ends where it is worth to look at everything: that is what comes
     next. ``hosts``: how many it will take, if that is known better than by
     the number of members.
     """
@@ -60,7 +62,7 @@ def widening(
         if count > MOST * len(sections):
             return
         yield tuple(section.name for section in order[:count])
-        count *= 2
+        count *= GROWTH
 
 
 def deal(sections: Sequence[Section], seed: str) -> list[Section]:

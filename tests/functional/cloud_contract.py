@@ -13,6 +13,7 @@ import uuid
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.placement import model as placement
+from heat_vcluster.placement import reach
 from heat_vcluster.spec import load
 from heat_vcluster.spec import model as spec
 
@@ -269,6 +270,43 @@ class CloudContract:
             tuple(self.opener.scopes), (*snapshot.levels, placement.HOST)
         )
 
+    def test_readings_widen_until_they_have_everything(self):
+        _, found = self.resolve(self.server_document())
+        seen = set()
+        for reading in self.cloud.readings(found.demands, reach.Reach('x')):
+            hosts = {host.name for host in reading.snapshot.hosts}
+            self.assertLessEqual(seen, hosts)
+            self.assertLessEqual(reading.demands[0].candidates, hosts)
+            self.assertEqual(
+                [d.member for d in found.demands],
+                [d.member for d in reading.demands],
+            )
+            seen = hosts
+        self.assertTrue(reading.is_whole)
+        self.assertEqual(
+            {host.name for host in self.cloud.snapshot(())[0].hosts}, seen
+        )
+
+    def test_reading_tells_what_rules_of_a_whole_domain_take(self):
+        _, demand = self.look()
+        place = min(demand.candidates)
+        self.cloud.reserve([self.hold('m', place, demand.resources)])
+        narrowest = self.opener.scopes[-2]
+        *_, last = self.cloud.readings(
+            [demand],
+            reach.Reach(
+                'x',
+                entire=frozenset({narrowest}),
+                measured=frozenset({narrowest}),
+                even=frozenset({narrowest}),
+            ),
+        )
+        hosts = {host.name: host for host in last.snapshot.hosts}
+        self.assertTrue(hosts[place].is_busy)
+        self.assertIn(place, last.demands[0].suitable)
+        for name, amount in demand.resources.items():
+            self.assertGreaterEqual(hosts[place].total[name], amount)
+
     def test_hold_takes_room_until_released(self):
         _, demand = self.look()
         place = min(demand.candidates)
@@ -422,6 +460,10 @@ class CloudContract:
         self.assertEqual('ACTIVE', state.status)
         self.assertIn(state.host, (None, place))
         self.assertFalse(state.no_valid_host)
+        ours = self.cloud.usage()[place]
+        for name, amount in demand.resources.items():
+            self.assertGreaterEqual(ours[name], amount)
+        self.assertNotIn(place, self.other_cloud.usage())
         self.delete(Kind.SERVER, server_id)
         gone = self.cloud.server_state(server_id)
         self.assertEqual(Progress.GONE, gone.progress)

@@ -78,14 +78,15 @@ class Ledger:
         known: places.Topology,
     ) -> dict[Signature, inventory.Candidates]:
         """Return what placement says of sections, or said and still holds."""
+        since = time.monotonic() - self._seconds
         self._note(known.generations)
         questions = tuple(dict.fromkeys(signatures))
-        self._renew(questions, level, sections)
+        self._renew(questions, level, sections, since)
         for question in questions:
             stale = [
                 section
                 for section in sections
-                if not self._is_fresh((question, level, section.name))
+                if not self._is_read((question, level, section.name), since)
             ]
             for part in _parts(stale):
                 self._enter(question, level, part)
@@ -159,13 +160,14 @@ class Ledger:
         questions: Sequence[Signature],
         level: str,
         sections: Sequence[places.Section],
+        since: float,
     ) -> None:
         """Let answers that are old count as new where nothing changed."""
         old = [
             section
             for section in sections
             if any(
-                self._is_renewable((question, level, section.name))
+                self._is_renewable((question, level, section.name), since)
                 for question in questions
             )
         ]
@@ -197,16 +199,16 @@ class Ledger:
         with self._lock:
             return self._entries.get(key)
 
-    def _is_fresh(self, key: Key) -> bool:
+    def _is_read(self, key: Key, since: float) -> bool:
         entry = self._entry(key)
-        return entry is not None and entry.age <= self._seconds
+        return entry is not None and entry.read_at >= since
 
-    def _is_renewable(self, key: Key) -> bool:
+    def _is_renewable(self, key: Key, since: float) -> bool:
         entry = self._entry(key)
         return (
             entry is not None
             and entry.generations is not None
-            and entry.age > self._seconds
+            and entry.read_at < since
         )
 
     # -- hints ----------------------------------------------------------------
