@@ -28,6 +28,8 @@ TRIES = 100
 NODES = 200
 # So often, and once more for every second bundle, room is made by moving.
 TROUBLE = 40
+# So many items are moved at the most to make room for one bundle.
+MOVES = 150
 PLACE = -1  # a scope below that of the host: the very place
 EVERYWHERE = (-2, -1)
 
@@ -38,12 +40,15 @@ def place(
     *,
     deadline: float,
     seed: int = 0,
+    trouble: int | None = None,
 ) -> Found:
     """Place what can be placed so that no hard clause forbids it.
 
-    ``deadline`` in seconds. That something is left proves nothing.
+    ``deadline`` in seconds. Room is made for bundles so often as
+    ``trouble`` says; None: as often as seems worth it. That something is
+    left proves nothing.
     """
-    return _Greedy(compiled, contracted, deadline, seed).run()
+    return _Greedy(compiled, contracted, deadline, seed).run(trouble)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +120,7 @@ class _Greedy:
             for item in {i.kind: i for i in self._state.items}.values()
         }
 
-    # -- the tree of bundles -------------------------------------------------
+    # -- the tree of bundles ----------------------------------------------
 
     def _find_scarcity(self) -> dict[int, float]:
         """Return item kind -> about what share of all room it takes.
@@ -242,13 +247,13 @@ class _Greedy:
             elif clause.kind is constraints.Near:
                 yield min(1, self._top), clause.members
 
-    # -- the search ----------------------------------------------------------
+    # -- the search ----------------------------------------------
 
-    def run(self) -> Found:
+    def run(self, trouble: int | None) -> Found:
         queue = sorted(self._roots(), key=lambda node: -node.weight)
         left: list[Node] = []
         try:
-            self._search(queue, left)
+            self._search(queue, left, trouble)
         except _OutOfTime:
             pass
         return Found(
@@ -260,10 +265,13 @@ class _Greedy:
             tuple(tally.clause for tally in self._unmet()),
         )
 
-    def _search(self, queue: list[Node], left: list[Node]) -> None:
+    def _search(
+        self, queue: list[Node], left: list[Node], most: int | None
+    ) -> None:
         held: dict[int, Node] = {}  # item number -> root that is placed
         trouble: dict[int, int] = {}
-        most = TROUBLE + len(queue) // 2
+        if most is None:
+            most = TROUBLE + len(queue) // 2
         while queue:
             self._look_at_the_clock()
             root = queue[0]
@@ -305,7 +313,7 @@ class _Greedy:
         if time.monotonic() > self._ends:
             raise _OutOfTime
 
-    # -- placing -----------------------------------------------------------------
+    # -- placing ----------------------------------------------
 
     def _place(self, node: Node, within: tuple[int, int]) -> bool:
         """Place all of the node in the domain, or nothing of it."""
@@ -437,6 +445,8 @@ class _Greedy:
             rank = self._rank_hosts(item, places)
         if self._compiled.soft:
             rank = rank + 1000.0 * state.cost(item, places)
+        if state.alone:
+            rank = rank + state.openings(item, places)
         return rank
 
     def _rank_hosts(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
@@ -546,7 +556,7 @@ class _Greedy:
                     total += charge[above[domains]]
         return 1000 * total
 
-    # -- making room ---------------------------------------------------------
+    # -- making room ----------------------------------------------
 
     def _make_room(
         self, root: Node, held: dict[int, Node], trouble: dict[int, int]
@@ -571,9 +581,13 @@ class _Greedy:
         if scope == PLACE:
             ranked = self._by_leave(root.items[0], ranked)
         ranked.sort()
+        moved = 0
         for _, domain in ranked[:TRIES]:
             self._look_at_the_clock()
             out = list(by_domain.get(domain, {}).values())
+            moved += sum(len(other.items) for other in out)
+            if moved > MOVES and out and domain != ranked[0][1]:
+                break
             for other in out:
                 self._take(other)
             if self._place(root, (scope, domain)):

@@ -17,12 +17,20 @@ from collections.abc import Mapping
 from heat_vcluster.placement import (
     amounts,
     base,
+    classes,
+    conflicts,
     constraints,
     contract,
     exact,
     greedy,
+    improve,
+    likeness,
+    linear,
     mend,
     model,
+    reasons,
+    repairs,
+    tally,
 )
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import policies as policy_kinds
@@ -30,12 +38,19 @@ from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.policies import base as policy_base
 from heat_vcluster.placement.remainder import Index
 
-# Pairs of a kind of member and a place up to which a problem is solved whole.
+# Pairs of members and places up to which a problem is solved whole,
 SMALL = 1500
-# ... and up to which the whole is tried before parts of it.
+# ... the whole is tried before parts of it,
 MEDIUM = 12000
+# ... it is tried at all: beyond, the making alone takes too long.
+LARGE = 300000
+# Deterministic seconds for the whole of a medium problem.
+EFFORT = 1.0
 # Seconds that making a first plan better may take, unless the caller says.
 PATIENCE = 2.0
+# Seconds that finding out which rules clash, and what would fit, may take.
+EXPLANATION = 5.0
+REPAIRS = 5.0
 
 
 class JointSolver(base.Solver):
@@ -55,10 +70,28 @@ class JointSolver(base.Solver):
         seed: int = 0,
         patience: float = PATIENCE,
         explain: bool = True,
+        choices: repairs.Choices | None = None,
     ) -> model.Answer:
-        return _Run(
-            problem, self._kinds, deadline, seed, patience, explain
-        ).answer()
+        began = time.monotonic()
+        compiled = numbers.Compiled(problem, self._kinds)
+        search = _Search(compiled, began + deadline, seed, began)
+        outcome = search.decide()
+        if outcome.verdict is model.Verdict.FEASIBLE:
+            outcome = search.better(outcome, patience)
+            return _told(compiled, outcome, search.seconds)
+        if outcome.verdict is model.Verdict.UNKNOWN:
+            return model.Answer(
+                outcome.verdict,
+                tried=tuple(dict.fromkeys(search.tried)),
+                seconds=search.seconds,
+            )
+        search.note('proof')
+        answer = model.Answer(outcome.verdict, seconds=search.seconds)
+        if not explain:
+            return answer
+        return _Explanation(problem, self._kinds, seed, choices).of(
+            answer, search
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,124 +103,249 @@ class _Outcome:
     bound: model.Bound = dataclasses.field(default_factory=model.Bound)
 
 
-class _Run:
-    """One problem on its way to an answer."""
+INFEASIBLE = _Outcome(model.Verdict.INFEASIBLE)
+UNKNOWN_YET = _Outcome(model.Verdict.UNKNOWN)
+
+
+class _Search:
+    """One problem on its way to a verdict and a plan.
+
+    ``seconds`` maps what was done to when, since the start; ``tried`` says
+    it to people.
+    """
 
     def __init__(
         self,
-        problem: model.Problem,
-        kinds: Mapping[str, policy_base.Policy],
-        deadline: float,
+        compiled: numbers.Compiled,
+        ends: float,
         seed: int,
-        patience: float,
-        explain: bool,
+        began: float | None = None,
     ) -> None:
-        self._began = time.monotonic()
-        self._ends = self._began + deadline
-        self._problem = problem
-        self._kinds = kinds
+        self._compiled = compiled
+        self._ends = ends
         self._seed = seed
-        self._patience = patience
-        self._explain = explain
-        self._seconds: dict[str, float] = {}
-        self._tried: list[str] = []
+        self._began = time.monotonic() if began is None else began
+        self._pairs = _pairs(compiled)
+        self.seconds: dict[str, float] = {}
+        self.tried: list[str] = []
 
-    def answer(self) -> model.Answer:
-        self._compiled = numbers.Compiled(self._problem, self._kinds)
-        self._note('compiled')
-        outcome = self._decide()
-        if outcome.verdict is model.Verdict.FEASIBLE:
-            return self._told(outcome)
-        if outcome.verdict is model.Verdict.UNKNOWN:
-            return model.Answer(
-                outcome.verdict,
-                tried=tuple(self._tried),
-                seconds=self._seconds,
-            )
-        self._note('proof')
-        return model.Answer(outcome.verdict, seconds=self._seconds)
-
-    def _note(self, what: str) -> None:
-        self._seconds.setdefault(what, time.monotonic() - self._began)
+    def note(self, what: str) -> None:
+        self.seconds.setdefault(what, time.monotonic() - self._began)
 
     def _left(self) -> float:
         return max(self._ends - time.monotonic(), 0.0)
 
-    # -- a first answer -------------------------------------------------------
+    # -- a verdict ----------------------------------------------
 
-    def _decide(self) -> _Outcome:
-        compiled = self._compiled
-        if compiled.stuck():
-            return _Outcome(model.Verdict.INFEASIBLE)
-        contracted = contract.contract(compiled)
-        if contracted.contradiction is not None:
-            return _Outcome(model.Verdict.INFEASIBLE)
-        pairs = _pairs(compiled)
-        if pairs <= SMALL:
-            return self._solve_whole()
-        index = Index(compiled)
-        found = greedy.place(
-            compiled, contracted, deadline=self._left(), seed=self._seed
+    def decide(self) -> _Outcome:
+        """Find any plan, or prove that there is none."""
+        self.note('compiled')
+        if self._compiled.stuck():
+            return INFEASIBLE
+        self._contracted = contract.contract(self._compiled)
+        if self._contracted.contradiction is not None:
+            return INFEASIBLE
+        if self._pairs <= SMALL:
+            outcome = self._whole()
+            if outcome.verdict is not model.Verdict.UNKNOWN:
+                return outcome
+        return self._in_parts()
+
+    def _whole(self) -> _Outcome:
+        """Solve all of it to the optimum, as far as little time goes."""
+        self.tried.append('all members at once')
+        result = exact.solve(
+            self._compiled,
+            seconds=self._left(),
+            effort=EFFORT,
+            seed=self._seed,
         )
-        self._tried.append('placing the largest bundles first')
-        self._note('greedy')
+        if result.placement is not None:
+            self.note('first_plan')
+        return _Outcome(result.verdict, result.placement, result.bound)
+
+    def _in_parts(self) -> _Outcome:
+        """Take the ways in the order of what they cost."""
+        self.tried.append('placing the largest bundles first')
+        found = self._greedy(trouble=0)
         if found.is_whole:
             return self._first(found.placement)
-        whole = None
-        if pairs <= MEDIUM:
-            whole = self._any(index, 1.0)
-        if whole is None:
-            self._tried.append('placing again what stands in the way')
-            whole = mend.finish(
-                compiled,
-                contracted,
-                found,
-                deadline=self._left(),
-                seed=self._seed,
-                index=index,
-            )
-        if whole is None:
-            whole = self._any(index, None)
-        if whole is None:
-            return _Outcome(self._verdict)
-        return self._first(whole)
+        self.tried.append('counting kinds of members by domain')
+        if self._is_refuted():
+            return INFEASIBLE
+        found = self._greedy(trouble=None)
+        if found.is_whole:
+            return self._first(found.placement)
+        self._index = Index(self._compiled)
+        if self._pairs <= MEDIUM:
+            outcome = self._any(EFFORT)
+            if outcome.verdict is not model.Verdict.UNKNOWN:
+                return outcome
+        return self._with_patience(found)
+
+    def _with_patience(self, found: greedy.Found) -> _Outcome:
+        self.tried.append('placing again what stands in the way')
+        whole = mend.finish(
+            self._compiled,
+            self._contracted,
+            found,
+            deadline=self._left() / 2,
+            seed=self._seed,
+            index=self._index,
+        )
+        if whole is not None:
+            return self._first(whole)
+        self.tried.append('counting kinds of members by host')
+        if classes.prove(
+            self._compiled,
+            self._contracted,
+            time.monotonic() + self._left() / 2,
+            self._seed,
+        ):
+            return INFEASIBLE
+        if self._pairs <= LARGE:
+            return self._any(None)
+        return UNKNOWN_YET
+
+    def _greedy(self, trouble: int | None) -> greedy.Found:
+        return greedy.place(
+            self._compiled,
+            self._contracted,
+            deadline=self._left(),
+            seed=self._seed,
+            trouble=trouble,
+        )
+
+    def _is_refuted(self) -> bool:
+        kinds = likeness.Likeness(self._compiled, self._contracted)
+        counted = tally.Tally(kinds, tally.Blocks(self._compiled), ())
+        if counted.impossible:
+            return True
+        outcome = counted.program.solve(self._ends, self._seed)
+        return outcome.status is linear.Status.NONE
 
     def _first(self, placement: Ints) -> _Outcome:
-        self._note('first_plan')
+        self.note('first_plan')
         return _Outcome(model.Verdict.FEASIBLE, placement)
 
-    def _any(self, index: Index, effort: float | None) -> Ints | None:
+    def _any(self, effort: float | None) -> _Outcome:
         """Look for any placement of all members at once."""
-        self._tried.append('all members at once')
+        self.tried.append('all members at once')
         result = exact.solve(
             self._compiled,
             goal=exact.Goal.ANY,
             seconds=self._left(),
             effort=effort,
             seed=self._seed,
-            index=index,
+            index=self._index,
         )
-        self._verdict = result.verdict
-        return result.placement
+        if result.placement is None:
+            return _Outcome(result.verdict)
+        return self._first(result.placement)
 
-    def _solve_whole(self) -> _Outcome:
-        self._tried.append('all members at once')
-        result = exact.solve(
-            self._compiled, seconds=self._left(), seed=self._seed
+    # -- a better plan ----------------------------------------------
+
+    def better(self, outcome: _Outcome, patience: float) -> _Outcome:
+        """Make a plan better within so many seconds."""
+        placement = outcome.placement
+        assert placement is not None  # noqa: S101
+        cost, goal = _value(self._compiled, placement)
+        bound = outcome.bound
+        if (cost, goal) == (bound.soft_cost, bound.objective):
+            return outcome
+        seconds = min(patience, self._left())
+        if seconds > 0:
+            placement = improve.improve(
+                self._compiled,
+                placement,
+                seconds=seconds,
+                seed=self._seed,
+                bound=model.Bound(bound.soft_cost, bound.objective or 0),
+            )
+        self.note('improved')
+        return dataclasses.replace(outcome, placement=placement)
+
+
+class _Explanation:
+    """Why there is no plan, and what would fit instead."""
+
+    def __init__(
+        self,
+        problem: model.Problem,
+        kinds: Mapping[str, policy_base.Policy],
+        seed: int,
+        choices: repairs.Choices | None,
+    ) -> None:
+        self._problem = problem
+        self._kinds = kinds
+        self._seed = seed
+        self._choices = choices
+
+    def of(self, answer: model.Answer, search: _Search) -> model.Answer:
+        conflict = conflicts.minimal(
+            self._problem,
+            self._kinds,
+            self._prove,
+            time.monotonic() + EXPLANATION,
+            self._seed,
         )
-        if result.placement is not None:
-            self._note('first_plan')
-        return _Outcome(result.verdict, result.placement, result.bound)
-
-    # -- words -----------------------------------------------------------------
-
-    def _told(self, outcome: _Outcome) -> model.Answer:
-        assert outcome.placement is not None  # noqa: S101
-        self._note('done')
-        plan = _plan(self._compiled, outcome.placement)
-        return model.Answer(
-            outcome.verdict, plan, outcome.bound, seconds=self._seconds
+        told = reasons.tell(self._problem, self._kinds, conflict)
+        search.note('explain')
+        proposals = repairs.propose(
+            self._problem,
+            self._kinds,
+            conflict,
+            self._attempt,
+            time.monotonic() + REPAIRS,
+            self._choices,
         )
+        search.note('repairs')
+        return dataclasses.replace(
+            answer,
+            rules=conflict.rules,
+            is_minimal=conflict.is_minimal,
+            reasons=told.tenant,
+            operator_reasons=told.operator,
+            repairs=proposals.repairs,
+            tried=proposals.untried,
+        )
+
+    def _prove(
+        self, compiled: numbers.Compiled, seconds: float
+    ) -> bool | None:
+        """Tell whether what is left of the problem is impossible."""
+        outcome = _Search(
+            compiled, time.monotonic() + seconds, self._seed
+        ).decide()
+        if outcome.verdict is model.Verdict.UNKNOWN:
+            return None
+        return outcome.verdict is model.Verdict.INFEASIBLE
+
+    def _attempt(
+        self, problem: model.Problem, seconds: float
+    ) -> model.Answer | None:
+        compiled = numbers.Compiled(problem, self._kinds)
+        search = _Search(compiled, time.monotonic() + seconds, self._seed)
+        outcome = search.decide()
+        if outcome.verdict is model.Verdict.UNKNOWN:
+            return None
+        if outcome.placement is None:
+            return model.Answer(outcome.verdict)
+        return _told(compiled, outcome, search.seconds)
+
+
+def _told(
+    compiled: numbers.Compiled,
+    outcome: _Outcome,
+    seconds: Mapping[str, float],
+) -> model.Answer:
+    assert outcome.placement is not None  # noqa: S101
+    return model.Answer(
+        outcome.verdict,
+        _plan(compiled, outcome.placement),
+        outcome.bound,
+        seconds=seconds,
+    )
 
 
 def _pairs(compiled: numbers.Compiled) -> int:
@@ -256,11 +414,6 @@ def _unsteered(
             ):
                 found.append((rule.name, member))
     return found
-
-
-def is_better(compiled: numbers.Compiled, one: Ints, other: Ints) -> bool:
-    """Return whether one placement is strictly better than another."""
-    return _value(compiled, one) < _value(compiled, other)
 
 
 def _value(compiled: numbers.Compiled, placement: Ints) -> tuple[int, int]:

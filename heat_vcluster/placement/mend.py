@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from heat_vcluster.placement import amounts, contract, exact, greedy, model
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import contract, exact, greedy, model
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.remainder import Index
 
@@ -63,24 +63,57 @@ class _Mending:
         self._column = compiled.domain[self._scope]
 
     def run(self) -> Ints | None:
+        left = list(self._left)
+        for round_ in range(ROUNDS):
+            left = [m for m in left if not self._settle([m], (), round_)]
+            if not left:
+                break
+            if time.monotonic() > self._ends:
+                return None
+        if not left and self._is_met():
+            return self._placement
         for round_ in range(ROUNDS):
             if time.monotonic() > self._ends:
                 return None
-            breadth = 2 + round_ // 2
-            free = self._free(breadth)
-            placement = self._solve(*free)
-            if placement is not None:
-                return placement
+            if self._settle(left, self._unmet, round_):
+                return self._placement
         return None
 
-    def _free(self, breadth: int) -> tuple[set[int], Flags]:
+    def _is_met(self) -> bool:
+        return not any(
+            amounts.amount(self._compiled, clause, self._placement)
+            for clause in self._unmet
+        )
+
+    def _settle(
+        self,
+        left: Sequence[Sequence[int]],
+        unmet: Sequence[numbers.Clause],
+        round_: int,
+    ) -> bool:
+        """Place these, and let these clauses be met, by one more attempt."""
+        if time.monotonic() > self._ends:
+            return False
+        breadth = 2 + round_ // 2
+        free, chosen = self._free(left, unmet, breadth)
+        placement = self._solve(free, chosen)
+        if placement is not None:
+            self._placement = placement
+        return placement is not None
+
+    def _free(
+        self,
+        left: Sequence[Sequence[int]],
+        unmet: Sequence[numbers.Clause],
+        breadth: int,
+    ) -> tuple[set[int], Flags]:
         """Choose the members to be placed anew, and the domains for them."""
         compiled = self._compiled
         chosen = np.zeros(compiled.n_domains[self._scope], np.bool_)
-        for members in self._left:
+        for members in left:
             chosen[self._domains_for(members, breadth)] = True
-        free = {m for members in self._left for m in members}
-        for clause in self._unmet:
+        free = {m for members in left for m in members}
+        for clause in unmet:
             chosen[self._domains_for(clause.members, 2 * breadth)] = True
             free.update(self._some_of(clause.members, breadth))
         for member in sorted(self._standing_in(chosen)):
@@ -109,6 +142,7 @@ class _Mending:
             domains = self._column[self._idle_places(member)]
             here = np.bincount(domains[domains != UNKNOWN], minlength=count)
             worth *= np.minimum(here, 8)
+        worth[self._owned_by_others(members)] *= 0.02
         able = np.flatnonzero(worth > 0)
         if not len(able):
             return able
@@ -118,6 +152,21 @@ class _Mending:
             able, size, replace=False, p=share / share.sum()
         )
         return drawn
+
+    def _owned_by_others(self, members: Sequence[int]) -> Flags:
+        """Return the domains that others have for themselves now."""
+        owned = np.zeros(self._compiled.n_domains[self._scope], np.bool_)
+        mine = set(members)
+        for clause in self._index.alone:
+            rule = self._index.clauses[clause]
+            if rule.weight is not None or rule.scope < self._scope:
+                continue
+            if mine & set(rule.members):
+                continue
+            places = self._placement[list(rule.members)]
+            domains = self._column[places[places != UNKNOWN]]
+            owned[domains[domains != UNKNOWN]] = True
+        return owned
 
     def _idle_places(self, member: int) -> Ints:
         """Return its places, if it must be alone the idle ones only."""

@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract
@@ -320,7 +321,7 @@ class State:
             if shape.fixed and len(shape.places):
                 self._count(member, int(shape.places[0]))
 
-    # -- fitting -----------------------------------------------------------
+    # -- fitting ----------------------------------------------
 
     def kind(self, item: Item) -> Kind:
         if item.kind not in self._kinds:
@@ -434,7 +435,7 @@ class State:
         found: Flags = cache[shape]
         return found
 
-    # -- rules ---------------------------------------------------------------
+    # -- rules ----------------------------------------------
 
     def allowed(self, item: Item, places: Ints) -> Flags:
         """Return which of the places no hard clause forbids the item."""
@@ -460,6 +461,42 @@ class State:
             return
         domains = self.compiled.domain[scope][places]
         here &= (domains == UNKNOWN) | ~barred[domains]
+
+    def openings(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
+        """Return a price on domains that those who are alone could use.
+
+        They begin a domain only if they must; others leave idle ones be.
+        """
+        price = np.zeros(len(places))
+        members = frozenset((*item.servers, *item.volumes))
+        for tally in self.alone:
+            domains = self.compiled.domain[tally.scope][places]
+            known = domains != UNKNOWN
+            if members & tally.unit_of.keys():
+                fresh = tally.count[domains] == 0
+                if tally.used < self._domains_asked(tally):
+                    fresh = ~fresh
+                price += np.where(known & fresh, 1e4, 0)
+                return price
+        for scope in {tally.scope for tally in self.alone}:
+            domains = self.compiled.domain[scope][places]
+            idle = ~self.compiled.busy[scope] & (self.everybody[scope] == 0)
+            price += np.where((domains != UNKNOWN) & idle[domains], 200.0, 0)
+        return price
+
+    def _domains_asked(self, alone: Tally) -> int:
+        """Return how many domains those who are alone must have."""
+        first = alone.clause.members[0]
+        return max(
+            (
+                tally.limit
+                for tally in self.hard_of[first]
+                if tally.kind is constraints.AtLeast
+                and tally.scope == alone.scope
+                and tally.unit_of.keys() <= alone.unit_of.keys()
+            ),
+            default=1,
+        )
 
     def cost(self, item: Item, places: Ints) -> Ints:
         """Return about what the soft clauses would charge at each place."""
@@ -491,7 +528,7 @@ class State:
                     cost[apart] = scope + 1
         return cost * (clause.weight or 0)
 
-    # -- putting ---------------------------------------------------------------
+    # -- putting ----------------------------------------------
 
     def put(self, item: Item, place: int) -> bool:
         """Put the item; False: its volumes find no pools there."""
