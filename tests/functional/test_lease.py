@@ -21,7 +21,9 @@ class LeaseTest(base.EngineTest):
         """Wait until the cluster's first lease would have run out."""
         store = db.Store(self.url)
         self.addCleanup(store.close)
-        first = store.get_cluster(cluster).lease_until
+        first = self.until(
+            lambda: store.get_cluster(cluster).lease_until, 'a lease'
+        )
         self.until(
             lambda: datetime.datetime.now(datetime.UTC) > first, 'the end'
         )
@@ -86,7 +88,7 @@ class TwoServicesTest(LeaseTest):
         cluster = self.begin()
         store = self.other._store
         self.expire(cluster)
-        lease = store.acquire(cluster, 'somebody', 60.0)
+        lease = store.acquire(cluster, 'somebody', 3600.0)
         before = len(self.cloud.calls)
         self.cloud.faults.clear()
         self.rest(cluster)
@@ -107,7 +109,7 @@ class TwoServicesTest(LeaseTest):
         def take_over(call):
             owner = call.arguments['owner']
             self.expire(owner.cluster_id)
-            self.lease = store.acquire(owner.cluster_id, 'somebody', 60.0)
+            self.lease = store.acquire(owner.cluster_id, 'somebody', 3600.0)
             self.before = len(self.cloud.calls)
             taken.set()
 
