@@ -22,7 +22,7 @@ from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import model
 
 DEFAULT_DATABASE = 'sqlite:////var/lib/heat-vcluster/vcluster.sqlite'
-SOLVER = 'cpsat'
+SOLVER = 'joint'
 
 _lock = threading.Lock()
 _made: dict[int, services.Service] = {}  # by process: a fork makes its own

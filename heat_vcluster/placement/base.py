@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping, Sequence
 
 from heat_vcluster.placement import model
 
-# The entry point of the one that is used unless another is named.
-DEFAULT = 'joint'
+# Member -> the flavors it might have instead, each with what it takes.
+Choices = Mapping[str, Sequence[tuple[str, Mapping[str, int]]]]
 
 
 class Solver(abc.ABC):
@@ -21,6 +22,19 @@ class Solver(abc.ABC):
 
     @abc.abstractmethod
     def solve(
-        self, problem: model.Problem, *, deadline: float = 10.0, seed: int = 0
+        self,
+        problem: model.Problem,
+        *,
+        deadline: float = 10.0,
+        seed: int = 0,
+        patience: float | None = None,
+        explain: bool = True,
+        choices: Choices | None = None,
     ) -> model.Answer:
-        """Answer within about ``deadline`` seconds."""
+        """Answer within about ``deadline`` seconds.
+
+        ``patience``: seconds that go into making a first plan better; None:
+        as the solver sees fit. ``explain``: tell why there is no plan, and
+        what would fit instead, ``choices`` among it; this takes some
+        seconds more.
+        """

@@ -13,7 +13,6 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
-
 from heat_vcluster.placement import (
     amounts,
     base,
@@ -68,16 +67,18 @@ class JointSolver(base.Solver):
         *,
         deadline: float = 10.0,
         seed: int = 0,
-        patience: float = PATIENCE,
+        patience: float | None = None,
         explain: bool = True,
-        choices: repairs.Choices | None = None,
+        choices: base.Choices | None = None,
     ) -> model.Answer:
         began = time.monotonic()
         compiled = numbers.Compiled(problem, self._kinds)
         search = _Search(compiled, began + deadline, seed, began)
         outcome = search.decide()
         if outcome.verdict is model.Verdict.FEASIBLE:
-            outcome = search.better(outcome, patience)
+            outcome = search.better(
+                outcome, PATIENCE if patience is None else patience
+            )
             return _told(compiled, outcome, search.seconds)
         if outcome.verdict is model.Verdict.UNKNOWN:
             return model.Answer(
@@ -274,7 +275,7 @@ class _Explanation:
         problem: model.Problem,
         kinds: Mapping[str, policy_base.Policy],
         seed: int,
-        choices: repairs.Choices | None,
+        choices: base.Choices | None,
     ) -> None:
         self._problem = problem
         self._kinds = kinds

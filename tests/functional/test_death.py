@@ -8,7 +8,7 @@ import threading
 
 from heat_vcluster import db, exception, planner, service
 from heat_vcluster.cloud.fake import CloudDeath
-from heat_vcluster.placement import cpsat
+from heat_vcluster.placement import joint
 from tests.functional import base, documents, mortal
 
 ENOUGH = 60
@@ -48,7 +48,7 @@ class DeathTest(base.EngineTest):
         return service.Service(
             store,
             self.cloud,
-            planner.Planner(cpsat.CpSatSolver()),
+            planner.Planner(joint.JointSolver()),
             self.settings,
         )
 

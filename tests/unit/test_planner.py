@@ -6,7 +6,7 @@ from __future__ import annotations
 import testtools
 
 from heat_vcluster import exception, planner
-from heat_vcluster.placement import base, cpsat, model
+from heat_vcluster.placement import base, joint, model
 from heat_vcluster.spec import model as spec_model
 from tests.unit.placement import worlds
 
@@ -46,7 +46,7 @@ class Answering(base.Solver):
 class PlannerTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.planner = planner.Planner(cpsat.CpSatSolver(), deadline=5.0)
+        self.planner = planner.Planner(joint.JointSolver(), deadline=5.0)
         self.snapshot = worlds.snapshot(worlds.racks(3, 2))
 
     def test_a_plan_obeys_the_groups_of_the_document(self):

@@ -7,14 +7,14 @@ import time
 
 import testtools
 
-from heat_vcluster.placement import checker, cpsat, model
+from heat_vcluster.placement import checker, joint, model
 from tests.unit.placement import worlds
 
 
 class SolverTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.solver = cpsat.CpSatSolver()
+        self.solver = joint.JointSolver()
 
     def plan(self, problem: model.Problem) -> model.Plan:
         answer = self.solver.solve(problem)
@@ -229,7 +229,7 @@ class ChoiceTestCase(SolverTestCase):
     def test_equal_problem_and_seed_give_an_equal_plan(self):
         problem = web_cluster(worlds.racks(4, 3))
         first = self.solver.solve(problem, seed=7)
-        again = cpsat.CpSatSolver().solve(problem, seed=7)
+        again = joint.JointSolver().solve(problem, seed=7)
         self.assertEqual(first, again)
 
     def test_nothing_asked_is_nothing_placed(self):
