@@ -111,8 +111,12 @@ class Cluster(resource.Resource):
         GROUPS: properties.Schema(
             properties.Schema.LIST,
             'The rules for their placement: a list of maps with name, spec '
-            "(policy, scope, strict or weight, and the policy's own keys) "
-            'and members (names of instances or of other groups).',
+            "(policy, scope, strict or weight, and the policy's own keys: "
+            'spread has max_per_domain, max_skew, min_domains and domains; '
+            'proximity has at_least and no scope) and members (names of '
+            'instances or of other groups). The policies are affinity, '
+            'anti-affinity, spread, exclusive, proximity, and any other '
+            'that is installed.',
             default=[],
             schema=properties.Schema(
                 properties.Schema.MAP, 'Members under one policy.'
@@ -173,8 +177,10 @@ class Cluster(resource.Resource):
             cache_mode=attributes.Schema.CACHE_NONE,
         ),
         PLACEMENT: attributes.Schema(
-            'How the cluster is placed, as the service shows it; no host or '
-            'rack by its real name.',
+            'How the cluster is placed: soft_cost; given_up, a list of the '
+            'wishes not met, each with group, violation, cost and where; '
+            'not_applied, a list of group and member where a group could not '
+            'count a volume. No host or rack by its real name.',
             type=attributes.Schema.MAP,
             cache_mode=attributes.Schema.CACHE_NONE,
         ),

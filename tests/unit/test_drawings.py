@@ -2,18 +2,24 @@
 """The documentation's diagrams show what the code says."""
 
 import importlib.util
+import re
 import sys
+import textwrap
 from pathlib import Path
+from xml.etree import ElementTree
 
+import yaml
 from oslotest import base
+
+from heat_vcluster import registry
 
 DOC = Path(__file__).parents[2] / 'doc/source'
 
 
-def load_drawings():
+def load_module(name):
     """It belongs to no package: sphinx finds it by its directory."""
     spec = importlib.util.spec_from_file_location(
-        'drawings', DOC / '_ext/drawings.py'
+        name, DOC / f'_ext/{name}.py'
     )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -21,7 +27,8 @@ def load_drawings():
     return module
 
 
-drawings = load_drawings()
+drawings = load_module('drawings')
+scenes = load_module('scenes')
 
 
 class DrawingsTest(base.BaseTestCase):
@@ -60,3 +67,51 @@ class DrawingsTest(base.BaseTestCase):
             'c': frozenset({'a', 'b'}),
         }
         self.assertEqual({'b'}, drawings.without_detours(waits)['c'])
+
+
+class ScenesTest(base.BaseTestCase):
+    """The pictures of groups on the page of the policies."""
+
+    PAGE = (DOC / 'user/policies.rst').read_text(encoding='utf-8')
+    SCENES = [
+        textwrap.dedent(text)
+        for text in re.findall(
+            r'\.\. vcluster-rule::\n\n((?:   .*\n|\n)+)', PAGE
+        )
+    ]
+
+    def verdicts(self, text):
+        """Return what becomes of each group, at each set of places."""
+        asked = yaml.safe_load(text)
+        for places in asked['places']:
+            scene = scenes.Scene(asked['groups'], places)
+            yield {each.rule: each.rank for each in scene.verdicts}
+
+    def test_every_policy_is_shown_obeyed_and_not(self):
+        shown = {}
+        for text in self.SCENES:
+            kinds = {
+                group['name']: group['spec']['policy']
+                for group in yaml.safe_load(text)['groups']
+            }
+            for verdicts in self.verdicts(text):
+                for name, rank in verdicts.items():
+                    shown.setdefault(kinds[name], set()).add(bool(rank))
+        self.assertEqual(
+            {name: {True, False} for name in registry.load('policies')},
+            shown,
+        )
+
+    def test_the_first_places_obey_all_that_is_strict(self):
+        for text in self.SCENES:
+            self.assertNotIn(2, next(self.verdicts(text)).values(), text)
+
+    def test_a_picture_names_every_member_and_place(self):
+        for text in self.SCENES:
+            drawing = scenes.rule_drawing(text)
+            ElementTree.fromstring(drawing)
+            asked = yaml.safe_load(text)
+            for places in asked['places']:
+                scene = scenes.Scene(asked['groups'], places)
+                for name in (*scene.placement, *places):
+                    self.assertIn(f'>{name}</text>', drawing)

@@ -3,7 +3,7 @@
 
 ``vcluster-states`` shows the allowed moves of a cluster or a member, as a
 picture and as a table; ``vcluster-flow`` the graph the engine makes of a
-document.
+document; ``vcluster-rule`` what groups say of places for their members.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import drawings
+import scenes
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
@@ -40,9 +41,26 @@ class Flow(Directive):
         return [raw(drawing)]
 
 
+class Rule(Directive):
+    """``.. vcluster-rule::``, then ``groups`` and ``places`` as YAML.
+
+    The groups are shown as written; see ``scenes``.
+    """
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        groups = '\n'.join(self.content).partition('places:')[0].strip()
+        shown = nodes.literal_block(groups, groups)
+        shown['language'] = 'yaml'
+        drawing = scenes.rule_drawing('\n'.join(self.content))
+        return [shown, raw(f'<div style="overflow-x: auto">{drawing}</div>')]
+
+
 def setup(app):
     app.add_directive('vcluster-states', States)
     app.add_directive('vcluster-flow', Flow)
+    app.add_directive('vcluster-rule', Rule)
     return {'version': '1', 'parallel_read_safe': True}
 
 
