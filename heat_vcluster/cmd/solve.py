@@ -54,6 +54,7 @@ Examples:
       for programs: the plan's document on standard output, nothing else
 """
 
+SOLVER = 'joint'  # as live decisions are made
 FEASIBLE, BAD, INFEASIBLE, UNKNOWN = range(4)
 EXIT_CODES = {
     model.Verdict.FEASIBLE: FEASIBLE,
@@ -125,7 +126,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         '--solver',
-        default=base.DEFAULT,
+        default=SOLVER,
         metavar='NAME',
         help='another search that is installed (default: %(default)s)',
     )
