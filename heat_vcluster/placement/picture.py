@@ -22,6 +22,7 @@ from heat_vcluster.placement.boxes import (
 )
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 
+FIT = 'fit:'  # how the name of a member's size and needs begins
 WHOLE = 48  # hosts up to which a cloud is drawn whole
 SAMPLE = 24  # hosts of a larger one that are drawn if none is used
 COLOURS = (
@@ -37,7 +38,8 @@ COLOURS = (
     '#7f7f7f',
 )
 BROKEN = ('#d62728', '#ff7f0e', '#a50f15', '#e7298a')
-SERVER, VOLUME, PENDING = '#dce9fb', '#fdebd3', '#f3d6d6'
+SERVER, VOLUME = '#dce9fb', '#fdebd3'
+PENDING, CLASHING = '#f0f1f3', '#f6c6c6'
 TINTS = ('#f4f6f9', '#e9edf2', '#dfe5ec')
 RINGS = 4  # outlines that one box gets
 DOTS = 6  # rules that one member shows
@@ -132,6 +134,10 @@ class _Scene:
             entries.append(Entry('volume', fill=VOLUME))
         if len(self._placement) < len(self._demands):
             entries.append(Entry('without a place', fill=PENDING))
+        if any(rule.startswith(FIT) for rule in self._answer.rules):
+            entries.append(
+                Entry('without a place, in conflict', fill=CLASHING)
+            )
         if self._hosts.is_busy.any():
             entries.append(Entry('*  others run on the host'))
         return entries
@@ -362,7 +368,8 @@ class _Scene:
         else:
             needs, fill = 'here already', SERVER
         if member not in self._placement:
-            fill = PENDING
+            clashes = f'{FIT}{member}' in self._answer.rules
+            fill = CLASHING if clashes else PENDING
         return Chip(
             member,
             f'{member}: {needs}',

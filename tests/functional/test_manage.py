@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vcluster-manage as a shell runs it: the installed command, whole."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+import random
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import fixtures
+
+from heat_vcluster import archive
+from heat_vcluster.placement import checker, model
+from heat_vcluster.placement import format as documents
+from tests import base, placement_oracle
+from tests.functional import base as stories
+from tests.functional import documents as wanted
+
+COMMAND = pathlib.Path(sys.executable).with_name('vcluster-manage')
+SAVED = pathlib.Path(__file__).parents[1] / 'problems'
+FEASIBLE = SAVED / 'webs-share-a-host.json'
+INFEASIBLE = SAVED / 'three-racks-of-two.json'
+
+
+def jigsaw(bins=40, seed=1):
+    """Return a problem with a solution that nobody finds.
+
+    Three members to each host fill it to the last of a trillion: numbers
+    of that size leave no other way than to guess.
+    """
+    draw = random.Random(seed)
+    document = json.loads(FEASIBLE.read_text())
+    hosts, sizes = document['topology']['hosts'], []
+    size = 10**11
+    for _ in range(bins):
+        first = draw.randrange(size // 4, size // 2)
+        second = draw.randrange(size // 4, size // 2)
+        sizes += [first, second, size - first - second]
+    draw.shuffle(sizes)
+    for key, column in hosts.items():
+        hosts[key] = [column[0]] * bins
+    hosts['name'] = [f'h{number}' for number in range(bins)]
+    hosts['vcpu'] = hosts['cap_vcpu'] = [size] * bins
+    for column in document['topology']['pools'].values():
+        column.clear()
+    document['request']['members'] = [
+        {
+            'name': f'm{number}',
+            'kind': 'server',
+            'vcpu': size,
+            'ram_mb': 0,
+            'disk_gb': 0,
+        }
+        for number, size in enumerate(sizes)
+    ]
+    document['request']['groups'] = []
+    return document
+
+
+class CommandTest(base.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def run_command(self, *arguments):
+        return subprocess.run(
+            [str(COMMAND), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    def solve(self, problem, *arguments, code):
+        """Return what was printed, and the plan's document."""
+        path = self.folder / 'plan.json.gz'
+        ran = self.run_command(
+            'solve', problem, '--output', path, '--deadline', 300, *arguments
+        )
+        self.assertEqual(code, ran.returncode, ran.stderr)
+        return ran.stdout, archive.read(path)
+
+    def write(self, document, name='problem.json'):
+        path = self.folder / name
+        archive.write(path, document)
+        return path
+
+
+class SolveTest(CommandTest):
+    def test_a_plan_is_told_and_written(self):
+        out, plan = self.solve(FEASIBLE, code=0)
+        self.assertTrue(out.startswith('feasible: 5 members on 4 hosts'), out)
+        self.assertIn('soft cost   3 (optimal)', out)
+        self.assertIn('pack        2 hosts in use (optimal)', out)
+        self.assertIn('webs (anti-affinity at host): broken by 1', out)
+        self.assertIn('near-backup: backup', out)
+        self.assertIn('db -> ', out)
+        problem = documents.problem_from(archive.read(FEASIBLE))
+        best = placement_oracle.best(problem)
+        report = checker.judge(problem, plan['placement'])
+        self.assertEqual((), report.violations)
+        self.assertEqual('feasible', plan['status'])
+        self.assertEqual(best.soft_cost, plan['soft_cost'])
+        self.assertEqual(best.objective, plan['objective'])
+        self.assertEqual(
+            {'soft_cost': best.soft_cost, 'objective': best.objective},
+            plan['bound'],
+        )
+        meta = plan['meta']
+        self.assertEqual(0, meta['seed'])
+        self.assertIn('heat-vcluster', meta['tool'])
+        self.assertIn('solve', meta['seconds'])
+        self.assertEqual('webs', meta['given_up'][0]['rule'])
+
+    def test_what_is_impossible(self):
+        out, plan = self.solve(INFEASIBLE, code=2)
+        self.assertTrue(out.startswith('infeasible: 4 members'), out)
+        self.assertEqual('infeasible', plan['status'])
+        self.assertIsNone(plan['placement'])
+        self.assertIsNone(plan['bound'])
+
+    def test_why_it_is_impossible_and_what_would_do(self):
+        out, plan = self.solve(INFEASIBLE, '--explain', code=2)
+        expected = archive.read(INFEASIBLE)['meta']['conflict']
+        self.assertEqual(set(expected), set(plan['conflict']['rules']))
+        self.assertTrue(plan['conflict']['why'])
+        self.assertTrue(plan['meta']['repairs'])
+        for word in ('tenant', 'operator', 'rules', 'instead'):
+            self.assertIn(f'\n  {word} ', out)
+        # What the tenant is told names no host and no rack.
+        told = out.partition('  tenant ')[2].partition('  operator ')[0]
+        self.assertIn('dbs', told)
+        for name in ('e0', 'e1', 'w0'):
+            self.assertNotIn(name, told)
+
+    def test_time_that_runs_out(self):
+        path = self.write(jigsaw())
+        out, plan = self.solve(path, '--deadline', 1, code=3)
+        self.assertTrue(out.startswith('unknown: 120 members'), out)
+        self.assertEqual('unknown', plan['status'])
+        self.assertIsNone(plan['placement'])
+
+    def test_all_faults_of_a_problem_are_named(self):
+        document = copy.deepcopy(archive.read(FEASIBLE))
+        document['request']['groups'][1]['scope'] = 'rak'
+        document['topology']['hosts']['vcpu'][2] = -1
+        path = self.write(document)
+        plan = self.folder / 'plan.json'
+        ran = self.run_command('solve', path, '--output', plan)
+        self.assertEqual(1, ran.returncode)
+        self.assertEqual('', ran.stdout)
+        self.assertIn('malformed, 2 faults', ran.stderr)
+        self.assertIn("request.groups[1].scope: no level 'rak'", ran.stderr)
+        self.assertIn('topology.hosts.vcpu[2]: ', ran.stderr)
+        self.assertFalse(plan.exists())
+
+    def test_what_is_no_problem_is_named(self):
+        damaged = self.folder / 'damaged.json'
+        damaged.write_bytes(FEASIBLE.read_bytes()[:-30])
+        for arguments in (
+            [self.folder / 'none.json'],
+            [damaged],
+            [FEASIBLE, '--deadline', '-1'],
+            [FEASIBLE, '--deadline', 'soon'],
+            [FEASIBLE, '--seed', 'x'],
+            [FEASIBLE, '--solver', 'none'],
+            [FEASIBLE, '--output', self.folder / 'no' / 'plan.json'],
+            [FEASIBLE, '--colour'],
+            [],
+        ):
+            ran = self.run_command('solve', *arguments)
+            self.assertEqual(1, ran.returncode, arguments)
+            self.assertIn('vcluster-manage', ran.stderr)
+            self.assertNotIn('Traceback', ran.stderr)
+
+    def test_gzipped_problems_are_read(self):
+        path = self.write(archive.read(FEASIBLE), 'problem.json.gz')
+        self.solve(path, code=0)
+
+    def test_a_picture_names_every_member(self):
+        for problem, code in ((FEASIBLE, 0), (INFEASIBLE, 2)):
+            path = self.folder / 'picture.svg'
+            self.solve(problem, '--picture', path, code=code)
+            root = ElementTree.parse(path).getroot()
+            self.assertTrue(root.tag.endswith('svg'))
+            text = '\n'.join(root.itertext())
+            for member in archive.read(problem)['request']['members']:
+                self.assertIn(member['name'], text)
+
+    def test_programs_get_the_document_and_nothing_else(self):
+        ran = self.run_command('solve', FEASIBLE, '--json')
+        plan = json.loads(ran.stdout)
+        self.assertEqual('vcluster-plan/1', plan['format'])
+        quiet = self.run_command('solve', INFEASIBLE, '--quiet')
+        self.assertEqual(2, quiet.returncode)
+        self.assertEqual(('', ''), (quiet.stdout, quiet.stderr))
+
+    def test_equal_seeds_give_equal_plans(self):
+        problem = SAVED / 'every-rule-at-once.json'
+        plans = [self.solve(problem, '--seed', 5, code=0)[1] for _ in range(2)]
+        self.assertEqual(plans[0]['placement'], plans[1]['placement'])
+        self.assertEqual(5, plans[0]['meta']['seed'])
+
+    def test_the_help_teaches(self):
+        ran = self.run_command('solve', '--help')
+        self.assertEqual(0, ran.returncode)
+        for part in ('Exit codes', 'Examples', '--explain', 'save_problems'):
+            self.assertIn(part, ran.stdout)
+
+
+class SavedDecisionTest(stories.EngineTest, CommandTest):
+    """What a live create decided comes out of a shell once more."""
+
+    def make_service(self, **options):
+        self.saved = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        return super().make_service(
+            save_problems=str(self.saved / 'decisions'), **options
+        )
+
+    def decisions(self, kind):
+        return sorted((self.saved / 'decisions').glob(f'*.{kind}.json.gz'))
+
+    def test_a_create_leaves_its_problem_and_its_plan(self):
+        self.build(wanted.SMALL)
+        problems, plans = self.decisions('problem'), self.decisions('plan')
+        self.assertEqual(len(problems), len(plans))
+        decided = archive.read(plans[-1])
+        self.assertEqual('feasible', decided['status'])
+        problem = documents.problem_from(archive.read(problems[-1]))
+        self.assertEqual(
+            (), checker.judge(problem, decided['placement']).violations
+        )
+        _, plan = self.solve(problems[-1], code=0)
+        self.assertEqual(model.Verdict.FEASIBLE, plan['status'])
+        report = checker.judge(problem, plan['placement'])
+        self.assertEqual((), report.violations)
