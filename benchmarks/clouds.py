@@ -169,11 +169,7 @@ class Cloud:
         if host in self.sealed and (tightness == 'tight' or not any(used)):
             spare = tuple(self.room[host])
         elif tightness == 'tight':
-            spare = (
-                used[0] + draw.choice((0, 0, 0, 1, 1, 2, 2, 3)),
-                used[1] + 1024 * draw.randrange(10),
-                used[2] + draw.randrange(60),
-            )
+            spare = self._crumbs(host)
         elif not any(used) and draw.random() < 0.1:
             spare = self._decoy(host)
         else:
@@ -183,6 +179,22 @@ class Cloud:
             min(spare[0], cap[0]),
             min(spare[1], cap[1]),
             min(spare[2], cap[2]),
+        )
+
+    def _crumbs(self, host: int) -> Amounts:
+        """Return what was used and a little; about as much again in all."""
+        used, draw = self.used[host], self.draw
+        more = [0.0, 0.0, 0.0]
+        if any(used) and draw.random() < 0.5:
+            part = draw.uniform(0, 0.8)
+            more = [part * amount for amount in used]
+        elif not any(used) and draw.random() < 0.02:
+            vcpu = draw.randint(4, 16)
+            more = [vcpu, vcpu * draw.choice((2048, 8192)), 10 * vcpu]
+        return (
+            used[0] + int(more[0]) + draw.choice((0, 0, 0, 1, 1, 2, 2, 3)),
+            used[1] + int(more[1]) + 1024 * draw.randrange(10),
+            used[2] + int(more[2]) + draw.randrange(60),
         )
 
     def _pool_rest(self, pool: Pool, tightness: str) -> int:
