@@ -3,11 +3,13 @@
 
 ``vcluster-states`` shows the allowed moves of a cluster or a member, as a
 picture and as a table; ``vcluster-flow`` the graph the engine makes of a
-document; ``vcluster-rule`` what groups say of places for their members.
+document; ``vcluster-rule`` what groups say of places for their members;
+``vcluster-plan`` where the solver puts the members of a saved problem.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +17,9 @@ import drawings
 import scenes
 from docutils import nodes
 from docutils.parsers.rst import Directive
+
+from heat_vcluster.placement import format as documents
+from heat_vcluster.placement import joint, picture
 
 
 class States(Directive):
@@ -57,10 +62,26 @@ class Rule(Directive):
         return [shown, raw(f'<div style="overflow-x: auto">{drawing}</div>')]
 
 
+class Plan(Directive):
+    """``.. vcluster-plan:: PROBLEM`` (a path from the page's folder)."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        env = self.state.document.settings.env
+        _, path = env.relfn2path(self.arguments[0])
+        env.note_dependency(path)
+        problem = documents.problem_from(json.loads(Path(path).read_text()))
+        answer = joint.JointSolver().solve(problem)
+        drawing = picture.draw(problem, answer, 1000).partition('?>')[2]
+        return [raw(f'<div style="overflow-x: auto">{drawing}</div>')]
+
+
 def setup(app):
     app.add_directive('vcluster-states', States)
     app.add_directive('vcluster-flow', Flow)
     app.add_directive('vcluster-rule', Rule)
+    app.add_directive('vcluster-plan', Plan)
     return {'version': '1', 'parallel_read_safe': True}
 
 
