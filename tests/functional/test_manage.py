@@ -7,8 +7,10 @@ import copy
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
+import textwrap
 from xml.etree import ElementTree
 
 import fixtures
@@ -22,6 +24,7 @@ from tests.functional import documents as wanted
 
 COMMAND = pathlib.Path(sys.executable).with_name('vcluster-manage')
 SAVED = pathlib.Path(__file__).parents[1] / 'problems'
+DOC = pathlib.Path(__file__).parents[2] / 'doc' / 'source'
 FEASIBLE = SAVED / 'webs-share-a-host.json'
 INFEASIBLE = SAVED / 'three-racks-of-two.json'
 
@@ -209,6 +212,44 @@ class SolveTest(CommandTest):
         self.assertEqual(0, ran.returncode)
         for part in ('Exit codes', 'Examples', '--explain', 'save_problems'):
             self.assertIn(part, ran.stdout)
+
+
+class PageTest(CommandTest):
+    """What the operator's page shows is what comes."""
+
+    def setUp(self):
+        super().setUp()
+        self.text = (DOC / 'operator' / 'replay.rst').read_text()
+
+    def blocks(self, start):
+        """Return the indented blocks that begin so, without the indent."""
+        found = re.findall(
+            rf'^ +{start}.*?(?=^\S|\Z)', self.text, re.MULTILINE | re.DOTALL
+        )
+        self.assertTrue(found, start)
+        return [textwrap.dedent(block).strip() for block in found]
+
+    def test_commands_say_what_is_shown(self):
+        for block in self.blocks(r'\$ vcluster-manage'):
+            command, *shown = block.splitlines()
+            _, verb, name, *options = command.removeprefix('$ ').split()
+            ran = self.run_command(verb, SAVED / name, *options)
+            got = ran.stdout
+            for line in shown:
+                # Times differ, and so may places that are as good.
+                words = re.split(
+                    r', in |; proven in |; at | -> |\.\.\.; ', line
+                )
+                stable = words[-1 if '...;' in line else 0].strip()
+                self.assertIn(stable, got)
+
+    def test_the_problem_that_is_shown_has_a_plan(self):
+        (text,) = self.blocks(r'\{"format"')
+        path = self.folder / 'shown.json'
+        path.write_text(text)
+        out, plan = self.solve(path, code=0)
+        self.assertEqual('h1', plan['placement']['db'])
+        self.assertIn('near', out)
 
 
 class SavedDecisionTest(stories.EngineTest, CommandTest):
