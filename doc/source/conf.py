@@ -12,17 +12,16 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE / '_ext'))
 
 
-def has_git() -> bool:
-    """A plain copy of the source, or a machine, may be without."""
-    command = ['git', '-C', str(ROOT), 'rev-parse', 'HEAD']
+def succeeds(*command: str) -> bool:
     try:
-        asked = subprocess.run(command, capture_output=True, check=False)
+        ran = subprocess.run(command, capture_output=True, check=False)
     except OSError:
         return False
-    return asked.returncode == 0
+    return ran.returncode == 0
 
 
-if not has_git():
+# A plain copy of the source, or a machine, may be without git.
+if not succeeds('git', '-C', str(ROOT), 'rev-parse', 'HEAD'):
     # The theme warns that it cannot tell the commit: so it is.
     logging.getLogger('sphinx.openstackdocstheme.ext').addFilter(
         lambda record: 'gitsha' not in record.getMessage()
@@ -41,9 +40,9 @@ openstackdocs_projects = []
 
 GENERATED = HERE / '_generated'
 GENERATED.mkdir(exist_ok=True)
-# Release notes are read from git.
+# Release notes are read from git, all of it: a shallow clone will not do.
 notes = 'The notes are in the directory ``releasenotes/notes``.\n'
-if has_git():
+if succeeds(str(Path(sys.executable).with_name('reno')), 'list', str(ROOT)):
     extensions.append('reno.sphinxext')
     notes = '.. release-notes::\n   :relnotessubdir: releasenotes\n'
 (GENERATED / 'releasenotes.inc').write_text(notes)
