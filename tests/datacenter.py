@@ -84,7 +84,8 @@ class DataCenter:
         seed=1,
     ):
         self.racks, self.per_rack, self.zones = racks, per_rack, zones
-        self.seen = []
+        self.seen = []  # (method, path, query) of each request
+        self.sent = 0  # bytes of all answers
         self._application, self._database = _placement()
         self._random = random.Random(seed)
         self.aggregates = self._aggregates()
@@ -195,9 +196,15 @@ class DataCenter:
         }
         database.executemany(
             'INSERT INTO resource_providers (id, uuid, name, generation,'
-            ' root_provider_id) VALUES (?, ?, ?, 1, ?)',
+            ' root_provider_id, created_at) VALUES (?, ?, ?, 1, ?, ?)',
             [
-                (host, str(uuid.UUID(int=10**9 + host)), name_of(*where), host)
+                (
+                    host,
+                    str(uuid.UUID(int=10**9 + host)),
+                    name_of(*where),
+                    host,
+                    '2026-01-01 00:00:00.000000',
+                )
                 for host, where in hosts.items()
             ],
         )
@@ -275,12 +282,15 @@ class DataCenter:
         self.seen.append((environ['REQUEST_METHOD'], path, query))
         if path == '/compute/os-aggregates':
             body = json.dumps({'aggregates': self.aggregates}).encode()
+            self.sent += len(body)
             start_response('200 OK', [('Content-Length', str(len(body)))])
             return [body]
         if path.startswith('/placement/'):
             environ['SCRIPT_NAME'] = '/placement'
             environ['PATH_INFO'] = path.removeprefix('/placement')
-            return self._application(environ, start_response)
+            body = b''.join(self._application(environ, start_response))
+            self.sent += len(body)
+            return [body]
         start_response('404 Not Found', [('Content-Length', '0')])
         return [b'']
 

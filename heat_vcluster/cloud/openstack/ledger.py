@@ -162,15 +162,25 @@ class Ledger:
         sections: Sequence[places.Section],
         since: float,
     ) -> None:
-        """Let answers that are old count as new where nothing changed."""
+        """Let answers that are old count as new where nothing changed.
+
+        Where that is asked at all, it is asked for all that will be read.
+        """
+        keys = {
+            section.name: [(q, level, section.name) for q in questions]
+            for section in sections
+        }
         old = [
             section
             for section in sections
-            if any(
-                self._is_renewable((question, level, section.name), since)
-                for question in questions
-            )
+            if not all(self._is_read(k, since) for k in keys[section.name])
         ]
+        if not any(
+            self._is_renewable(key, since)
+            for section in old
+            for key in keys[section.name]
+        ):
+            return
         for part in _parts(old):
             now = time.monotonic()
             body = self._service.get('/resource_providers', **_terms(part))
@@ -181,10 +191,8 @@ class Ledger:
             self._note(current)
             with self._lock:
                 for section in part:
-                    for question in questions:
-                        self._compare(
-                            (question, level, section.name), current, now
-                        )
+                    for key in keys[section.name]:
+                        self._compare(key, current, now)
 
     def _compare(
         self, key: Key, current: Mapping[str, int], now: float
