@@ -9,9 +9,9 @@ import fixtures
 from heat_vcluster import context, deploy, exception, views
 from heat_vcluster.cloud.fake import FakeCloud
 from heat_vcluster.engine import base as engine_base
-from heat_vcluster.engine import removal
+from heat_vcluster.engine import engine, removal
 from tests import base
-from tests.functional import rules
+from tests.functional import rules, surroundings
 
 ANN = context.Context('alpha', 'ann')
 BOB = context.Context('beta', 'bob')
@@ -36,6 +36,8 @@ class EngineTest(base.TestCase):
     def setUp(self):
         super().setUp()
         self.patch(removal, 'time', base.SleptTime())
+        # A verb that returns before it has begun would tell of the past.
+        self.patch(engine, 'BEGIN_SECONDS', self.patience)
         self.cloud = self.make_cloud()
         folder = self.useFixture(fixtures.TempDir()).path
         self.url = f'sqlite:///{pathlib.Path(folder) / "vcluster.sqlite"}'
@@ -125,8 +127,9 @@ class EngineTest(base.TestCase):
         )
 
     def broken(self, document, cluster_id):
+        around = surroundings.Surroundings(self.cloud, cluster_id, document)
         return rules.broken(
-            document, self.cloud.places(cluster_id), self.cloud.domain
+            document, self.cloud.places(cluster_id), self.cloud.domain, around
         )
 
     # What must hold

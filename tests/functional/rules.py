@@ -6,42 +6,102 @@ spec, the solver or the product's own checker.
 """
 
 import collections
+import itertools
 
 
-def broken(document, places, domain):
+def broken(document, places, domain, around=None):
     """Return what is wrong with ``places`` (member -> host or pool).
 
     ``domain(place, scope)`` tells a place's domain, None if it has none
-    there. Soft groups are not looked at.
+    there. ``around`` tells more of the cloud, for rules that are about more
+    than the members' places: see ``surroundings.Surroundings``. Of groups
+    that are not strict only what must hold of them is looked at.
     """
+    every = {}
+    for scope in _scopes(document, around):
+        found = {m: domain(place, scope) for m, place in places.items()}
+        every[scope] = {m: d for m, d in found.items() if d is not None}
     return [
-        fault
+        f'{group["name"]}: {fault}'
         for group in document.get('groups', ())
-        if group['spec'].get('strict', True)
-        for fault in _broken(group, document, places, domain)
+        for fault in _broken(group, document, every, around)
     ]
 
 
-def _broken(group, document, places, domain):
+def _scopes(document, around):
+    named = {
+        group['spec'].get('scope', 'host')
+        for group in document.get('groups', ())
+    }
+    return named if around is None else named | {*around.scopes}
+
+
+def _broken(group, document, every, around):
     asked = group['spec']
-    scope = asked.get('scope', 'host')
-    units = [
-        {
-            domain(places[member], scope)
-            for member in unit
-            if member in places and domain(places[member], scope) is not None
-        }
-        for unit in _units(group['members'], document)
-    ]
-    name, policy = group['name'], asked['policy']
-    if policy == 'affinity' and len(set().union(*units)) > 1:
-        yield f'{name}: together, but in {sorted(set().union(*units))}'
-    if policy in ('anti-affinity', 'spread'):
-        most = 1 if policy == 'anti-affinity' else asked['max_per_domain']
-        count = collections.Counter(d for unit in units for d in unit)
+    strict = asked.get('strict', 'weight' not in asked)
+    units = list(_units(group['members'], document))
+    inside = {member for unit in units for member in unit}
+    policy = asked['policy']
+    if policy == 'proximity':
+        yield from _too_far(asked, inside, every, around)
+    elif strict:
+        here = every[asked.get('scope', 'host')]
+        judge = {
+            'affinity': _scattered,
+            'anti-affinity': _meeting,
+            'spread': _uneven,
+            'exclusive': _shared,
+        }[policy]
+        yield from judge(asked, units, inside, here, around)
+
+
+def _scattered(asked, units, inside, here, around):
+    used = {here[member] for member in inside if member in here}
+    if len(used) > 1:
+        yield f'together, but in {sorted(used)}'
+
+
+def _meeting(asked, units, inside, here, around):
+    for one, other in itertools.combinations(units, 2):
+        both = {here.get(m) for m in one} & {here.get(m) for m in other}
+        for crowded in both - {None}:
+            yield f'{one} and {other} meet in {crowded}'
+
+
+def _uneven(asked, units, inside, here, around):
+    count = collections.Counter(here[m] for m in inside if m in here)
+    if 'max_per_domain' in asked:
         for crowded, number in count.items():
-            if number > most:
-                yield f'{name}: {number} units in {crowded}, {most} allowed'
+            if number > asked['max_per_domain']:
+                yield f'{number} in {crowded}'
+    if 'max_skew' in asked:
+        over = asked.get('domains')
+        if over is None:
+            over = around.possible(inside, asked.get('scope', 'host'))
+        numbers = [count[each] for each in over] or [0]
+        if max(numbers) - min(numbers) > asked['max_skew']:
+            yield f'from {min(numbers)} to {max(numbers)} in a domain'
+    if len(count) < asked.get('min_domains', 0):
+        yield f'only in {sorted(count)}'
+
+
+def _shared(asked, units, inside, here, around):
+    used = {here[member] for member in inside if member in here}
+    for member, where in here.items():
+        if member not in inside and where in used:
+            yield f'{member} is in {where}, too'
+    for where in used:
+        if around.has_strangers(where, asked.get('scope', 'host')):
+            yield f'others are in {where}, too'
+
+
+def _too_far(asked, inside, every, around):
+    if 'at_least' in asked:
+        floor = around.scopes.index(asked['at_least'])
+        for scope in around.scopes[floor:]:
+            used = {every[scope][m] for m in inside if m in every[scope]}
+            if len(used) > 1:
+                yield f'too far, in {sorted(used)}'
 
 
 def _units(names, document):

@@ -28,6 +28,50 @@ def networks(draw):
 
 
 @st.composite
+def rules(draw):
+    """Draw a rule of any kind, strict or a wish.
+
+    Nothing in it depends on what becomes of the cloud while it is built:
+    which domains there are to be even over is said, and who else is in
+    a domain is asked by wishes only.
+    """
+    policy = draw(
+        st.sampled_from(
+            [
+                'affinity',
+                'anti-affinity',
+                'exclusive',
+                'proximity',
+                'spread',
+            ]
+        )
+    )
+    rule = {'policy': policy}
+    if policy == 'proximity':
+        rule |= draw(st.sampled_from([{}, {'at_least': 'zone'}]))
+    else:
+        rule['scope'] = draw(SCOPES)
+    if policy == 'spread':
+        rule |= draw(
+            st.sampled_from(
+                [
+                    {'max_per_domain': 1},
+                    {'max_per_domain': 2},
+                    {'min_domains': 2},
+                    {
+                        'scope': 'zone',
+                        'max_skew': 1,
+                        'domains': ['az1', 'az2'],
+                    },
+                ]
+            )
+        )
+    if policy == 'exclusive' or draw(st.booleans()):
+        rule['weight'] = draw(COUNTS)
+    return rule
+
+
+@st.composite
 def clusters(draw):
     """Draw a document of up to three roles, each with rules of its own."""
     instances, groups = [], []
@@ -62,13 +106,10 @@ def clusters(draw):
                     }
                 )
         instances.append(documents.server(role, count=count, **spec))
-        policy = draw(st.sampled_from([None, 'anti-affinity', 'spread']))
-        if policy is not None:
-            rule = {'policy': policy, 'scope': draw(SCOPES)}
-            if policy == 'spread':
-                rule['max_per_domain'] = draw(COUNTS)
+        rule = draw(st.none() | rules())
+        if rule is not None:
             groups.append(
-                {'name': f'{role}-apart', 'spec': rule, 'members': [role]}
+                {'name': f'{role}-rule', 'spec': rule, 'members': [role]}
             )
     return {'name': 'any', 'instances': instances, 'groups': groups}
 

@@ -12,12 +12,12 @@ TEMPLATES = Path(__file__).parents[2] / 'templates'
 class TemplatesTest(base.HeatTest):
     def test_all_are_valid_with_their_defaults(self):
         paths = sorted(TEMPLATES.glob('*.yaml'))
-        self.assertEqual(5, len(paths))
+        self.assertEqual(8, len(paths))
         for path in paths:
             stack = self.stack(path.read_text())
             stack.validate()
             self.assertTrue(stack.outputs, path)
-        self.assertEqual(['validate'] * 5, self.service.calls)
+        self.assertEqual(['validate'] * 8, self.service.calls)
 
     def spec(self, name, **parameters):
         stack = self.stack((TEMPLATES / name).read_text(), **parameters)
@@ -81,3 +81,35 @@ class TemplatesTest(base.HeatTest):
             },
             rules,
         )
+
+    def test_shards_are_units_of_the_group_that_keeps_them_apart(self):
+        spec = self.spec('groups_of_groups.yaml')
+        groups = {group.name: group for group in spec.groups}
+        self.assertEqual(
+            tuple((f'db-{n}', f'data-{n}', f'cache-{n}') for n in range(3)),
+            groups['shards-apart'].units,
+        )
+        self.assertEqual(
+            ('proximity', {'at_least': 'rack'}, 1),
+            (
+                groups['shard-0'].policy,
+                dict(groups['shard-0'].options),
+                groups['shard-0'].weight,
+            ),
+        )
+
+    def test_the_even_spread_names_no_domain(self):
+        spec = self.spec('even_spread.yaml', workers=9, skew=2)
+        (group,) = spec.groups
+        self.assertEqual(
+            {'min_domains': 2, 'max_skew': 2}, dict(group.options)
+        )
+        self.assertEqual(9, len(group.members))
+
+    def test_the_keys_are_alone_and_all_of_it_is_near(self):
+        spec = self.spec('near_and_alone.yaml', nearness=3)
+        groups = {group.name: group for group in spec.groups}
+        self.assertEqual('exclusive', groups['keys-alone'].policy)
+        self.assertTrue(groups['keys-alone'].is_hard)
+        self.assertEqual(3, groups['near'].weight)
+        self.assertEqual({'at_least': 'zone'}, dict(groups['near'].options))
