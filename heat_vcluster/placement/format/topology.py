@@ -206,8 +206,8 @@ def _hosts(
             join(path, 'domain'),
             len(tree.names[tree.levels[-1]]),
         )
-    is_busy = set(map(type, found['busy'])) <= {bool}
-    if not is_busy:
+    are_flags = set(map(type, found['busy'])) <= {bool}
+    if not are_flags:
         faults.each(
             found['busy'],
             join(path, 'busy'),
@@ -220,6 +220,7 @@ def _hosts(
         or domain is None
         or traitset is None
         or traitsets is None
+        or not are_flags
         or len(free) + len(total) < 2 * len(RESOURCES)
     ):
         return None

@@ -313,6 +313,7 @@ class FaultsTestCase(base.TestCase):
             ('hosts.colour', ['hosts', 'colour'], []),
             ('hosts.busy', ['hosts', 'busy'], [True]),
             ('hosts.busy[1]', ['hosts', 'busy', 1], 1),
+            ('hosts.busy[1]', ['hosts', 'busy', 1], [True]),
             ('hosts.name[1]', ['hosts', 'name', 1], ''),
             ('hosts.name[1]', ['hosts', 'name', 1], 'h0'),
             ('hosts.name[1]', ['hosts', 'name', 1], 7),
