@@ -137,9 +137,7 @@ class Planner:
         problem = self.problem(spec, demands, snapshot, pinned)
         bounded = self._limits.apply(problem, used or {})
         if not is_whole:
-            return self.answer(
-                bounded, seed=seed, deadline=PART * self._deadline
-            )
+            return self._checked(bounded, self._glance(bounded, seed), seed)
         try:
             return self.answer(bounded, seed=seed)
         except exception.NoValidPlacement as refusal:
@@ -154,26 +152,29 @@ class Planner:
         seed: int,
     ) -> exception.NoValidPlacement:
         """Return the refusal with a word on whose limits are in the way."""
-        answer = self._solver.solve(
-            unbounded, deadline=PART * self._deadline, seed=seed
-        )
+        answer = self._glance(unbounded, seed)
         if answer.verdict is model.Verdict.FEASIBLE:
             return refusal.because(PROVIDERS)
         if answer.verdict is model.Verdict.INFEASIBLE:
             return refusal.because(YOURS)
         return refusal
 
-    def answer(
-        self,
-        problem: model.Problem,
-        *,
-        seed: int = 0,
-        deadline: float | None = None,
-    ) -> model.Plan:
+    def _glance(self, problem: model.Problem, seed: int) -> model.Answer:
+        """Solve without much ado: nobody will read why there is no plan."""
+        return self._solver.solve(
+            problem, deadline=PART * self._deadline, seed=seed, explain=False
+        )
+
+    def answer(self, problem: model.Problem, *, seed: int = 0) -> model.Plan:
         """Solve a problem already posed; raises as :meth:`plan` does."""
         answer = self._solver.solve(
-            problem, deadline=deadline or self._deadline, seed=seed
+            problem, deadline=self._deadline, seed=seed
         )
+        return self._checked(problem, answer, seed)
+
+    def _checked(
+        self, problem: model.Problem, answer: model.Answer, seed: int
+    ) -> model.Plan:
         if self._record is not None:
             self._record(problem, answer, seed)
         if answer.plan is None:
