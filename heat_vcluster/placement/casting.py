@@ -17,7 +17,8 @@ import numpy as np
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract, linear, tally
 from heat_vcluster.placement.columns import UNKNOWN, Ints
-from heat_vcluster.placement.likeness import Likeness
+
+LARGEST = 20_000  # atoms times places of a block that is filled anyhow
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +39,16 @@ class Groups:
     the next wider scope; ``domain[group]`` its domain at the scope.
     """
 
-    def __init__(self, compiled: numbers.Compiled, scope: int) -> None:
-        rows = np.stack(compiled.domain[scope:], axis=1)
+    def __init__(self, frame: tally.Frame, scope: int) -> None:
+        compiled = frame.compiled
+        rows = np.stack(
+            [
+                column if number in frame.seen else np.zeros_like(column)
+                for number, column in enumerate(compiled.domain)
+                if number >= scope
+            ],
+            axis=1,
+        )
         _, first, of = np.unique(
             rows, axis=0, return_index=True, return_inverse=True
         )
@@ -53,14 +62,15 @@ class Casting:
     """All that stays the same while counts of a problem are tried."""
 
     def __init__(
-        self, kinds: Likeness, contracted: contract.Contracted
+        self, frame: tally.Frame, contracted: contract.Contracted
     ) -> None:
-        self.kinds = kinds
-        self.compiled = kinds.compiled
+        self.frame = frame
+        self.kinds = kinds = frame.likeness
+        self.compiled = frame.compiled
         self.contracted = contracted
         self.groups: dict[int, Groups] = {}
         for scope in reversed(kinds.scopes[1:]):
-            groups = Groups(self.compiled, scope)
+            groups = Groups(frame, scope)
             if scope + 1 in self.groups:
                 wider = self.groups[scope + 1]
                 groups.up = wider.of[groups.sample]
@@ -89,7 +99,8 @@ class Casting:
             )
             if dealt is None:
                 return Cast()
-        return _Blocks(self, dealt).placed(deadline, seed)
+        given = tally.by_host(counts, values)
+        return _Blocks(self, dealt, given).placed(deadline, seed)
 
 
 class _Deal:
@@ -343,11 +354,15 @@ def _gather(
 class _Blocks:
     """Blocks of hosts and pools, each with the atoms that it is to take."""
 
-    def __init__(self, casting: Casting, dealt: Ints | None) -> None:
+    def __init__(
+        self,
+        casting: Casting,
+        dealt: Ints | None,
+        given: dict[int, dict[int, int]],
+    ) -> None:
         self._casting = casting
         self._compiled = compiled = casting.compiled
-        self._kinds = casting.kinds
-        self._members = casting.contracted.bundles[0]
+        self._given = given
         self._clauses = casting.clauses.get(0, [])
         self._roles: dict[int, list[tuple[int, int]]] = {}
         bundle_of = casting.contracted.bundle_of
@@ -359,21 +374,24 @@ class _Blocks:
                         (number, unit_number if len(unit) > 1 else UNKNOWN)
                     )
         self._atoms: dict[int, list[int]] = {}
-        groups = casting.groups[1]
+        members = casting.contracted.bundles[0]
         for atom in casting.kinds.kind_at[0]:
-            member = self._members[atom][0]
-            block = 0 if dealt is None else int(dealt[bundle_of[1][member]])
+            block = 0
+            if dealt is not None:
+                block = int(dealt[bundle_of[1][members[atom][0]]])
             self._atoms.setdefault(block, []).append(atom)
-        order = np.argsort(groups.of, kind='stable')
+        if dealt is None:
+            self._places = {0: np.arange(compiled.n_places)}
+            return
+        of = casting.frame.block_of
+        order = np.argsort(of, kind='stable')
         ends = np.searchsorted(
-            groups.of[order], np.arange(len(groups.sample) + 1)
+            of[order], np.arange(casting.frame.n_blocks + 1)
         )
         self._places = {
             block: order[ends[block] : ends[block + 1]]
             for block in self._atoms
         }
-        self._allowed = casting.kinds.allowed()
-        self._compiled = compiled
 
     def placed(self, deadline: float, seed: int) -> Cast:
         placement = np.full(len(self._compiled.members), UNKNOWN, np.int64)
@@ -389,14 +407,36 @@ class _Blocks:
     def _fill(
         self, block: int, placement: Ints, deadline: float, seed: int
     ) -> bool:
+        """Fill a block as counted host by host, if it was; else anyhow."""
+        atoms, places = self._atoms[block], self._places[block]
+        given = self._given_to(atoms, places)
+        if given is not None:
+            if _Block(
+                self._casting, self._clauses, self._roles, places, atoms, given
+            ).fill(placement, deadline, seed):
+                return True
+        if len(atoms) * len(places) > LARGEST:
+            return False
         return _Block(
-            self._casting,
-            self._clauses,
-            self._roles,
-            self._allowed,
-            self._places[block],
-            self._atoms[block],
+            self._casting, self._clauses, self._roles, places, atoms
         ).fill(placement, deadline, seed)
+
+    def _given_to(
+        self, atoms: list[int], places: Ints
+    ) -> dict[int, dict[int, int]] | None:
+        kinds = self._casting.kinds
+        here = set(places.tolist())
+        numbers_of = sorted({kinds.kind_at[0][atom] for atom in atoms})
+        given = {
+            kind: {
+                place: many
+                for place, many in self._given.get(kind, {}).items()
+                if place in here
+            }
+            for kind in numbers_of
+        }
+        total = sum(sum(table.values()) for table in given.values())
+        return given if total == len(atoms) else None
 
 
 class _Block:
@@ -407,15 +447,16 @@ class _Block:
         casting: Casting,
         clauses: list[numbers.Clause],
         roles: dict[int, list[tuple[int, int]]],
-        allowed: list[np.ndarray[tuple[int], np.dtype[np.bool_]]],
         places: Ints,
         atoms: list[int],
+        given: dict[int, dict[int, int]] | None = None,
     ) -> None:
+        self._fits = casting.frame.fits
+        self._given = given
         self._kinds = casting.kinds
         self._compiled = casting.compiled
         self._members = casting.contracted.bundles[0]
         self._clauses = clauses
-        self._allowed = allowed
         self._places = places
         alike: dict[object, list[int]] = {}
         for atom in atoms:
@@ -430,15 +471,20 @@ class _Block:
     def fill(self, placement: Ints, deadline: float, seed: int) -> bool:
         program = self._program
         self._takes: list[dict[int, int]] = []
+        self._volumes: dict[tuple[int, int], dict[int, int]] = {}
+        if self._given is not None and self._is_plain():
+            self._follow(placement)
+            return True
         for kind, atoms in zip(self._kind, self._alike, strict=True):
-            open_to = self._places[self._allowed[kind][self._places]].tolist()
+            open_to = self._open_to(kind)
             if not open_to:
                 return False
             first = program.variables([len(atoms)] * len(open_to))
             row = list(range(first, first + len(open_to)))
             program.total(row, len(atoms), len(atoms))
             self._takes.append(dict(zip(open_to, row, strict=True)))
-        self._volumes: dict[tuple[int, int], dict[int, int]] = {}
+        if self._given is not None:
+            self._keep_to(self._given)
         self._fill_hosts()
         self._fill_pools()
         self._count_settled()
@@ -449,8 +495,43 @@ class _Block:
         self._write(found.values, placement)
         return True
 
-    def _atom(self, number: int) -> tuple[int, ...]:
-        return self._members[self._alike[number][0]]
+    def _open_to(self, kind: int) -> list[int]:
+        if self._given is not None:
+            return sorted(self._given[kind])
+        fits = self._fits[kind][self._places]
+        found: list[int] = self._places[fits > 0].tolist()
+        return found
+
+    def _is_plain(self) -> bool:
+        """Tell whether no rule and no volume tells atoms of a kind apart."""
+        shapes = self._compiled.shapes
+        return not any(self._role) and not any(
+            not shapes[number].is_server
+            for kind in map(self._kinds.kinds.__getitem__, self._kind)
+            if not kind.pooled
+            for number, _ in kind.shapes
+        )
+
+    def _follow(self, placement: Ints) -> None:
+        """Place atoms just as counted."""
+        for kind, atoms in zip(self._kind, self._alike, strict=True):
+            slots = [
+                place
+                for place, many in self._given[kind].items()  # type: ignore[index]
+                for _ in range(many)
+            ]
+            for atom, place in zip(atoms, slots, strict=True):
+                placement[list(self._members[atom])] = place
+
+    def _keep_to(self, given: dict[int, dict[int, int]]) -> None:
+        """Have as many of each kind on each place as counted."""
+        rows: dict[tuple[int, int], list[int]] = {}
+        for kind, takes in zip(self._kind, self._takes, strict=True):
+            for place, number in takes.items():
+                rows.setdefault((kind, place), []).append(number)
+        for (kind, place), row in rows.items():
+            many = given[kind][place]
+            self._program.total(row, many, many)
 
     def _fill_hosts(self) -> None:
         rooms = self._kinds.free

@@ -10,9 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from heat_vcluster.placement import amounts, casting, contract, likeness
+from heat_vcluster.placement import (
+    amounts,
+    casting,
+    contract,
+    likeness,
+    linear,
+    tally,
+)
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import linear, tally
 from heat_vcluster.placement.columns import Ints
 
 ATTEMPTS = 40  # times that blocks are opened before it is given up
@@ -36,10 +42,9 @@ def prove(
     """
     if contracted.contradiction is not None or compiled.stuck():
         return True
-    kinds = likeness.Likeness(compiled, contracted)
-    blocks = tally.Blocks(compiled)
+    frame = tally.Frame(likeness.Likeness(compiled, contracted))
     for opened in ((), None):
-        program = tally.Tally(kinds, blocks, opened)
+        program = tally.Tally(frame, opened)
         if program.impossible:
             return True
         outcome = program.program.solve(deadline, seed)
@@ -64,12 +69,11 @@ def place(
     """
     if contracted.contradiction is not None or compiled.stuck():
         return Proof()
-    kinds = likeness.Likeness(compiled, contracted)
-    blocks = tally.Blocks(compiled)
-    caster = casting.Casting(kinds, contracted)
+    frame = tally.Frame(likeness.Likeness(compiled, contracted))
+    caster = casting.Casting(frame, contracted)
     opened: set[int] = set()
     for attempt in range(ATTEMPTS):
-        counts = tally.Tally(kinds, blocks, sorted(opened))
+        counts = tally.Tally(frame, sorted(opened))
         if counts.impossible:
             return Proof()
         outcome = counts.program.solve(deadline, seed + attempt)

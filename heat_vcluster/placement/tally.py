@@ -15,12 +15,13 @@ blocks may be opened, so that their places are cells.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import constraints, likeness, linear
+from heat_vcluster.placement import constraints, likeness, linear, stowage
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 POOLFUL = 1 << 40  # GiB that stand for: more than is asked
@@ -40,86 +41,45 @@ class Count:
     highest: Ints
 
 
-class Blocks:
-    """The places by their domains above the host; ``block_of[place]``."""
+class Frame:
+    """What all programs of counts of one problem have in common.
 
-    def __init__(self, compiled: numbers.Compiled) -> None:
-        rows = np.stack(compiled.domain[1:], axis=1)
-        _, block_of = np.unique(rows, axis=0, return_inverse=True)
-        self.block_of: Ints = block_of.reshape(-1)
-        self.count = int(self.block_of.max(initial=-1)) + 1
-
-
-class Tally:
-    """The program of counts of a problem, with these ``blocks`` open.
-
-    None: all are. ``at(kind, scope)`` has the variables of a kind; at scope 0
-    those of open hosts only. ``cells(kind)`` has those of an atom by cell:
-    ``place_of[cell]`` is the place, or UNKNOWN for a block's hosts or pools,
-    and ``sample[cell]`` one of its places.
-    ``impossible``: seen to have no solution while it was written down.
+    ``block_of[place]``: places with the same domains at all scopes above the
+    host that a rule looks at are one block. ``may``: atom -> flags by place,
+    bundle -> flags by domain. ``fits[atom]``: how many of it fit on each
+    place. ``parents[kind]``: the bundles that have it, and how many of it.
     """
 
-    def __init__(
-        self,
-        kinds: likeness.Likeness,
-        blocks: Blocks | None = None,
-        opened: Collection[int] | None = None,
-    ) -> None:
+    def __init__(self, kinds: likeness.Likeness) -> None:
         self.likeness = kinds
         self.compiled = kinds.compiled
-        self.blocks = Blocks(self.compiled) if blocks is None else blocks
-        self.is_full = opened is None
-        self._opened = opened
-        self.program = linear.Program()
-        self.impossible = False
-        self._counts: dict[tuple[int, int], Count] = {}
-        self._lay_out()
+        self.seen = _scopes_seen(self.compiled)
+        rows = np.stack(
+            [
+                column if scope in self.seen else np.zeros_like(column)
+                for scope, column in enumerate(self.compiled.domain)
+            ],
+            axis=1,
+        )
+        rows[:, 0] = 0
+        _, block_of = np.unique(rows, axis=0, return_inverse=True)
+        self.block_of: Ints = block_of.reshape(-1)
+        self.n_blocks = int(self.block_of.max(initial=-1)) + 1
         self._allow()
-        self._add_counts()
-        if self.impossible:
-            return
-        self._link()
-        self._fill_hosts()
-        self._fill_pools()
-        self._keep_budgets()
-        self._obey()
+        self.fits: dict[int, Ints] = {
+            kind.number: self._fitting(kind)
+            for kind in kinds.kinds
+            if not kind.scope
+        }
 
-    # -- cells -------------------------------------------------------------
-
-    def _lay_out(self) -> None:
-        compiled, block_of = self.compiled, self.blocks.block_of
-        places = np.arange(compiled.n_places)
-        is_open = np.ones(self.blocks.count, np.bool_)
-        if self._opened is not None:
-            is_open[:] = False
-            is_open[list(self._opened)] = True
-        alone = is_open[block_of]
-        # Open places by themselves, the hosts of a block, its pools.
-        keys = np.where(
-            alone,
-            places,
-            compiled.n_places
-            + 2 * block_of
-            + (places >= compiled.n_hosts),
-        )
-        _, first, self._cell_of = np.unique(
-            keys, return_index=True, return_inverse=True
-        )
-        self.n_cells = len(first)
-        self.sample: Ints = first
-        self.place_of = np.where(alone[first], first, UNKNOWN)
-        self._domain = [column[first] for column in compiled.domain]
-        self._domain[0] = np.where(
-            alone[first], self._domain[0], UNKNOWN
-        )
-
-    def _gathered(self, by_place: Ints, first: int = 0) -> Ints:
-        """Add up what is said place by place, from ``first`` on, by cell."""
-        cells = self._cell_of[first : first + len(by_place)]
-        # Exact: floats hold whole numbers up to 2 ** 53.
-        summed = np.bincount(cells, by_place, minlength=self.n_cells)
-        return summed.astype(np.int64)
+    @functools.cached_property
+    def stowage(self) -> stowage.Stowage:
+        on_hosts = {
+            number: fits
+            for number, fits in self.fits.items()
+            if not self.likeness.kinds[number].pooled
+        }
+        return stowage.Stowage(self.likeness, on_hosts)
 
     # -- where kinds may be --------------------------------------------------
 
@@ -143,7 +103,7 @@ class Tally:
         for kind in reversed(kinds):
             parents = self.parents.get(kind.number, ())
             scopes = {kinds[p].scope for p, _ in parents}
-            if len(scopes) == 1 and self._bound(kind.number, parents):
+            if len(scopes) == 1 and self.is_bound(kind.number, parents):
                 scope = scopes.pop()
                 some = np.logical_or.reduce(
                     [self.may[p] for p, _ in parents]
@@ -151,7 +111,7 @@ class Tally:
                 outer = self._above(kind.number, scope)
                 self.may[kind.number] &= (outer != UNKNOWN) & some[outer]
 
-    def _bound(self, kind: int, parents: Iterable[tuple[int, int]]) -> bool:
+    def is_bound(self, kind: int, parents: Iterable[tuple[int, int]]) -> bool:
         """Tell whether all units of a kind are in those bundles."""
         kinds = self.likeness.kinds
         inside = sum(times * kinds[p].count for p, times in parents)
@@ -198,17 +158,11 @@ class Tally:
             if not shape.is_server:
                 room = self._room_beside(number) // times
                 np.minimum(on_hosts, room, on_hosts)
-        for counted in self._counted_on_hosts():
+        for counted in _counted_on_hosts(self.likeness):
             weight = counted.weights.get(kind.number, 0)
             if weight:
                 np.minimum(on_hosts, counted.limit // weight, on_hosts)
         return fits
-
-    def _counted_on_hosts(self) -> Iterator[likeness.Counted]:
-        for counted in self.likeness.counted:
-            clause = counted.clause
-            if clause.kind is constraints.AtMost and clause.scope == 0:
-                yield counted
 
     def _room_beside(self, number: int) -> Ints:
         """Return, host by host, how many volumes its own pools take."""
@@ -228,21 +182,92 @@ class Tally:
         )
         return found.astype(np.int64)
 
+class Tally:
+    """The program of counts of a problem, with these blocks ``opened``.
+
+    None: all are. ``at(kind, scope)`` has the variables of a kind; at scope 0
+    those of single hosts only. ``cells(kind)`` has those of an atom by cell:
+    ``place_of[cell]`` is the place, or UNKNOWN for several hosts or pools,
+    and ``sample[cell]`` one of its places. ``impossible``: seen to have no
+    solution while it was written down.
+    """
+
+    def __init__(
+        self, frame: Frame, opened: Collection[int] | None = None
+    ) -> None:
+        self.frame = frame
+        self.likeness = frame.likeness
+        self.compiled = frame.compiled
+        self.is_full = opened is None
+        self._is_open = np.ones(frame.n_blocks, np.bool_)
+        if opened is not None:
+            self._is_open[:] = False
+            self._is_open[list(opened)] = True
+        self.program = linear.Program()
+        self.impossible = False
+        self._counts: dict[tuple[int, int], Count] = {}
+        self._lay_out()
+        self._add_counts()
+        if self.impossible:
+            return
+        self._link()
+        self._fill_hosts()
+        self._fill_pools()
+        self._keep_budgets()
+        self._obey()
+
+    # -- cells -------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        """Number the cells: open hosts, alike ones as one, and blocks."""
+        compiled, block_of = self.compiled, self.frame.block_of
+        n_hosts, n_places = compiled.n_hosts, compiled.n_places
+        places = np.arange(n_places)
+        is_open = self._is_open[block_of]
+        # Of what is closed, the hosts of a block, and its pools.
+        keys = n_places + 2 * block_of + (places >= n_hosts)
+        keys[is_open] = places[is_open]
+        self._mixed = np.zeros(n_places, np.bool_)
+        if np.any(is_open[:n_hosts]):
+            alike = self.frame.stowage.alike
+            self._mixed[:n_hosts] = is_open[:n_hosts] & (alike != UNKNOWN)
+            if not stowage.tells_hosts_apart(self.likeness):
+                mixed = np.flatnonzero(self._mixed)
+                keys[mixed] = (
+                    n_places
+                    + 2 * self.frame.n_blocks
+                    + alike[mixed] * self.frame.n_blocks
+                    + block_of[mixed]
+                )
+        _, first, self._cell_of, self.sizes = np.unique(
+            keys, return_index=True, return_inverse=True, return_counts=True
+        )
+        self.n_cells = len(first)
+        self.sample: Ints = first
+        alone = is_open[first] & (self.sizes == 1)
+        self.place_of = np.where(alone, first, UNKNOWN)
+        self._domain = [column[first] for column in compiled.domain]
+        self._domain[0] = np.where(alone, self._domain[0], UNKNOWN)
+
+    def _gathered(self, by_place: Ints, first: int = 0) -> Ints:
+        """Add up what is said place by place, from ``first`` on, by cell."""
+        cells = self._cell_of[first : first + len(by_place)]
+        # Exact: floats hold whole numbers up to 2 ** 53.
+        summed = np.bincount(cells, by_place, minlength=self.n_cells)
+        return summed.astype(np.int64)
+
     # -- variables -----------------------------------------------------------
 
     def _add_counts(self) -> None:
         self._cells: dict[int, Count] = {}
-        self._fits: dict[int, Ints] = {}
         for kind in self.likeness.kinds:
             if kind.scope:
-                domains = np.flatnonzero(self.may[kind.number])
+                domains = np.flatnonzero(self.frame.may[kind.number])
                 highest = np.full(len(domains), kind.count)
                 count = self._new(domains, highest)
                 self._counts[kind.number, kind.scope] = count
             else:
-                fits = self._fitting(kind)
-                self._fits[kind.number] = fits
-                summed = self._gathered(fits)
+                summed = self._gathered(self.frame.fits[kind.number])
                 cells = np.flatnonzero(summed)
                 highest = np.minimum(summed[cells], kind.count)
                 count = self._new(cells, highest)
@@ -296,28 +321,49 @@ class Tally:
     def _below(self, number: int, scope: int) -> tuple[Count, Ints]:
         """Return narrower counts of a kind, and the domains they lie in."""
         kind, compiled = self.likeness.kinds[number], self.compiled
-        if not kind.scope:
-            count = self._cells[number]
-            outer = self._domain[scope][count.domains]
-            inner = self._domain[scope - 1][count.domains]
-            beyond = (inner == UNKNOWN) & (outer != UNKNOWN)
-            if scope < 2 or np.any(beyond):
-                return count, outer
-        if scope - 1 > 0 and compiled.is_nested[scope - 1]:
+        if kind.scope:
             count = self.at(number, scope - 1)
             return count, compiled.parent[scope - 1][count.domains]
         count = self._cells[number]
-        return count, self._domain[scope][count.domains]
+        outer = self._domain[scope][count.domains]
+        if scope < 2 or scope - 1 not in self.frame.seen:
+            return count, outer
+        inner = self._domain[scope - 1][count.domains]
+        beyond = (inner == UNKNOWN) & (outer != UNKNOWN)
+        if np.any(beyond) or not compiled.is_nested[scope - 1]:
+            return count, outer
+        count = self.at(number, scope - 1)
+        return count, compiled.parent[scope - 1][count.domains]
+
+    def is_mixed(self, cell: int) -> bool:
+        return bool(self._mixed[self.sample[cell]])
+
+    def hosts_of(self, cell: int) -> list[int]:
+        found: list[int] = np.flatnonzero(self._cell_of == cell).tolist()
+        return found
+
+    def chosen(self, cell: int, values: Ints) -> list[stowage.Mix]:
+        """Return the mix of each host in use of a cell of hosts alike."""
+        stow = self.frame.stowage
+        mixes = stow.mixes[int(stow.alike[self.sample[cell]])]
+        if cell not in self.mixes:
+            return [mixes[0]] * int(self.sizes[cell])
+        first = self.mixes[cell]
+        return [
+            mix
+            for number, mix in enumerate(mixes, first)
+            for _ in range(int(values[number]))
+        ]
 
     # -- bundles -------------------------------------------------------------
 
     def _link(self) -> None:
         """Parts are where their bundles are, as often as those have them."""
         kinds = self.likeness.kinds
-        for part, parents in self.parents.items():
+        for part, parents in self.frame.parents.items():
             for scope in sorted({kinds[p].scope for p, _ in parents}):
                 here = [(p, n) for p, n in parents if kinds[p].scope == scope]
-                bound = self._bound(part, here)
+                bound = self.frame.is_bound(part, here)
                 gathered = _Terms()
                 gathered.add(self.at(part, scope), 1)
                 for parent, times in here:
@@ -334,16 +380,69 @@ class Tally:
 
     def _fill_hosts(self) -> None:
         """Keep to what is free: of each open host, and of blocks in sum."""
+        mixed = self._mixed[self.sample]
         for number, free in enumerate(self.likeness.free):
             gathered = self._taken(number)
             bounds = self._gathered(free)
             for cell, variables, factors, most in gathered.rows():
-                if most > bounds[cell]:
+                if most > bounds[cell] and not mixed[cell]:
                     self.program.row(
                         variables, factors, high=int(bounds[cell])
                     )
+        self._mix()
         if not self.is_full:
             self._fill_blocks()
+
+    def _mix(self) -> None:
+        """Say of hosts with few mixes that each takes one of them."""
+        self.mixes: dict[int, int] = {}
+        if not np.any(self._mixed):
+            return
+        stow = self.frame.stowage
+        gathered: dict[int, _Terms] = {}
+        for kind in self._on_hosts:
+            make = stow.make_of.get(kind.number)
+            if make is not None:
+                gathered.setdefault(make, _Terms()).add(
+                    self._cells[kind.number], 1
+                )
+        rows: dict[int, list[tuple[int, list[int], int]]] = {}
+        for make, terms in gathered.items():
+            for cell, variables, _, most in terms.rows():
+                if self._mixed[self.sample[cell]]:
+                    rows.setdefault(cell, []).append((make, variables, most))
+        for cell, makes in rows.items():
+            self._mix_cell(cell, makes)
+
+    def _mix_cell(
+        self, cell: int, makes: list[tuple[int, list[int], int]]
+    ) -> None:
+        stow, size = self.frame.stowage, int(self.sizes[cell])
+        mixes = stow.mixes[int(stow.alike[self.sample[cell]])]
+        if len(mixes) > 1:
+            self.mixes[cell] = self.program.variables([size] * len(mixes))
+            chosen = range(
+                self.mixes[cell], self.mixes[cell] + len(mixes)
+            )
+            self.program.total(list(chosen), high=size)
+        tables = [dict(mix) for mix in mixes]
+        for make, variables, most in makes:
+            amounts = [table.get(make, 0) for table in tables]
+            if len(mixes) == 1:
+                if amounts[0] * size < most:
+                    self.program.total(variables, high=amounts[0] * size)
+                continue
+            self.program.row(
+                [*variables, *chosen],
+                [1] * len(variables) + [-a for a in amounts],
+                high=0,
+            )
+
+    def _is_apart(self, cell: int) -> bool:
+        """Tell whether what the cell takes is said host by host."""
+        return bool(
+            self.place_of[cell] != UNKNOWN or self._mixed[self.sample[cell]]
+        )
 
     def _taken(self, number: int, scope: int | None = None) -> _Terms:
         """Gather what is taken of a resource, by cell or by domain."""
@@ -380,7 +479,7 @@ class Tally:
             total = sum(kind.count for kind in chosen)
             bounds = self._gathered(self._fitting_any(chosen))
             for cell, variables, factors, most in gathered.rows():
-                if self.place_of[cell] == UNKNOWN and bounds[cell] < min(
+                if not self._is_apart(cell) and bounds[cell] < min(
                     most, total
                 ):
                     self.program.row(
@@ -395,9 +494,10 @@ class Tally:
         for number in range(len(self.compiled.resources)):
             ordered = sorted(kinds, key=lambda k: -k.size[number])
             for end in range(2, len(ordered) + 1):
+                least = ordered[end - 1].size[number]
                 if (
                     end == len(ordered)
-                    or ordered[end].size[number] < ordered[end - 1].size[number]
+                    or ordered[end].size[number] < least
                 ):
                     chosen = tuple(ordered[:end])
                     found[frozenset(k.number for k in chosen)] = chosen
@@ -415,7 +515,7 @@ class Tally:
         """
         compiled = self.compiled
         n_hosts = compiled.n_hosts
-        each = [self._fits[k.number][:n_hosts] for k in chosen]
+        each = [self.frame.fits[k.number][:n_hosts] for k in chosen]
         most = np.add.reduce(each)
         for number, free in enumerate(self.likeness.free):
             least = np.full(n_hosts, np.iinfo(np.int64).max)
@@ -430,7 +530,7 @@ class Tally:
                 out=most,
                 where=counts,
             )
-        for counted in self._counted_on_hosts():
+        for counted in _counted_on_hosts(self.likeness):
             inside = [
                 counted.weights[k.number]
                 for k in chosen
@@ -659,6 +759,24 @@ class Tally:
             self.program.total(chosen, group.needs)
 
 
+def _counted_on_hosts(
+    kinds: likeness.Likeness,
+) -> Iterator[likeness.Counted]:
+    for counted in kinds.counted:
+        clause = counted.clause
+        if clause.kind is constraints.AtMost and clause.scope == 0:
+            yield counted
+
+
+def _scopes_seen(compiled: numbers.Compiled) -> frozenset[int]:
+    """Return the scopes above the host that any hard rule looks at."""
+    return frozenset(
+        thing.scope
+        for thing in (*compiled.hard, *compiled.budgets)
+        if thing.scope
+    )
+
+
 class _Terms:
     """Counts with factors, to be read domain by domain."""
 
@@ -705,3 +823,52 @@ def _split(where: Ints, variables: Ints) -> Iterator[list[int]]:
     ends = [*starts[1:].tolist(), len(numbers)]
     for start, end in zip(starts.tolist(), ends, strict=True):
         yield numbers[start:end]
+
+
+def by_host(counts: Tally, values: Ints) -> dict[int, dict[int, int]]:
+    """Return, of what is open, kind of atom -> place -> how many.
+
+    Where hosts alike were counted as one, each gets a mix of its own.
+    """
+    found: dict[int, dict[int, int]] = {}
+    inside: dict[int, list[tuple[int, int]]] = {}
+    for kind in counts.likeness.kinds:
+        if kind.scope:
+            continue
+        count = counts.cells(kind.number)
+        many = values[count.variables]
+        for cell, n in zip(
+            count.domains[many > 0].tolist(),
+            many[many > 0].tolist(),
+            strict=True,
+        ):
+            place = int(counts.place_of[cell])
+            if place != UNKNOWN:
+                found.setdefault(kind.number, {})[place] = n
+            elif counts.is_mixed(cell):
+                inside.setdefault(cell, []).append((kind.number, n))
+    for cell, kinds in inside.items():
+        _share_out(counts, values, cell, kinds, found)
+    return found
+
+
+def _share_out(
+    counts: Tally,
+    values: Ints,
+    cell: int,
+    kinds: list[tuple[int, int]],
+    found: dict[int, dict[int, int]],
+) -> None:
+    stow = counts.frame.stowage
+    slots: dict[int, list[int]] = {}
+    for host, mix in zip(
+        counts.hosts_of(cell), counts.chosen(cell, values), strict=False
+    ):
+        for make, many in mix:
+            slots.setdefault(make, []).extend([host] * many)
+    for kind, n in kinds:
+        here = slots[stow.make_of[kind]]
+        for host in here[:n]:
+            table = found.setdefault(kind, {})
+            table[host] = table.get(host, 0) + 1
+        del here[:n]
