@@ -260,8 +260,11 @@ class _Scene:
             by_pool[pool.domains.get(level)].append(pool)
         order = np.argsort(here, kind='stable')
         numbers, starts = np.unique(here[order], return_index=True)
-        parts = np.split(hosts[order], starts[1:])
-        for number, part in zip(numbers.tolist(), parts, strict=True):
+        ends = [*starts[1:].tolist(), len(hosts)]
+        for number, start, end in zip(
+            numbers.tolist(), starts.tolist(), ends[: len(starts)], strict=True
+        ):
+            part = hosts[order[start:end]]
             name = None if number == UNKNOWN else names[number]
             inner = by_pool.pop(name, []) if name is not None else []
             if self._drawn[part].any() or inner:

@@ -10,9 +10,12 @@ import re
 import unicodedata
 from xml.etree import ElementTree
 
+import hypothesis
+from hypothesis import strategies as st
+
 from heat_vcluster.placement import boxes, checker, joint, model, picture
 from heat_vcluster.placement import format as documents
-from tests import base
+from tests import base, placement_oracle
 from tests.unit.placement import worlds
 
 SAVED = pathlib.Path(__file__).parents[2] / 'problems'
@@ -242,6 +245,43 @@ class PictureTestCase(base.TestCase):
         told = '\n'.join(drawing.titles())
         for name in (*odd[:3], 'a\ufffdb', odd[4]):
             self.assertIn(name, told)
+
+    @hypothesis.settings(
+        max_examples=100, deadline=None, derandomize=True, database=None
+    )
+    @hypothesis.given(
+        st.builds(
+            placement_oracle.drawn,
+            st.randoms(use_true_random=False),
+            st.booleans(),
+        )
+    )
+    def test_any_answer_can_be_drawn(self, problem):
+        best = placement_oracle.best(problem)
+        answer = (
+            model.Answer(model.Verdict.INFEASIBLE)
+            if best is None
+            else planned(problem, best.placement)
+        )
+        self.assertNames(problem, self.draw(problem, answer))
+
+    def test_pools_where_no_host_is(self):
+        problem = model.Problem(
+            worlds.snapshot(
+                worlds.racks(1, 1),
+                [worlds.pool('far', rack='bare', zone='empty')],
+            ),
+            (model.VolumeDemand('v', 1),),
+            (),
+        )
+        words = self.draw(problem, planned(problem, {'v': 'far'})).words()
+        self.assertIn('rack bare', words)
+        self.assertIn('no known zone', words)
+
+    def test_a_cloud_of_nothing(self):
+        problem = model.Problem(worlds.snapshot([]), (worlds.server('m'),), ())
+        answer = model.Answer(model.Verdict.INFEASIBLE, rules=('fit:m',))
+        self.assertIn('m', self.draw(problem, answer).words())
 
     def test_equal_answers_are_equal_pictures(self):
         problem = saved('webs-share-a-host')
