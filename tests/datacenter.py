@@ -29,10 +29,12 @@ from oslo_config import cfg
 
 from heat_vcluster.cloud.openstack import errors, session, settings
 
+#: Racks are known by aggregates; rows, for those who ask, by traits.
 LEVELS = settings.parse_levels(
     ['zone=availability_zone', 'rack=aggregate:rack']
 )
 SPECIAL = 'CUSTOM_OFFLOAD'
+ROW = 'CUSTOM_ROW_'  # of two racks each
 #: Every host has these; those of libvirt have some dozens.
 COMMON = (
     'OWNER_NOVA',
@@ -244,7 +246,8 @@ class DataCenter:
         )
 
     def _give_traits(self, database, hosts, special):
-        names = [*COMMON, SPECIAL]
+        rows = {rack: f'{ROW}{rack // 2}' for rack in range(self.racks)}
+        names = [*COMMON, SPECIAL, *sorted({*rows.values()})]
         database.executemany(
             'INSERT OR IGNORE INTO traits (name) VALUES (?)',
             [(name,) for name in names],
@@ -256,8 +259,11 @@ class DataCenter:
             [
                 (ids[name], host)
                 for host, (rack, _) in hosts.items()
-                for name in names
-                if name != SPECIAL or rack in special
+                for name in (
+                    *COMMON,
+                    rows[rack],
+                    *([SPECIAL] if rack in special else ()),
+                )
             ],
         )
 

@@ -22,6 +22,9 @@ LARGE = {'VCPU': 8, 'MEMORY_MB': 16384, 'DISK_GB': 40}
 SPECIAL = capacity.Signature(
     tuple(sorted(SMALL.items())), (datacenter.SPECIAL,)
 )
+COMMON = capacity.Signature(
+    tuple(sorted(SMALL.items())), datacenter.COMMON[:2]
+)
 
 
 def document(members, **group):
@@ -47,7 +50,7 @@ class Outside:
     """The part of a cloud that reads and holds, as one tenant sees it."""
 
     def __init__(self, center, **options):
-        chosen = settings.Settings(levels=datacenter.LEVELS, **options)
+        chosen = settings.Settings(**{'levels': datacenter.LEVELS, **options})
         site = capacity.Site.of(
             center.services(chosen), chosen, errors.Secrets()
         )
@@ -173,6 +176,26 @@ class PartsTest(CapacityTest):
         first = next(outside.readings(self.DEMANDS, reach.Reach('x')))
         zones = {host.domain('zone') for host in first.snapshot.hosts}
         self.assertEqual({'az1'}, zones)
+
+    def test_rows_that_are_known_by_a_trait_are_parts_as_well(self):
+        center = self.center(racks=48, per_rack=2)
+        levels = settings.parse_levels([f'row=trait:{datacenter.ROW}'])
+        outside = Outside(center, levels=levels)
+        needs = {name: capacity.Need(COMMON) for name in 'ab'}
+        outside.capacity.remember(needs, {})
+        looks = outside.readings(self.DEMANDS, reach.Reach('x'))
+        first, last = next(looks), [*looks][-1]
+        rows = {host.domain('row') for host in first.snapshot.hosts}
+        self.assertEqual(4, len(rows))
+        self.assertEqual(4 * 4, len(first.demands[0].candidates))
+        self.assertEqual(
+            {h.name: h.free for h in first.snapshot.hosts},
+            {
+                h.name: h.free
+                for h in last.snapshot.hosts
+                if h.domain('row') in rows
+            },
+        )
 
     def test_as_long_as_nothing_changes_only_that_is_asked(self):
         center = self.center(**self.racks)

@@ -90,6 +90,64 @@ class ReaderTest(testtools.TestCase):
         self.assertEqual({'h2'}, known.in_zone('z'))
         self.assertIsNone(known.named('cell'))
 
+    def test_sections_are_what_placement_can_be_asked_about(self):
+        known = self.reader(
+            'zone=availability_zone',
+            'row=trait:CUSTOM_ROW_',
+            'rack=aggregate:rack',
+        ).read()
+        self.assertEqual(
+            {
+                'r1': places.Section(
+                    'r1',
+                    frozenset({'u1'}),
+                    {'zone': 'nova', 'row': 'X', 'rack': 'r1'},
+                    frozenset({'g1'}),
+                ),
+                'r2': places.Section(
+                    'r2',
+                    frozenset({'u2'}),
+                    {'zone': 'z', 'rack': 'r2'},
+                    frozenset({'g2'}),
+                ),
+            },
+            known.sections['rack'],
+        )
+        # Hosts of the default zone are in no aggregate of it.
+        self.assertEqual({'z'}, {*known.sections['zone']})
+        (row,) = known.sections['row'].values()
+        self.assertEqual({'CUSTOM_ROW_X'}, row.traits)
+
+    def test_aggregates_whose_hosts_are_known_are_not_asked_for(self):
+        self.nova = Wire(self)
+        self.nova.answer(
+            'GET',
+            '/os-aggregates',
+            (
+                200,
+                {
+                    'aggregates': [
+                        {
+                            'uuid': 'g1',
+                            'metadata': {'rack': 'r1'},
+                            'hosts': ['h1'],
+                        },
+                        {
+                            'uuid': 'g2',
+                            'metadata': {'rack': 'r2'},
+                            'hosts': ['by-another-name'],
+                        },
+                    ]
+                },
+            ),
+        )
+        known = self.reader('rack=aggregate:rack').read()
+        self.assertEqual('r1', known.named('h1').domains['rack'])
+        self.assertEqual('r2', known.named('h2').domains['rack'])
+        asked = [query for *_, query, _ in self.placement.seen]
+        self.assertIn({'member_of': ['g2']}, asked)
+        self.assertNotIn({'member_of': ['g1']}, asked)
+
     def test_it_is_remembered_until_something_new_appears(self):
         reader = self.reader('rack=aggregate:rack')
         first = reader.read(['u1'])
