@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import re
 from collections.abc import Mapping
@@ -137,6 +138,44 @@ class UseCases(TemplateTestCase):
             if member['type'] == 'server':
                 for port in self.alpha.network.ports(device_id=member['id']):
                     self.assertEqual('ACTIVE', port.status, name)
+
+    def test_u4_groups_of_groups(self) -> None:
+        members = self.create('groups_of_groups.yaml')
+        shards = [
+            self.racks(members, f'db-{n}', f'data-{n}', f'cache-{n}')
+            for n in range(3)
+        ]
+        for shard in shards:
+            self.assert_together(shard)
+        self.assert_apart({str(n): r[f'db-{n}'] for n, r in enumerate(shards)})
+        for n in range(3):
+            self.assert_attached(members, f'data-{n}', f'db-{n}')
+
+    def test_u5_over_racks_not_too_unevenly(self) -> None:
+        members = self.create('even_spread.yaml', workers=6, racks=3)
+        workers = self.racks(members, *(f'worker-{n}' for n in range(6)))
+        count = collections.Counter(workers.values())
+        numbers = [count[rack] for rack in self.world.settings.rack_names]
+        self.assertLessEqual(max(numbers) - min(numbers), 1, numbers)
+
+    def test_near_and_alone(self) -> None:
+        self.occupy('r1h1', 1)
+        members = self.create('near_and_alone.yaml')
+        hosts = {
+            name: self.world.host_of(members[name]['id'])
+            for name in ('keys-0', 'keys-1', 'app-0', 'app-1')
+        }
+        keys = {hosts['keys-0'], hosts['keys-1']}
+        self.assertEqual(2, len(keys), hosts)
+        self.assertFalse(keys & {hosts['app-0'], hosts['app-1'], 'r1h1'})
+        self.assert_together(self.racks(members, *hosts))
+        placement = self.cluster_resource()['attributes']['placement']
+        (given_up,) = placement['given_up']
+        self.assertEqual('near', given_up['group'])
+        self.assertEqual(
+            {members[name]['domains']['host'] for name in hosts},
+            set(given_up['where']),
+        )
 
     def test_u7_fits_in_one_way_only(self) -> None:
         """8, 6 and 6 VCPUs on hosts with 10 and 12 free."""
