@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from heat_vcluster.placement import columns, model
+from heat_vcluster.placement import columns, model, signs
 from heat_vcluster.placement.boxes import (
     BEFORE,
     PLACED,
@@ -25,19 +24,6 @@ from heat_vcluster.placement.columns import UNKNOWN, Ints
 FIT = 'fit:'  # how the name of a member's size and needs begins
 WHOLE = 48  # hosts up to which a cloud is drawn whole
 SAMPLE = 24  # hosts of a larger one that are drawn if none is used
-COLOURS = (
-    '#0072b2',
-    '#e69f00',
-    '#009e73',
-    '#cc79a7',
-    '#56b4e9',
-    '#8c564b',
-    '#6a3d9a',
-    '#b2a800',
-    '#17becf',
-    '#7f7f7f',
-)
-BROKEN = ('#d62728', '#ff7f0e', '#a50f15', '#e7298a')
 SERVER, VOLUME = '#dce9fb', '#fdebd3'
 PENDING, CLASHING = '#f0f1f3', '#f6c6c6'
 TINTS = ('#f4f6f9', '#e9edf2', '#dfe5ec')
@@ -58,18 +44,6 @@ def draw(
     return drawing(scene.title(), scene.legend(), scene.boxes(), width)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Sign:
-    """The colour of a rule, or of many that are alike."""
-
-    colour: str
-    text: str
-    rules: tuple[model.Rule, ...]
-    # Where it is broken; None: it is not.
-    broken: frozenset[tuple[str, str]] | None = None
-    is_outlined: bool = True
-
-
 class _Scene:
     """One answer beside its problem, ready to be drawn."""
 
@@ -88,7 +62,7 @@ class _Scene:
         self._at: dict[str, list[str]] = collections.defaultdict(list)
         for member, place in self._placement.items():
             self._at[place].append(member)
-        self._signs = _signs(problem, answer)
+        self._signs = signs.of(problem, answer)
         self._signs_of = self._members_signs()
         self._outlines = self._domains_outlines()
         self._choose_hosts()
@@ -386,91 +360,3 @@ def _others(count: int, noun: str) -> str:
     if not count:
         return ''
     return f'and {count:,} other {noun}{"" if count == 1 else "s"}'
-
-
-# The legend
-
-
-def _signs(problem: model.Problem, answer: model.Answer) -> list[_Sign]:
-    """Give each rule a colour, or each kind of rule if they are many.
-
-    Rules that are given up, or in conflict, have their own always.
-    """
-    plan = answer.plan
-    given_up = {v.rule: v for v in (plan.given_up if plan else ())}
-    clash = frozenset(answer.rules)
-    asked = [rule for rule in problem.rules if _asks(rule)]
-    loud = [r for r in asked if r.name in given_up or r.name in clash]
-    calm = [r for r in asked if r.name not in given_up and r.name not in clash]
-    signs = []
-    for number, rule in enumerate(loud[: len(BROKEN)]):
-        violation = given_up.get(rule.name)
-        told = (
-            'in conflict'
-            if violation is None
-            else f'{_how(rule)} {violation.amount:,}, cost {violation.cost:,}'
-        )
-        signs.append(
-            _Sign(
-                BROKEN[number],
-                f'{rule.name}: {_kind(rule)}, {told}',
-                (rule,),
-                frozenset(violation.where if violation else ()),
-            )
-        )
-    if rest := loud[len(BROKEN) :]:
-        signs.append(
-            _Sign(
-                BROKEN[-1],
-                f'and {len(rest):,} more rules given up or in conflict',
-                tuple(rest),
-                frozenset(),
-                is_outlined=False,
-            )
-        )
-    kept = 'kept' if plan else 'asked'
-    if len(calm) <= len(COLOURS):
-        signs += [
-            _Sign(
-                COLOURS[number],
-                f'{rule.name}: {_kind(rule)}, {kept}',
-                (rule,),
-                # Its scope is no domain that it is about.
-                is_outlined=rule.policy != 'proximity',
-            )
-            for number, rule in enumerate(calm)
-        ]
-        return signs
-    kinds: dict[str, list[model.Rule]] = collections.defaultdict(list)
-    for rule in calm:
-        kinds[_kind(rule)].append(rule)
-    for number, (kind, rules) in enumerate(kinds.items()):
-        signs.append(
-            _Sign(
-                COLOURS[number % len(COLOURS)],
-                f'{rules[0].name}: {kind}, {kept}'
-                if len(rules) == 1
-                else f'{kind}: {len(rules):,} rules, all {kept}',
-                tuple(rules),
-                is_outlined=False,
-            )
-        )
-    return signs
-
-
-def _how(rule: model.Rule) -> str:
-    # Of proximity the amount is how far apart the members are.
-    return 'distance' if rule.policy == 'proximity' else 'given up by'
-
-
-def _asks(rule: model.Rule) -> bool:
-    """Tell a rule from a mere set of members."""
-    return rule.weight != 0 or rule.options.get('at_least') is not None
-
-
-def _kind(rule: model.Rule) -> str:
-    strength = 'hard' if rule.weight is None else 'soft'
-    if rule.policy == 'proximity':
-        floor = rule.options.get('at_least')
-        return f'proximity{f" within one {floor}" if floor else ""}'
-    return f'{strength} {rule.policy} at {rule.scope}'

@@ -9,25 +9,20 @@ for readers that know nothing else.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from heat_vcluster.placement import columns, model
-from heat_vcluster.placement.columns import UNKNOWN, Ints
-from heat_vcluster.placement.format.faults import MOST
-from heat_vcluster.placement.format.request import POLICIES
+from heat_vcluster.placement import model
+from heat_vcluster.placement.format.clouds import Cloud, different
+from heat_vcluster.placement.format.groups import POLICIES
 from heat_vcluster.placement.format.topology import RESOURCES
 
 FORMAT = 'vcluster-problem/1'
-NOT_KNOWN = 'unknown'  # the domain of hosts whose domain is not known
 
 
 def plain(problem: model.Problem) -> dict[str, Any]:
     """Return the document; it is well formed whatever the problem has."""
-    cloud = _Cloud(problem.snapshot, problem.demands)
+    cloud = Cloud(problem.snapshot, problem.demands)
     return {
         'format': FORMAT,
         'resources': list(RESOURCES),
@@ -40,269 +35,7 @@ def plain(problem: model.Problem) -> dict[str, Any]:
     }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Level:
-    """The domains of a level as written, and where hosts and pools are."""
-
-    names: list[str]
-    parents: list[int | None]
-    hosts: Ints
-    pools: list[int | None]
-
-
-class _Cloud:
-    """A snapshot on its way into the format."""
-
-    def __init__(
-        self, snapshot: model.Snapshot, demands: Sequence[model.Demand]
-    ) -> None:
-        self.hosts = columns.of(snapshot.hosts, snapshot.levels)
-        self.pools = snapshot.pools
-        self.levels = snapshot.levels or ('cloud',)
-        self._tree = self._nest()
-        self.numbers = {n: i for i, n in enumerate(self.hosts.names)}
-        self.pool_names = _different(
-            [pool.name for pool in self.pools], self.numbers
-        )
-        self._demands = demands
-        self.marks = _marks(demands)
-
-    def topology(self) -> dict[str, Any]:
-        return {
-            'levels': list(self.levels),
-            'domains': {
-                level: {
-                    'name': self._tree[level].names,
-                    'parent': self._tree[level].parents,
-                }
-                for level in self.levels
-            },
-            **self._hosts(),
-            'pools': self._pools(),
-        }
-
-    def has(self, scope: str, name: str) -> bool:
-        if scope == model.HOST:
-            return name in self.numbers
-        return scope in self._tree and name in self._tree[scope].names
-
-    def _nest(self) -> dict[str, _Level]:
-        """Let every domain lie in one wider domain.
-
-        The domains keep their numbers. One that lies in several is written
-        once more for each further one.
-        """
-        tree: dict[str, _Level] = {}
-        wider = _Level(
-            [''],
-            [],
-            np.zeros(len(self.hosts), np.int64),
-            [None] * len(self.pools),
-        )
-        for number, level in enumerate(self.levels):
-            wider = self._level(level, wider)
-            tree[level] = wider
-            if not number:
-                wider.parents[:] = [None] * len(wider.names)
-        return tree
-
-    def _level(self, level: str, wider: _Level) -> _Level:
-        none = np.full(len(self.hosts), UNKNOWN, np.int64)
-        known, column = self.hosts.domains.get(level, ((), none))
-        names = list(known)
-        numbers = {name: number for number, name in enumerate(names)}
-        for pool in self.pools:
-            name = pool.domains.get(level)
-            if name is not None and name not in numbers:
-                numbers[name] = len(names)
-                names.append(name)
-        if names and not wider.names:
-            wider.names.append(NOT_KNOWN)
-            wider.parents.append(0)
-        # Domain and parent as one number each, as hosts have them.
-        step = len(names) + 1
-        both, which = np.unique(
-            wider.hosts * step + column + 1, return_inverse=True
-        )
-        pairs = [(int(n) % step - 1, int(n) // step) for n in both]
-        parents: list[int | None] = [None] * len(names)
-        index: dict[tuple[int, int], int] = {}
-
-        def place(number: int, parent: int) -> int:
-            if (number, parent) not in index:
-                if number != UNKNOWN and parents[number] is None:
-                    index[number, parent] = number
-                    parents[number] = parent
-                else:
-                    index[number, parent] = len(names)
-                    names.append(
-                        NOT_KNOWN if number == UNKNOWN else names[number]
-                    )
-                    parents.append(parent)
-            return index[number, parent]
-
-        placed = np.array([place(*pair) for pair in pairs], np.int64)
-        pools: list[int | None] = []
-        for pool, parent in zip(self.pools, wider.pools, strict=True):
-            name = pool.domains.get(level)
-            if name is None:
-                pools.append(None)
-                continue
-            number = numbers[name]
-            if parent is None:
-                parent = parents[number] or 0
-            pools.append(place(number, parent))
-        return _Level(
-            _different(names, ()),
-            [parent or 0 for parent in parents],
-            placed[which] if len(both) else none,
-            pools,
-        )
-
-    def _hosts(self) -> dict[str, Any]:
-        hosts = self.hosts
-        none = np.zeros(len(hosts), np.int64)
-        written: dict[str, Any] = {
-            'name': list(hosts.names),
-            'domain': self._tree[self.levels[-1]].hosts.tolist(),
-            'busy': hosts.is_busy.tolist(),
-        }
-        for key, resource in RESOURCES.items():
-            total = np.clip(hosts.total.get(resource, none), 0, MOST)
-            free = np.clip(hosts.free.get(resource, none), 0, total)
-            written[key] = free.tolist()
-            written[f'cap_{key}'] = total.tolist()
-        traitsets, traitset = self._traits()
-        return {
-            'hosts': {**written, 'traitset': traitset},
-            'traitsets': traitsets,
-        }
-
-    def _traits(self) -> tuple[list[list[str]], list[int]]:
-        """Return the sets of traits, the marks among them, by host."""
-        hosts = self.hosts
-        marked: dict[int, list[str]] = {}
-        for names, mark in self.marks.items():
-            for name in names:
-                if name in self.numbers:
-                    marked.setdefault(self.numbers[name], []).append(mark)
-        traitsets = [sorted(traits) for traits in hosts.traitsets]
-        traitset = hosts.traitset.tolist()
-        fresh: dict[tuple[str, ...], int] = {}
-        for number in sorted(marked):
-            traits = (*traitsets[traitset[number]], *sorted(marked[number]))
-            if traits not in fresh:
-                fresh[traits] = len(traitsets)
-                traitsets.append(list(traits))
-            traitset[number] = fresh[traits]
-        return traitsets, traitset
-
-    def _pools(self) -> dict[str, Any]:
-        asked = dict.fromkeys(
-            demand.type
-            for demand in self._demands
-            if isinstance(demand, model.VolumeDemand) and demand.type
-        )
-        narrow: dict[tuple[str | None, frozenset[str]], None] = {
-            (demand.type, demand.candidates): None
-            for demand in self._demands
-            if isinstance(demand, model.VolumeDemand)
-            and demand.candidates is not None
-        }
-        types = []
-        for pool in self.pools:
-            offered = sorted(asked if pool.types is None else pool.types)
-            offered += [
-                self.type_of(kind, names)
-                for kind, names in narrow
-                if pool.name in names
-                and (kind is None or pool.types is None or kind in pool.types)
-            ]
-            types.append(list(dict.fromkeys(offered)))
-        written: dict[str, Any] = {
-            'name': self.pool_names,
-            'free_gb': [
-                MOST if pool.free_gb is None else max(0, pool.free_gb)
-                for pool in self.pools
-            ],
-            'types': types,
-            'domain': [
-                self._place(number) for number in range(len(self.pools))
-            ],
-        }
-        if not self.pools and any(
-            isinstance(demand, model.VolumeDemand) for demand in self._demands
-        ):
-            # Volumes are not steered: any place does.
-            written = {
-                'name': _different(['anywhere'], self.numbers),
-                'free_gb': [MOST],
-                'types': [list(asked)],
-                'domain': [None],
-            }
-        return written
-
-    def type_of(self, kind: str | None, names: frozenset[str]) -> str:
-        """Return a type that only the named pools offer, for the kind."""
-        if not self.pools:
-            return kind or ''
-        return f'{kind or "any"}@{self.marks[names]}'
-
-    def _place(self, number: int) -> dict[str, Any] | None:
-        host = self.pools[number].host
-        if host is not None and host in self.numbers:
-            return {'host': host}
-        for level in reversed(self.levels):
-            index = self._tree[level].pools[number]
-            if index is not None:
-                return {'level': level, 'index': index}
-        return None
-
-    def within(self, place: str) -> dict[str, str] | None:
-        """Return the narrowest domain of a host or pool, to pin one by it."""
-        if place in self.numbers:
-            return {'level': model.HOST, 'name': place}
-        for number, pool in enumerate(self.pools):
-            if pool.name == place:
-                spot = self._place(number)
-                if spot is None:
-                    return None
-                if 'host' in spot:
-                    return {'level': model.HOST, 'name': spot['host']}
-                names = self._tree[spot['level']].names
-                return {'level': spot['level'], 'name': names[spot['index']]}
-        return None
-
-
-def _marks(demands: Sequence[model.Demand]) -> dict[frozenset[str], str]:
-    """Return a trait for each list of places that members are bound to."""
-    lists = dict.fromkeys(
-        demand.candidates
-        for demand in demands
-        if demand.candidates is not None
-    )
-    return {names: f'CANDIDATES_{i}' for i, names in enumerate(lists)}
-
-
-def _different(
-    names: Sequence[str], taken: Mapping[str, Any] | Sequence[str]
-) -> list[str]:
-    """Return the names, each that is there already with a number behind."""
-    seen = set(taken)
-    found = []
-    for name in names:
-        number, fresh = 1, name
-        while fresh in seen:
-            number += 1
-            fresh = f'{name} ({number})'
-        seen.add(fresh)
-        found.append(fresh)
-    return found
-
-
-def _members(
-    problem: model.Problem, cloud: _Cloud
-) -> Iterator[dict[str, Any]]:
+def _members(problem: model.Problem, cloud: Cloud) -> Iterator[dict[str, Any]]:
     pinned = problem.pinned
     for demand in problem.demands:
         place = pinned.get(demand.member)
@@ -325,7 +58,7 @@ def undemanded(problem: model.Problem) -> list[str]:
 
 
 def _pinned(
-    name: str, is_server: bool, place: str, cloud: _Cloud
+    name: str, is_server: bool, place: str, cloud: Cloud
 ) -> dict[str, Any]:
     """Write one that sits there already: it takes no more room."""
     within = {'within': cloud.within(place)}
@@ -335,7 +68,7 @@ def _pinned(
     return {'name': name, 'kind': 'volume', 'size_gb': 0, **within}
 
 
-def _server(demand: model.ServerDemand, cloud: _Cloud) -> dict[str, Any]:
+def _server(demand: model.ServerDemand, cloud: Cloud) -> dict[str, Any]:
     require = sorted(demand.require)
     if demand.candidates is not None:
         require.append(cloud.marks[demand.candidates])
@@ -352,7 +85,7 @@ def _server(demand: model.ServerDemand, cloud: _Cloud) -> dict[str, Any]:
     }
 
 
-def _volume(demand: model.VolumeDemand, cloud: _Cloud) -> dict[str, Any]:
+def _volume(demand: model.VolumeDemand, cloud: Cloud) -> dict[str, Any]:
     kind = demand.type
     if demand.candidates is not None:
         kind = cloud.type_of(kind, demand.candidates) or None
@@ -365,7 +98,7 @@ def _volume(demand: model.VolumeDemand, cloud: _Cloud) -> dict[str, Any]:
     }
 
 
-def _bound_to(demand: model.Demand, cloud: _Cloud) -> dict[str, Any]:
+def _bound_to(demand: model.Demand, cloud: Cloud) -> dict[str, Any]:
     if demand.within is None or not cloud.has(*demand.within):
         return {}
     level, name = demand.within
@@ -404,7 +137,7 @@ def _groups(problem: model.Problem) -> Iterator[dict[str, Any]]:
                 inner = None
             group = sets.get(unit) if inner is None else inner.name
             if group is None:
-                (group,) = _different(['set'], list(taken))
+                (group,) = different(['set'], list(taken))
                 taken.add(group)
                 sets[unit] = group
                 yield _set(group, unit)
