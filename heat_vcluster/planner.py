@@ -270,7 +270,10 @@ def _unknown_domains(
 
 def _domains(snapshot: model.Snapshot, scope: str) -> frozenset[str]:
     table = columns.of(snapshot.hosts, snapshot.levels)
-    names = table.names if scope == model.HOST else table.domains[scope][0]
+    names: Iterable[str] = table.names
+    if scope != model.HOST:
+        # A level of which nothing is known may be missing.
+        names, _ = table.domains.get(scope, ((), None))
     pools = (pool.domain(scope) for pool in snapshot.pools)
     return frozenset((*names, *(name for name in pools if name is not None)))
 

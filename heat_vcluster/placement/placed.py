@@ -67,9 +67,18 @@ class Placed:
         number = self.hosts.get(place)
         if number is None:
             return None
-        names, column = self.columns.domains[scope]
+        names, column = self._level(scope)
         domain = int(column[number])
         return None if domain == columns.UNKNOWN else names[domain]
+
+    def _level(self, scope: str) -> tuple[Sequence[str], columns.Ints]:
+        """Return the names of a level's domains, and each host's number.
+
+        A level of which nothing is known may be missing in the columns.
+        """
+        if scope in self.columns.domains:
+            return self.columns.domains[scope]
+        return (), np.full(len(self.columns), columns.UNKNOWN, np.int64)
 
     def free(self, host: str, resource: str) -> int:
         """Return what is free there; 0 if there is no such thing."""
@@ -101,7 +110,7 @@ class Placed:
             model.HOST: frozenset(self.columns.names[int(n)] for n in busy)
         }
         for scope in self.problem.snapshot.levels:
-            names, column = self.columns.domains[scope]
+            names, column = self._level(scope)
             found[scope] = frozenset(
                 names[domain]
                 for domain in np.unique(column[busy])
@@ -143,7 +152,7 @@ class Placed:
             return frozenset(
                 self.columns.names[int(n)] for n in np.flatnonzero(able)
             )
-        names, column = self.columns.domains[scope]
+        names, column = self._level(scope)
         return frozenset(
             names[domain]
             for domain in np.unique(column[able])

@@ -69,7 +69,10 @@ class PlannerTestCase(testtools.TestCase):
         self.assertTrue(error.proven)
         self.assertEqual(('dbs',), error.rules)
         self.assertEqual(
-            ("anti-affinity group 'dbs' needs 4 racks, 3 qualify",),
+            (
+                "anti-affinity group 'dbs' keeps its 4 members apart by rack: "
+                'that takes 4 racks, and 3 qualify',
+            ),
             error.reasons,
         )
         self.assertIn('dbs', str(error))

@@ -47,6 +47,6 @@ class Affinity(base.Policy):
     def sentence(self, rule: model.Rule) -> str:
         where = 'on' if rule.scope == model.HOST else 'in'
         return (
-            f"affinity group '{rule.name}' keeps its {len(rule.members)} "
-            f'members {where} one {rule.scope}'
+            f"affinity group '{rule.name}' keeps its "
+            f'{base.members_of(rule)} {where} one {rule.scope}'
         )

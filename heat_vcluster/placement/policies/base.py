@@ -173,3 +173,9 @@ class Policy(abc.ABC):
     @abc.abstractmethod
     def sentence(self, rule: model.Rule) -> str:
         """Return what the rule asks, for its tenant: a clause."""
+
+
+def members_of(rule: model.Rule) -> str:
+    """Return how many there are: ``3 members``."""
+    count = len(rule.members)
+    return f'{count} member{"" if count == 1 else "s"}'

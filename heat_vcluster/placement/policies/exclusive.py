@@ -44,5 +44,5 @@ class Exclusive(base.Policy):
         where = 'on' if rule.scope == model.HOST else 'in'
         return (
             f"exclusive group '{rule.name}' lets nothing else be {where} "
-            f'the {rule.scope}s of its {len(rule.members)} members'
+            f'the {rule.scope}s of its {base.members_of(rule)}'
         )

@@ -99,8 +99,7 @@ class Proximity(base.Policy):
     def sentence(self, rule: model.Rule) -> str:
         """Say its floor, which alone can clash."""
         told = (
-            f"proximity group '{rule.name}' keeps its {len(rule.members)} "
-            'members'
+            f"proximity group '{rule.name}' keeps its {base.members_of(rule)}"
         )
         floor = rule.options.get('at_least')
         if floor is None:

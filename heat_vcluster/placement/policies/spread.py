@@ -179,26 +179,20 @@ class Spread(base.Policy):
     def sentence(self, rule: model.Rule) -> str:
         """Join what the group asks for: one clause, however many limits."""
         options, scope = rule.options, rule.scope
+        members = base.members_of(rule)
+        most, skew, least = (options.get(key) for key in LIMITS)
         asked = []
-        if options.get('max_per_domain') is not None:
+        if most is not None:
             asked.append(
-                f'lets at most {options["max_per_domain"]} of its '
-                f'{len(rule.members)} members share a {scope}'
+                f'lets at most {most} of its {members} share a {scope}'
             )
-        if options.get('max_skew') is not None:
-            skew = options['max_skew']
+        if skew is not None:
+            how = f'with a difference of at most {skew}' if skew else 'evenly'
+            asked.append(f'spreads its {members} over the {scope}s {how}')
+        if least is not None:
             asked.append(
-                f'spreads its {len(rule.members)} members over the {scope}s '
-                + (
-                    'evenly'
-                    if skew == 0
-                    else f'with a difference of at most {skew}'
-                )
-            )
-        if options.get('min_domains') is not None:
-            least = options['min_domains']
-            asked.append(
-                f'takes at least {least} {scope}{"" if least == 1 else "s"}'
+                f'has its {members} in at least {least} '
+                f'{scope}{"" if least == 1 else "s"}'
             )
         return f"spread group '{rule.name}' " + ' and '.join(
             asked or ['asks for nothing']

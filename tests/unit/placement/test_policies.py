@@ -204,8 +204,8 @@ class SpreadTestCase(PolicyTestCase):
         rule = self.rule(max_per_domain=2, max_skew=0, min_domains=1)
         self.assertEqual(
             "spread group 'group' lets at most 2 of its 4 members share a "
-            'rack and spreads its 4 members over the racks evenly and takes '
-            'at least 1 rack',
+            'rack and spreads its 4 members over the racks evenly and has '
+            'its 4 members in at least 1 rack',
             KINDS['spread'].sentence(rule),
         )
 
