@@ -20,19 +20,26 @@ from heat_vcluster.placement.compiled import Compiled
 from heat_vcluster.placement.remainder import Index
 
 # Deterministic seconds of the solver that one part may take.
-EFFORT = 0.15
-# Pairs of members and places in one part: at first, at least, at most.
-PAIRS = 800
-LEAST_PAIRS = 100
-MOST_PAIRS = 6000
-# How fast parts grow when they are solved to the end, and shrink when not.
-GROWTH = 1.15
-SHRINKAGE = 0.85
+EFFORT = 0.1
+# Pairs of members and places in one part. Small parts are cheap, larger ones
+# get where small ones cannot: after so many rounds in vain comes the next
+# size, and after the last, or when they take too long, the first again.
+SIZES = (200, 400, 800, 1600, 3200)
+ROUNDS_IN_VAIN = 40
+# About seconds that a pair takes to set up.
+SETUP = 1e-5
+# Places of one member that count when members are chosen for a size.
+PLACES = 40
 # Members that must be together are moved as one, up to so many.
 BUNDLE = 24
-# Weight of what a way of choosing did so far, against what it does now.
+# How ways of choosing are drawn: what is remembered, and the share of the best
+# that those that did nothing of late get all the same.
 MEMORY = 0.9
-LEAST_WORTH = 0.05
+HOPE = 0.3
+LEAST_WORTH = 1e-9
+# The soft cost gets all the time, until this share of it was in vain.
+IN_VAIN = 0.3
+LEAST_IN_VAIN = 0.3  # deterministic seconds
 
 
 def improve(
@@ -61,6 +68,59 @@ def improve(
     return search.placement
 
 
+class _Course:
+    """Ways of choosing members for one goal; what they were worth of late.
+
+    ``size`` is that of the next part. ``spent``: effort since the soft cost
+    was last lowered.
+    """
+
+    def __init__(
+        self, goal: exact.Goal, ways: Sequence[Callable[[], Sequence[int]]]
+    ) -> None:
+        self.goal = goal
+        self.ways = ways
+        self.spent = 0.0
+        self._worth = np.ones(len(ways))
+        self._level = 0
+        self._vain = 0
+        self._unsolved = 0
+
+    @property
+    def size(self) -> int:
+        return SIZES[self._level]
+
+    def draw(self, random: np.random.Generator) -> int:
+        share = HOPE + self._worth / max(self._worth.max(), LEAST_WORTH)
+        return int(random.choice(len(share), p=share / share.sum()))
+
+    def learn(
+        self, way: int, is_gain: bool, is_solved: bool, effort: float
+    ) -> None:
+        self.spent += effort
+        gain = float(is_gain) / effort
+        self._worth[way] = MEMORY * self._worth[way] + (1 - MEMORY) * gain
+        self._vain = 0 if is_gain else self._vain + 1
+        self._unsolved += not is_solved
+        if self._vain >= ROUNDS_IN_VAIN:
+            is_last = self._level == len(SIZES) - 1
+            is_slow = self._unsolved > ROUNDS_IN_VAIN // 2
+            self._level = 0 if is_last or is_slow else self._level + 1
+            self._vain = self._unsolved = 0
+
+
+def _is_solved(result: exact.Result, goal: exact.Goal) -> bool:
+    """Tell whether nothing better is in that part, proven."""
+    if result.verdict is not model.Verdict.FEASIBLE:
+        return False
+    if result.bound.soft_cost < result.soft_cost:
+        return False
+    return goal is exact.Goal.CHEAPEST or (
+        result.bound.objective is not None
+        and result.bound.objective >= result.objective
+    )
+
+
 class _Search:
     def __init__(
         self, compiled: Compiled, index: Index, placement: Ints, seed: int
@@ -70,7 +130,7 @@ class _Search:
         self._compiled = compiled
         self._index = index
         self._random = np.random.default_rng(seed)
-        self._pairs = float(PAIRS)
+        self._spent = 0.0
         self._scope = min(1, len(compiled.scopes) - 1)
         self._column = compiled.domain[self._scope]
         self._is_free = np.array(
@@ -78,17 +138,28 @@ class _Search:
             np.bool_,
         )
         self._ties = self._find_ties()
+        self._racks_by_shape: dict[int, Ints] = {}
+        self._targets = np.empty(0, np.int64)
         self._weigh()
-        ways: list[Callable[[], Sequence[int]]] = [self._racks, self._anyone]
-        if compiled.soft:
-            ways += [self._costly, self._mates]
-        ways.append(
-            self._emptiest
-            if compiled.problem.objective == 'pack'
-            else self._fullest
+        is_pack = compiled.problem.objective == 'pack'
+        self._cheaper = _Course(
+            exact.Goal.CHEAPEST,
+            [
+                self._gather,
+                self._costly,
+                self._mates,
+                self._racks,
+                self._anyone,
+            ],
         )
-        self._ways = ways
-        self._worth = np.ones(len(ways))
+        self._better = _Course(
+            exact.Goal.BEST,
+            [
+                self._emptiest if is_pack else self._fullest,
+                self._racks,
+                self._anyone,
+            ],
+        )
 
     def _find_ties(self) -> list[tuple[int, ...]]:
         """Return, by member, those that must move with it, if they are few."""
@@ -123,12 +194,11 @@ class _Search:
     def run(
         self, ends: float, bound: model.Bound, effort: float | None
     ) -> None:
-        spent = 0.0
         while not self._is_best(bound):
             left = ends - time.monotonic()
-            if left <= 0 or (effort is not None and spent >= effort):
+            if left <= 0 or (effort is not None and self._spent >= effort):
                 return
-            spent += self._round(left)
+            self._round(self._course(bound), left)
 
     def _is_best(self, bound: model.Bound) -> bool:
         soft_cost, objective = self._value
@@ -138,28 +208,50 @@ class _Search:
             return False
         return bound.objective is not None and objective <= bound.objective
 
-    def _round(self, left: float) -> float:
-        self.rounds += 1
-        share = self._worth / self._worth.sum()
-        way = int(self._random.choice(len(self._ways), p=share))
-        before = self._value
-        members = self._choose(self._ways[way]())
-        result = self._solve(members, left)
-        self._accept(result)
-        gain = 1.0 if self._value < before else 0.0
-        self._worth[way] = max(
-            MEMORY * self._worth[way] + (1 - MEMORY) * gain, LEAST_WORTH
-        )
-        return max(result.effort, EFFORT / 100)
+    def _course(self, bound: model.Bound) -> _Course:
+        """Choose what to go for: soft cost first, but not in vain for ever."""
+        cheaper, better = self._cheaper, self._better
+        if self._value[0] <= bound.soft_cost:
+            return better
+        enough = max(LEAST_IN_VAIN, IN_VAIN * self._spent)
+        if cheaper.spent > enough and better.spent < cheaper.spent:
+            return better
+        return cheaper
 
-    def _solve(self, members: Sequence[int], left: float) -> exact.Result:
+    def _round(self, course: _Course, left: float) -> None:
+        self.rounds += 1
+        before = self._value
+        way = course.draw(self._random)
+        size = course.size
+        members = self._choose(course.ways[way](), size)
+        result = self._solve(members, size, course.goal, left)
+        self._accept(result)
+        effort = result.effort + SETUP * size
+        self._spent += effort
+        course.learn(
+            way,
+            self._value < before,
+            _is_solved(result, course.goal),
+            effort,
+        )
+        if self._value[0] < before[0]:
+            self._cheaper.spent = self._better.spent = 0.0
+
+    def _solve(
+        self,
+        members: Sequence[int],
+        pairs: int,
+        goal: exact.Goal,
+        left: float,
+    ) -> exact.Result:
         fixed = self.placement.copy()
         fixed[list(members)] = UNKNOWN
         return exact.solve(
             self._compiled,
             fixed=fixed,
-            allowed=self._allowed(members),
+            allowed=self._allowed(members, pairs),
             hint=self.placement,
+            goal=goal,
             seconds=left,
             effort=EFFORT,
             seed=int(self._random.integers(1 << 30)),
@@ -167,16 +259,6 @@ class _Search:
         )
 
     def _accept(self, result: exact.Result) -> None:
-        is_solved = (
-            result.verdict is model.Verdict.FEASIBLE
-            and result.bound.soft_cost >= result.soft_cost
-            and result.bound.objective is not None
-            and result.bound.objective >= result.objective
-        )
-        scale = GROWTH if is_solved else SHRINKAGE
-        self._pairs = min(
-            max(self._pairs * scale, LEAST_PAIRS), float(MOST_PAIRS)
-        )
         if result.placement is None:
             return
         value = (result.soft_cost, result.objective)
@@ -187,7 +269,7 @@ class _Search:
 
     # -- which members -------------------------------------------------------
 
-    def _choose(self, wanted: Iterable[int]) -> list[int]:
+    def _choose(self, wanted: Iterable[int], most: int) -> list[int]:
         """Take the wanted ones in turn, with their ties, while few enough."""
         chosen: dict[int, None] = {}
         pairs = 0
@@ -196,8 +278,8 @@ class _Search:
                 if one in chosen or not self._is_free[one]:
                     continue
                 chosen[one] = None
-                pairs += min(len(self._compiled.places(one)), 40)
-            if pairs >= self._pairs:
+                pairs += min(len(self._compiled.places(one)), PLACES)
+            if pairs >= most:
                 break
         return sorted(chosen)
 
@@ -211,9 +293,7 @@ class _Search:
 
     def _racks(self) -> Sequence[int]:
         """Return all members of racks taken at random, rack by rack."""
-        racks = np.full(len(self.placement), UNKNOWN, np.int64)
-        placed = self.placement != UNKNOWN
-        racks[placed] = self._column[self.placement[placed]]
+        racks = self._racks_now()
         found: list[int] = []
         for rack in self._shuffled(np.unique(racks)):
             found += self._shuffled(np.flatnonzero(racks == rack))
@@ -231,6 +311,50 @@ class _Search:
                 clause = self._compiled.soft[int(number)]
                 found += self._shuffled(clause.members)
         return found + list(self._anyone())
+
+    def _gather(self) -> Sequence[int]:
+        """Return a costly clause's members, and who is where they might go.
+
+        Racks that could take many of the members are the more likely.
+        """
+        costly = np.flatnonzero(self._costs)
+        if not len(costly):
+            return self._racks()
+        share = self._costs[costly] / self._costs[costly].sum()
+        clause = self._compiled.soft[int(self._random.choice(costly, p=share))]
+        members = self._shuffled(clause.members)[:BUNDLE]
+        able = np.zeros(self._compiled.n_domains[self._scope])
+        for member in members:
+            able[self._racks_of(int(self._compiled.shape_of[member]))] += 1
+        able **= 2
+        if not able.any():
+            return self._racks()
+        count = min(8, int(np.count_nonzero(able)))
+        targets = self._random.choice(
+            len(able), count, replace=False, p=able / able.sum()
+        )
+        self._targets = targets
+        at = self._racks_now()
+        found = members
+        for target in targets:
+            found = found + self._shuffled(np.flatnonzero(at == target))
+        return found
+
+    def _racks_now(self) -> Ints:
+        """Return, by member, the rack it is in."""
+        racks = np.full(len(self.placement), UNKNOWN, np.int64)
+        placed = self.placement != UNKNOWN
+        racks[placed] = self._column[self.placement[placed]]
+        return racks
+
+    def _racks_of(self, shape: int) -> Ints:
+        """Return the racks with a place for the shape."""
+        if shape not in self._racks_by_shape:
+            racks = np.unique(
+                self._column[self._compiled.shapes[shape].places]
+            )
+            self._racks_by_shape[shape] = racks[racks != UNKNOWN]
+        return self._racks_by_shape[shape]
 
     def _mates(self) -> Sequence[int]:
         """Return a costly clause's members, and those in clauses with them."""
@@ -280,13 +404,14 @@ class _Search:
 
     # -- which places --------------------------------------------------------
 
-    def _allowed(self, members: Sequence[int]) -> dict[int, Sequence[int]]:
+    def _allowed(
+        self, members: Sequence[int], pairs: int
+    ) -> dict[int, Sequence[int]]:
         """Return some places for each: in a few racks, and where it is."""
-        each = max(int(self._pairs / max(len(members), 1)), 4)
+        each = max(pairs // max(len(members), 1), 4)
         near = self._near_racks(members)
         return {
-            member: self._some_places(member, each, near)
-            for member in members
+            member: self._some_places(member, each, near) for member in members
         }
 
     def _near_racks(self, members: Sequence[int]) -> Ints:
@@ -298,6 +423,8 @@ class _Search:
         rank[order] = np.arange(len(order))
         known = here[here != UNKNOWN]
         rank[known] -= len(order)
+        rank[self._targets] = -2 * len(order)
+        self._targets = np.empty(0, np.int64)
         return rank
 
     def _some_places(self, member: int, each: int, rank: Ints) -> list[int]:
