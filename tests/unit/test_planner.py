@@ -79,6 +79,52 @@ class PlannerTestCase(testtools.TestCase):
         self.assertNotIn('r0', str(error))
         self.assertIn('r0, r1, r2', error.operator_reasons[0])
 
+    def test_levels_and_domains_that_there_are_not(self):
+        error = self.assertRaises(
+            exception.InvalidDocument,
+            self.planner.plan,
+            document(
+                group('proximity', 'host', 'a', weight=1, at_least='row'),
+                group('spread', 'rack', 'a', max_skew=0, domains=['r0', 'x']),
+                group('affinity', 'row', 'a'),
+            ),
+            [worlds.server('a')],
+            self.snapshot,
+        )
+        self.assertEqual(
+            [
+                'groups[0].spec.at_least',
+                'groups[0].spec.scope',
+                'groups[0].spec.domains[1]',
+            ],
+            [fault.path for fault in error.faults],
+        )
+
+    def test_the_scope_of_a_kind_that_has_none_is_not_looked_at(self):
+        problem = self.planner.problem(
+            document(group('proximity', 'nonsense', 'a', weight=1)),
+            [worlds.server('a')],
+            self.snapshot,
+        )
+        self.assertEqual('proximity', problem.rules[0].policy)
+
+    def test_a_bound_that_the_plan_itself_refutes_is_a_defect(self):
+        solver = Answering(
+            model.Answer(
+                model.Verdict.FEASIBLE,
+                model.Plan({'a': 'r0-h0'}),
+                model.Bound(1),
+            )
+        )
+        error = self.assertRaises(
+            exception.InvalidPlan,
+            planner.Planner(solver).plan,
+            document(),
+            [worlds.server('a')],
+            self.snapshot,
+        )
+        self.assertIn('the bound says', error.violations[0])
+
     def test_out_of_time_is_an_error_that_claims_no_proof(self):
         solver = Answering(model.Answer(model.Verdict.UNKNOWN))
         error = self.assertRaises(

@@ -182,11 +182,16 @@ class WriterTest(base.StoreTest):
         plan = placement.Plan(
             placement={'a': 'r1h1', 'b': 'r1h2'},
             soft_cost=3,
-            given_up=(placement.Violation('near', 1, 3),),
+            objective=250,
+            given_up=(
+                placement.Violation('near', 1, 3, (('rack', 'rack-1'),)),
+            ),
             unsteered=(('near', 'v'),),
         )
         self.writer.set_plan(plan)
-        self.assertEqual(plan, self.store.get_cluster(self.cluster.id).plan)
+        kept = self.store.get_cluster(self.cluster.id).plan
+        self.assertEqual(plan, kept)
+        self.assertEqual((('rack', 'rack-1'),), kept.given_up[0].where)
         self.writer.set_plan(None)
         self.assertIsNone(self.store.get_cluster(self.cluster.id).plan)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import testtools
 
-from heat_vcluster.placement import pseudonyms
+from heat_vcluster.placement import model, pseudonyms
 from tests.unit.placement import worlds
 
 SNAPSHOT = worlds.snapshot(
@@ -65,3 +65,16 @@ class PseudonymsTestCase(testtools.TestCase):
         less = worlds.snapshot(SNAPSHOT.hosts[1:])
         then = pseudonyms.assign({'a': 'cmp-a'}, less, first.known)
         self.assertEqual({'host': 'host-1'}, then.of_member['a'])
+
+    def test_where_a_rule_gives_way_is_said_in_pseudonyms(self):
+        placement = {'a': 'cmp-c', 'b': 'cmp-a'}
+        where = (('rack', 'row4-02'), ('rack', 'row3-17'), ('rack', 'gone'))
+        plan = model.Plan(
+            placement, 2, 250, (model.Violation('near', 1, 2, where),)
+        )
+        known = pseudonyms.assign(placement, SNAPSHOT).known
+        told = pseudonyms.disguise(plan, known)
+        self.assertEqual(plan, told)
+        self.assertEqual(
+            (('rack', 'rack-1'), ('rack', 'rack-2')), told.given_up[0].where
+        )
