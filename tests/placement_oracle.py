@@ -268,22 +268,28 @@ class _Search:
         return all(
             self._domain(place, scope) is not None
             for rule in self.problem.rules
-            if self._counts(rule) and demand.member in rule.members
-            for scope in self._asked(rule)
+            if demand.member in rule.members
+            for scope in self._asked(rule, demand.member)
         )
 
-    def _counts(self, rule: model.Rule) -> bool:
-        if self.kept is None:
-            return True
-        return _is_hard(rule) and rule.name in self.kept
+    def _asked(self, rule: model.Rule, member: str) -> Sequence[str]:
+        """Return the scopes at which the rule has to know the member.
 
-    def _asked(self, rule: model.Rule) -> Sequence[str]:
-        if rule.policy != 'proximity':
-            return () if rule.weight == 0 else (rule.scope,)
+        A soft rule has to as well; that is part of what the member needs.
+        """
+        is_in_force = (
+            self.keeps(rule.name)
+            if _is_hard(rule)
+            else self.keeps(f'fit:{member}')
+        )
         floor = rule.options.get('at_least')
-        if rule.weight and self.kept is None:
-            return self.scopes
-        return () if floor is None else self.scopes[self.scopes.index(floor) :]
+        if rule.policy == 'proximity':
+            if rule.weight and self.keeps(f'fit:{member}'):
+                return self.scopes
+            if floor is None or not is_in_force:
+                return ()
+            return self.scopes[self.scopes.index(floor) :]
+        return (rule.scope,) if is_in_force and rule.weight != 0 else ()
 
     # -- what rules come to --------------------------------------------------
 

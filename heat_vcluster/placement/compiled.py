@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -284,18 +285,41 @@ class Compiled:
         }
         needed: list[set[int]] = [set() for _ in self.members]
         if unknown:
-            for rule in self._rules():
-                for constraint, _ in self._constraints(rule):
-                    scope = getattr(constraint, 'scope', None)
-                    wanted = (
-                        unknown
-                        if scope is None
-                        else unknown & {self.scope_numbers[scope]}
-                    )
-                    for member in rule.members:
-                        if member in self.numbers:
-                            needed[self.numbers[member]] |= wanted
+            for rule in self.problem.rules:
+                hard, soft = self._asked_at(rule, unknown)
+                if not self.keeps(rule.name):
+                    hard = frozenset()
+                for member in rule.members:
+                    if member in self.numbers:
+                        at = needed[self.numbers[member]]
+                        at |= hard
+                        # What soft rules need is part of what members need.
+                        if self.keeps(fit(member)):
+                            at |= soft
         return [frozenset(scopes) for scopes in needed]
+
+    def _asked_at(
+        self, rule: model.Rule, among: AbstractSet[int]
+    ) -> tuple[AbstractSet[int], AbstractSet[int]]:
+        """Return the scopes that the rule asks at: strictly, and softly."""
+        policy = self._kinds[rule.policy]
+        hard, soft = (
+            frozenset(
+                scope
+                for constraint in asked
+                for scope in self._scopes_of(constraint) & among
+            )
+            for asked in (policy.hard(rule, self.scopes), policy.soft(rule))
+        )
+        return hard, soft
+
+    def _scopes_of(
+        self, constraint: constraints.Constraint
+    ) -> AbstractSet[int]:
+        scope = getattr(constraint, 'scope', None)
+        if scope is None:
+            return frozenset(range(len(self.scopes)))
+        return frozenset((self.scope_numbers[scope],))
 
     def _key(self, member: str, known_at: frozenset[int]) -> object:
         if member in self.problem.pinned:

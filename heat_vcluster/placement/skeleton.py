@@ -21,6 +21,8 @@ from collections.abc import (
 )
 from typing import Any
 
+import numpy as np
+
 from heat_vcluster.placement import columns, constraints, model
 from heat_vcluster.placement.compiled import FIT, fit, limit
 from heat_vcluster.placement.policies import base as policies
@@ -63,7 +65,7 @@ class Skeleton:
         )
         self.demands = {
             demand.member: demand
-            for demand in problem.demands
+            for demand in _where_known(self.problem, kinds)
             if isinstance(demand, model.ServerDemand) or snapshot.pools
         }
         self._number_needs()
@@ -435,6 +437,46 @@ class _Exchange:
                     if frozenset(moved.get(m, m) for m in unit) not in there:
                         return False
         return True
+
+
+def _where_known(
+    problem: model.Problem, kinds: Mapping[str, policies.Policy]
+) -> Iterator[model.Demand]:
+    """Give the demands, without hosts that soft rules cannot tell.
+
+    A soft rule is in no core, yet it has to know where its servers are: that
+    is a need of theirs like any other.
+    """
+    hosts = columns.of(problem.snapshot.hosts, problem.snapshot.levels)
+    lost = {
+        level: frozenset(np.flatnonzero(column == columns.UNKNOWN).tolist())
+        for level, (_, column) in hosts.domains.items()
+    }
+    without: dict[str, frozenset[int]] = {}
+    for rule in problem.rules if any(lost.values()) else ():
+        for asked in kinds[rule.policy].soft(rule):
+            scope = getattr(asked, 'scope', None)
+            levels = lost if scope is None else lost.keys() & {scope}
+            for member in rule.members:
+                for level in levels:
+                    known = without.get(member, frozenset())
+                    without[member] = known | lost[level]
+    left: dict[tuple[frozenset[str] | None, frozenset[int]], Core] = {}
+    for demand in problem.demands:
+        barred = without.get(demand.member)
+        if barred and isinstance(demand, model.ServerDemand):
+            key = demand.candidates, barred
+            if key not in left:
+                left[key] = frozenset(
+                    name
+                    for number, name in enumerate(hosts.names)
+                    if number not in barred
+                    and (
+                        demand.candidates is None or name in demand.candidates
+                    )
+                )
+            demand = dataclasses.replace(demand, candidates=left[key])
+        yield demand
 
 
 def _numbered(keys: Mapping[str, Hashable]) -> dict[str, int]:

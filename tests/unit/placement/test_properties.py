@@ -8,7 +8,7 @@ import dataclasses
 import hypothesis
 from hypothesis import strategies as st
 
-from heat_vcluster.placement import joint
+from heat_vcluster.placement import joint, model
 from tests import base, placement_oracle, placement_verdicts
 
 
@@ -51,6 +51,17 @@ class TinyProblemsTestCase(base.TestCase):
     def test_answers_are_true_beyond_what_a_document_can_say(self, problem):
         answer = self.solve(problem, explain=False)
         self.assertEqual([], placement_verdicts.faults(problem, answer))
+
+    @tries(100)
+    @hypothesis.given(problems(beyond=True))
+    def test_why_not_is_a_minimal_conflict_and_repairs_fit(self, problem):
+        answer = self.solve(problem)
+        self.assertEqual([], placement_verdicts.faults(problem, answer))
+        if answer.verdict is model.Verdict.INFEASIBLE:
+            self.assertTrue(answer.rules)
+            self.assertTrue(answer.is_minimal)
+            self.assertTrue(answer.reasons)
+            self.assertTrue(answer.operator_reasons)
 
     @tries(50)
     @hypothesis.given(problems(beyond=True), st.integers(0, 3))
