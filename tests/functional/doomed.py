@@ -9,6 +9,7 @@ tests.functional.doomed SOCKET DATABASE CLUSTER``.
 import multiprocessing.managers
 import sys
 import threading
+from collections.abc import Iterator
 
 from heat_vcluster import context, deploy
 from heat_vcluster.cloud import base
@@ -28,7 +29,9 @@ def serve(opener, path):
 
     def call(project, user, name, args, kwargs):
         side = opener.open(context.Context(project, user))
-        return Answer(getattr(side, name)(*args, **kwargs))
+        value = getattr(side, name)(*args, **kwargs)
+        # What is given one by one goes over the line all at once.
+        return Answer([*value] if isinstance(value, Iterator) else value)
 
     class Server(Line):
         pass
