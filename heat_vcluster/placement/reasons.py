@@ -97,7 +97,7 @@ class _Case:
         who = _cut([self._who(block) for block in self._fits], 'sizes')
         verdict = self._verdict()
         if self._limits:
-            verdict += ", within the provider's limits"
+            verdict += " within the provider's limits"
         if not self._conflict.is_minimal:
             verdict += ' (in time, this was not narrowed down any further)'
         stays = [m for m in self._view.members if m in self._pinned]
@@ -379,7 +379,9 @@ class _Case:
             if cap.rule == name:
                 level = self._compiled.scopes[cap.scope]
                 most = [
-                    f'{int(room[room < numbers.UNBOUNDED].max())} {resource}'
+                    _amount(
+                        resource, int(room[room < numbers.UNBOUNDED].max())
+                    )
                     for resource, room in zip(
                         self._compiled.resources, cap.room, strict=True
                     )
