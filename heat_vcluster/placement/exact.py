@@ -19,7 +19,12 @@ from heat_vcluster.placement import amounts, constraints, model, program
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.compiled import Clause, Compiled
 from heat_vcluster.placement.program import INFINITY, NO, YES, Sum
-from heat_vcluster.placement.remainder import Index, Like, Remainder
+from heat_vcluster.placement.remainder import (
+    Choice,
+    Index,
+    Like,
+    Remainder,
+)
 
 
 class Goal(enum.Enum):
@@ -62,6 +67,7 @@ def solve(
     seed: int = 0,
     soft_below: int | None = None,
     index: Index | None = None,
+    choice: Choice | None = None,
 ) -> Result:
     """Place the free members as well as can be.
 
@@ -70,11 +76,12 @@ def solve(
     free); ``hint`` a placement to begin from. ``soft_below``: only a lower
     soft cost counts as a solution. ``effort`` limits the time by the
     solver's own deterministic clock. ``index`` saves the making of one.
+    ``choice`` thins out the places that sizes and clauses leave to members.
     """
     ends = time.monotonic() + seconds
     index = Index(compiled) if index is None else index
-    rest = Remainder(index, fixed, allowed, goal is not Goal.ANY)
-    is_complete = allowed is None and (
+    rest = Remainder(index, fixed, allowed, goal is not Goal.ANY, choice)
+    is_complete = (allowed is None and choice is None) and (
         fixed is None or bool(np.all(index.start(None) == rest.at))
     )
     search = _Search(rest, goal, seed, ends, effort)

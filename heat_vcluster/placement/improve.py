@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from heat_vcluster.placement import amounts, constraints, exact, model
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.compiled import Compiled
-from heat_vcluster.placement.remainder import Index
+from heat_vcluster.placement.remainder import Choice, Index
 
 # Deterministic seconds of the solver that one part may take.
 EFFORT = 0.1
@@ -30,6 +31,9 @@ ROUNDS_IN_VAIN = 40
 SETUP = 1e-5
 # Places of one member that count when members are chosen for a size.
 PLACES = 40
+LEAST_PLACES = 4
+# How often places are chosen by nearness when it is not all that counts.
+NEARNESS = 0.4
 # Members that must be together are moved as one, up to so many.
 BUNDLE = 24
 # How ways of choosing are drawn: what is remembered, and the share of the best
@@ -40,6 +44,9 @@ LEAST_WORTH = 1e-9
 # The soft cost gets all the time, until this share of it was in vain.
 IN_VAIN = 0.3
 LEAST_IN_VAIN = 0.3  # deterministic seconds
+
+
+Floats = npt.NDArray[np.float64]
 
 
 def improve(
@@ -249,7 +256,7 @@ class _Search:
         return exact.solve(
             self._compiled,
             fixed=fixed,
-            allowed=self._allowed(members, pairs),
+            choice=self._choice(members, pairs, goal),
             hint=self.placement,
             goal=goal,
             seconds=left,
@@ -300,7 +307,7 @@ class _Search:
         return found
 
     def _costly(self) -> Sequence[int]:
-        """Return the members of soft clauses that cost, the dear ones first."""
+        """Return the members of soft clauses that cost, dear ones first."""
         if not self._costs.any():
             return self._anyone()
         noise = self._random.random(len(self._costs))
@@ -373,7 +380,7 @@ class _Search:
                         found.append(mate)
         return found
 
-    def _hosts_by(self, worth: Ints) -> list[int]:
+    def _hosts_by(self, worth: Ints | Floats) -> list[int]:
         """Return the servers host by host, about in the order of worth."""
         used = amounts.used_hosts(self._compiled, self.placement)
         if not len(used):
@@ -395,44 +402,69 @@ class _Search:
         return self._hosts_by(count) or self._anyone()
 
     def _fullest(self) -> Sequence[int]:
-        left, _ = amounts.room(self._compiled, self.placement)
-        fill = np.zeros(self._compiled.n_hosts, np.int64)
-        for total, rest in zip(self._compiled.total, left, strict=True):
-            cap = np.maximum(total, 1)
-            fill = np.maximum(fill, 1000 * (total - rest) // cap)
-        return self._hosts_by(-fill) or self._anyone()
+        return self._hosts_by(-self._fills(self.placement)) or self._anyone()
 
     # -- which places --------------------------------------------------------
 
-    def _allowed(
-        self, members: Sequence[int], pairs: int
-    ) -> dict[int, Sequence[int]]:
-        """Return some places for each: in a few racks, and where it is."""
-        each = max(pairs // max(len(members), 1), 4)
-        near = self._near_racks(members)
-        return {
-            member: self._some_places(member, each, near) for member in members
-        }
+    def _choice(
+        self, members: Sequence[int], pairs: int, goal: exact.Goal
+    ) -> Choice:
+        """Say which places the members may take: few, and where they are."""
+        each = max(pairs // max(len(members), 1), LEAST_PLACES)
+        here = np.unique(self.placement[list(members)])
+        is_near = goal is exact.Goal.CHEAPEST or (
+            self._random.random() < NEARNESS
+        )
+        worth = self._nearness(here) if is_near else self._promise(members)
 
-    def _near_racks(self, members: Sequence[int]) -> Ints:
-        """Return racks in order of preference: theirs, then at random."""
-        order = np.arange(self._compiled.n_domains[self._scope])
-        self._random.shuffle(order)
-        here = self._column[self.placement[list(members)]]
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        known = here[here != UNKNOWN]
-        rank[known] -= len(order)
-        rank[self._targets] = -2 * len(order)
+        def choose(places: Ints) -> Ints:
+            if len(places) <= each:
+                return places
+            chosen = np.zeros(self._compiled.n_places, np.bool_)
+            best = np.argpartition(worth[places], each - 1)[:each]
+            chosen[places[best]] = True
+            chosen[here] = True
+            return places[chosen[places]]
+
+        return choose
+
+    def _nearness(self, here: Ints) -> Floats:
+        """Return, by place, a rank: targets, then racks of these, others."""
+        count = self._compiled.n_domains[self._scope]
+        rank = self._random.permutation(count).astype(np.float64)
+        known = self._column[here]
+        rank[known[known != UNKNOWN]] -= count
+        rank[self._targets] = -2 * count
         self._targets = np.empty(0, np.int64)
-        return rank
+        noise = self._random.random(self._compiled.n_places)
+        if not count:
+            return noise
+        return np.where(self._column == UNKNOWN, 0, rank[self._column]) + noise
 
-    def _some_places(self, member: int, each: int, rank: Ints) -> list[int]:
-        places = self._compiled.places(member)
-        if len(places) > each:
-            racks = self._column[places]
-            preference = np.where(racks == UNKNOWN, 0, rank[racks])
-            noise = self._random.random(len(places))
-            order = np.lexsort((noise, preference))
-            places = places[order[:each]]
-        return [*places.tolist(), int(self.placement[member])]
+    def _promise(self, members: Sequence[int]) -> Floats:
+        """Return, by place, a rank by the objective with some chance in it.
+
+        Pack: hosts that others use, then roomy ones. Balance: the emptiest.
+        """
+        compiled = self._compiled
+        rest = self.placement.copy()
+        rest[list(members)] = UNKNOWN
+        fill = self._fills(rest)
+        noise = self._random.random(compiled.n_places)
+        rank = np.zeros(compiled.n_places)
+        if compiled.problem.objective == 'pack':
+            rank[: compiled.n_hosts] = fill
+            used = amounts.used_hosts(compiled, rest)
+            rank[used] = self._random.random(len(used)) - 1
+            return rank + noise / 4
+        rank[: compiled.n_hosts] = fill
+        return rank + noise / 8
+
+    def _fills(self, placement: Ints) -> Floats:
+        """Return, by host, how full it is: 0 to 1, by the fullest resource."""
+        left, _ = amounts.room(self._compiled, placement)
+        fill = np.zeros(self._compiled.n_hosts)
+        for total, rest in zip(self._compiled.total, left, strict=True):
+            cap = np.maximum(total, 1)
+            fill = np.maximum(fill, (total - rest) / cap)
+        return fill

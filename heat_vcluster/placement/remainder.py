@@ -8,13 +8,16 @@ of them nothing tells apart.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from heat_vcluster.placement import amounts, constraints
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.compiled import Clause, Compiled
+
+# Says which of the places that are left to some members they may take.
+Choice = Callable[[Ints], Ints]
 
 # How often clauses may narrow what other clauses left.
 ROUNDS = 3
@@ -96,6 +99,7 @@ class Remainder:
         fixed: Ints | None,
         allowed: Mapping[int, Sequence[int]] | None,
         with_soft: bool,
+        choice: Choice | None = None,
     ) -> None:
         self.index = index
         self.compiled = index.compiled
@@ -119,6 +123,8 @@ class Remainder:
         self.candidates = self._candidates(allowed)
         if not self.is_hopeless:
             self._narrow()
+            if choice is not None:
+                self._choose(choice)
         self.is_hopeless |= any(
             not len(places) for places in self.candidates.values()
         )
@@ -347,6 +353,15 @@ class Remainder:
                 here[domains] = True
                 left &= here
         self._bar(free, scope, ~left)
+
+    def _choose(self, choice: Choice) -> None:
+        """Leave of each member's places those that are chosen."""
+        before = dict(self.candidates)
+        chosen: dict[int, Ints] = {}
+        for member, places in before.items():
+            if id(places) not in chosen:
+                chosen[id(places)] = choice(places)
+            self.candidates[member] = chosen[id(places)]
 
     # -- likeness ------------------------------------------------------------
 
