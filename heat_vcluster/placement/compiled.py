@@ -143,12 +143,14 @@ class Compiled:
         self.place_names = (*hosts.names, *(p.name for p in snapshot.pools))
         self.domain: list[Ints] = []
         self.domain_names: list[Sequence[str]] = []
+        nowhere: tuple[Sequence[str], Ints]
+        nowhere = (), np.full(n_hosts, UNKNOWN, np.int64)
         for level in self.scopes:
             if level == model.HOST:
                 names: Sequence[str] = hosts.names
                 column = np.arange(n_hosts, dtype=np.int64)
             else:
-                names, column = hosts.domains[level]
+                names, column = hosts.domains.get(level, nowhere)
             pools = [pool.domain(level) for pool in snapshot.pools]
             known = [name for name in pools if name is not None]
             rest = np.full(self.n_pools, UNKNOWN, np.int64)

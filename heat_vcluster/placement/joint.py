@@ -219,7 +219,7 @@ class _Search:
 
     def _is_refuted(self) -> bool:
         kinds = likeness.Likeness(self._compiled, self._contracted)
-        counted = tally.Tally(kinds, tally.Blocks(self._compiled), ())
+        counted = tally.Tally(tally.Frame(kinds), ())
         if counted.impossible:
             return True
         outcome = counted.program.solve(self._ends, self._seed)

@@ -9,18 +9,23 @@ other domains, and at more of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from heat_vcluster.placement import amounts, contract, exact, greedy, model
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.remainder import Index
 
-ROUNDS = 24
-EFFORT = 0.3  # deterministic seconds for one part
-PAIRS = 4000  # of members and places, about, in one part
+Floats = npt.NDArray[np.float64]
+
+ROUNDS = 16
+EFFORT = 1.0  # deterministic seconds for one part
+BREADTH = 8  # domains drawn at first, and so many times more each round
+GROWTH = 1.3
+PAIRS = 25000  # of members and places in one part, at the most
 
 
 def finish(
@@ -59,6 +64,7 @@ class _Mending:
         top = greedy.nested_up_to(compiled)
         self._bundle_of = contracted.bundle_of[top]
         self._bundles = contracted.bundles[top]
+        self._bundle_ofs = contracted.bundle_of[: top + 1]
         self._scope = min(1, top)
         self._column = compiled.domain[self._scope]
 
@@ -94,9 +100,16 @@ class _Mending:
         """Place these, and let these clauses be met, by one more attempt."""
         if time.monotonic() > self._ends:
             return False
-        breadth = 2 + round_ // 2
-        free, chosen = self._free(left, unmet, breadth)
-        placement = self._solve(free, chosen)
+        self._look()
+        breadth = round(BREADTH * GROWTH**round_)
+        while True:
+            free, chosen = self._free(left, unmet, breadth)
+            allowed = {m: self._places(m, chosen) for m in free}
+            pairs = sum(map(len, allowed.values()))
+            if pairs <= PAIRS or breadth <= BREADTH:
+                break
+            breadth = round(breadth / 2)
+        placement = self._solve(allowed)
         if placement is not None:
             self._placement = placement
         return placement is not None
@@ -106,7 +119,7 @@ class _Mending:
         left: Sequence[Sequence[int]],
         unmet: Sequence[numbers.Clause],
         breadth: int,
-    ) -> tuple[set[int], Flags]:
+    ) -> tuple[list[int], Flags]:
         """Choose the members to be placed anew, and the domains for them."""
         compiled = self._compiled
         chosen = np.zeros(compiled.n_domains[self._scope], np.bool_)
@@ -118,7 +131,12 @@ class _Mending:
             free.update(self._some_of(clause.members, breadth))
         for member in sorted(self._standing_in(chosen)):
             free.update(self._bundles[int(self._bundle_of[member])])
-        return free, chosen
+        members = sorted(
+            m
+            for m in free
+            if not compiled.shapes[int(compiled.shape_of[m])].fixed
+        )
+        return members, chosen
 
     def _some_of(self, members: Sequence[int], breadth: int) -> set[int]:
         """Return the bundles of a few of the members."""
@@ -132,26 +150,106 @@ class _Mending:
         }
 
     def _domains_for(self, members: Sequence[int], breadth: int) -> Ints:
-        """Draw domains, those more likely that have more places for them."""
-        count = self._compiled.n_domains[self._scope]
-        worth = np.ones(count)
-        of_shape = {int(self._compiled.shape_of[m]): m for m in members}
-        for shape, member in sorted(of_shape.items()):
-            if not self._compiled.shapes[shape].is_server:
-                continue
-            domains = self._column[self._idle_places(member)]
-            here = np.bincount(domains[domains != UNKNOWN], minlength=count)
-            worth *= np.minimum(here, 8)
+        """Draw domains where the members might find room if others moved.
+
+        Half of them for holes that nearly take one of these, half for holes
+        that others could move to; all in one wider domain if the members
+        must share one.
+        """
+        worth = self._worth(members)
         worth[self._owned_by_others(members)] *= 0.02
+        wide = self._scope_shared(members)
+        if wide > self._scope:
+            worth *= self._draw_wider(worth, wide)
         able = np.flatnonzero(worth > 0)
-        if not len(able):
-            return able
-        size = min(breadth, len(able))
-        share = worth[able] ** 0.5
-        drawn: Ints = self._random.choice(
-            able, size, replace=False, p=share / share.sum()
-        )
+        drawn = self._draw(worth[able], able, breadth)
+        spare = self._holes[able] + 1e-3
+        return np.union1d(drawn, self._draw(spare, able, breadth - 1))
+
+    def _draw(self, worth: Floats, able: Ints, count: int) -> Ints:
+        count = min(count, len(able))
+        if count <= 0:
+            return able[:0]
+        share = worth / worth.sum()
+        drawn: Ints = self._random.choice(able, count, replace=False, p=share)
         return drawn
+
+    def _worth(self, members: Sequence[int]) -> Floats:
+        """Return, by domain, how near its best holes come to taking them."""
+        compiled = self._compiled
+        count = compiled.n_domains[self._scope]
+        worth = np.ones(count)
+        free = self._room
+        of_shape = {int(compiled.shape_of[m]): m for m in members}
+        for shape, member in sorted(of_shape.items()):
+            if not compiled.shapes[shape].is_server:
+                continue
+            hosts = self._idle_places(member)
+            near = np.ones(len(hosts))
+            size = compiled.shapes[shape].size
+            for amount, column in zip(size, free, strict=True):
+                if amount:
+                    near = np.minimum(near, column[hosts] / amount)
+            best = np.zeros(count)
+            domains = self._column[hosts]
+            known = domains != UNKNOWN
+            np.maximum.at(best, domains[known], near[known] ** 4 + 1e-3)
+            worth *= best
+        return worth
+
+    def _scope_shared(self, members: Sequence[int]) -> int:
+        """Return the narrowest scope at which the servers are one bundle."""
+        servers = [m for m in members if self._compiled.is_server[m]]
+        for scope, column in enumerate(self._bundle_ofs):
+            if len({int(column[m]) for m in servers}) <= 1:
+                return scope
+        return 0
+
+    def _draw_wider(self, worth: Floats, wide: int) -> Floats:
+        """Return 1 for the domains of one wider domain, drawn by worth."""
+        above = np.arange(self._compiled.n_domains[self._scope])
+        for k in range(self._scope, wide):
+            parents = self._compiled.parent[k]
+            above = np.where(above == UNKNOWN, UNKNOWN, parents[above])
+        total = np.zeros(self._compiled.n_domains[wide])
+        known = above != UNKNOWN
+        np.add.at(total, above[known], worth[known])
+        if not total.sum():
+            return np.ones(len(worth))
+        drawn = self._random.choice(len(total), p=total / total.sum())
+        inside: Floats = (above == drawn).astype(np.float64)
+        return inside
+
+    def _look(self) -> None:
+        """See what is free now, and how many holes each domain has."""
+        compiled = self._compiled
+        at = self._placement
+        servers = np.flatnonzero(compiled.is_server & (at != UNKNOWN))
+        sizes = self._index.amounts
+        self._room = [
+            free
+            - np.bincount(
+                at[servers],
+                weights=sizes[r][servers],
+                minlength=compiled.n_hosts,
+            )
+            for r, free in enumerate(compiled.free)
+        ]
+        fits = np.zeros(compiled.n_hosts)
+        for shape in compiled.shapes:
+            if not shape.is_server or shape.fixed:
+                continue
+            here = np.ones(len(shape.places), np.bool_)
+            for amount, free in zip(shape.size, self._room, strict=True):
+                here &= free[shape.places] >= amount
+            fits[shape.places[here]] += 1
+        column = self._column[: compiled.n_hosts]
+        known = column != UNKNOWN
+        self._holes = np.bincount(
+            column[known],
+            weights=np.minimum(fits[known], 4),
+            minlength=compiled.n_domains[self._scope],
+        )
 
     def _owned_by_others(self, members: Sequence[int]) -> Flags:
         """Return the domains that others have for themselves now."""
@@ -185,18 +283,11 @@ class _Mending:
         inside = (at != UNKNOWN) & chosen[at]
         return map(int, np.flatnonzero(inside))
 
-    def _solve(self, free: set[int], chosen: Flags) -> Ints | None:
-        compiled = self._compiled
+    def _solve(self, allowed: Mapping[int, Sequence[int]]) -> Ints | None:
         fixed = self._placement.copy()
-        members = sorted(
-            m
-            for m in free
-            if not compiled.shapes[int(compiled.shape_of[m])].fixed
-        )
-        fixed[members] = UNKNOWN
-        allowed = {m: self._places(m, chosen) for m in members}
+        fixed[list(allowed)] = UNKNOWN
         result = exact.solve(
-            compiled,
+            self._compiled,
             allowed=allowed,
             fixed=fixed,
             goal=exact.Goal.ANY,
