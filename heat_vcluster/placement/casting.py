@@ -103,6 +103,44 @@ class Casting:
         return _Blocks(self, dealt, given).placed(deadline, seed)
 
 
+    def reach(self, counts: tally.Tally, values: Ints) -> dict[int, list[int]]:
+        """Return, by member, the places where its like was counted."""
+        given = tally.by_host(counts, values)
+        found: dict[int, list[int]] = {}
+        for kind in self.kinds.kinds:
+            if kind.scope:
+                continue
+            here = self._counted_places(counts, values, kind.number)
+            here |= set(given.get(kind.number, ()))
+            for unit in kind.units:
+                for member in unit:
+                    shape = self.compiled.shapes[
+                        int(self.compiled.shape_of[member])
+                    ]
+                    found[member] = self._at(shape, here)
+        return found
+
+    def _counted_places(
+        self, counts: tally.Tally, values: Ints, kind: int
+    ) -> set[int]:
+        count = counts.cells(kind)
+        here: set[int] = set()
+        for cell in count.domains[values[count.variables] > 0].tolist():
+            if not counts.is_mixed(cell):
+                here.update(counts.places_of(cell))
+        return here
+
+    def _at(self, shape: numbers.Shape, here: set[int]) -> list[int]:
+        """Return the shape's places among these, or in pools of these."""
+        hosts = self.compiled.domain[0]
+        return [
+            place
+            for place in shape.places.tolist()
+            if place in here
+            or (not shape.is_server and int(hosts[place]) in here)
+        ]
+
+
 class _Deal:
     """The bundles at one scope, dealt out to groups of places."""
 

@@ -9,11 +9,13 @@ is proven impossible; what they can be is tried with the members themselves.
 from __future__ import annotations
 
 import dataclasses
+import time
 
 from heat_vcluster.placement import (
     amounts,
     casting,
     contract,
+    exact,
     likeness,
     linear,
     tally,
@@ -22,6 +24,10 @@ from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.columns import Ints
 
 ATTEMPTS = 40  # times that blocks are opened before it is given up
+PAIRS = 100_000  # of member and place at the most, to sort members out
+SORTING = 5.0  # seconds of CP-SAT's own clock for that
+FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
+EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,24 +75,95 @@ def place(
     """
     if contracted.contradiction is not None or compiled.stuck():
         return Proof()
-    frame = tally.Frame(likeness.Likeness(compiled, contracted))
-    caster = casting.Casting(frame, contracted)
-    opened: set[int] = set()
-    for attempt in range(ATTEMPTS):
-        counts = tally.Tally(frame, sorted(opened))
-        if counts.impossible:
-            return Proof()
-        outcome = counts.program.solve(deadline, seed + attempt)
-        if outcome.status is linear.Status.NONE:
-            return Proof()
-        if outcome.values is None:
-            return None
-        cast = caster.cast(counts, outcome.values, deadline, seed + attempt)
-        if cast.placement is not None:
-            if amounts.is_valid(compiled, cast.placement):
-                return cast.placement
-            return None
-        if cast.failed is None or opened.issuperset(cast.failed):
-            return None
-        opened.update(cast.failed)
+    for few in FINENESS:
+        kinds = likeness.Likeness(compiled, contracted, few=few)
+        found = _Attempts(contracted, kinds, deadline, seed).found()
+        if found is not None or time.monotonic() > deadline:
+            return found
+        if not kinds.is_coarse:
+            break
     return None
+
+
+class _Attempts:
+    """Counts of one fineness, tried until members can be found for them."""
+
+    def __init__(
+        self,
+        contracted: contract.Contracted,
+        kinds: likeness.Likeness,
+        deadline: float,
+        seed: int,
+    ) -> None:
+        self._frame = tally.Frame(kinds)
+        self._caster = casting.Casting(self._frame, contracted)
+        self._deadline, self._seed = deadline, seed
+
+    def found(self) -> Ints | Proof | None:
+        frame = self._frame
+        everything = set(range(frame.n_blocks))
+        opened: set[int] = set() if len(everything) > 1 else everything
+        for attempt in range(ATTEMPTS):
+            counts = tally.Tally(frame, sorted(opened))
+            if counts.impossible:
+                return Proof()
+            seed = self._seed + attempt
+            outcome = _solve(counts.program, self._deadline, seed)
+            if outcome.status is linear.Status.NONE:
+                return Proof()
+            if outcome.values is None:
+                return None
+            cast = self._caster.cast(
+                counts, outcome.values, self._deadline, seed
+            )
+            if cast.placement is not None and amounts.is_valid(
+                frame.compiled, cast.placement
+            ):
+                return cast.placement
+            failed = set(cast.failed or ())
+            if failed - opened:
+                opened |= failed
+                continue
+            found = _sort_out(
+                self._caster, counts, outcome.values, self._deadline, seed
+            )
+            if found is not None:
+                return found
+            if opened == everything:
+                return None
+            opened = everything
+        return None
+
+
+def _sort_out(
+    caster: casting.Casting,
+    counts: tally.Tally,
+    values: Ints,
+    deadline: float,
+    seed: int,
+) -> Ints | None:
+    """Place members one by one, where members like them were counted."""
+    reach = caster.reach(counts, values)
+    if sum(map(len, reach.values())) > PAIRS:
+        return None
+    result = exact.solve(
+        caster.compiled,
+        allowed=reach,
+        goal=exact.Goal.ANY,
+        seconds=max(0.0, deadline - time.monotonic()),
+        effort=SORTING,
+        seed=seed,
+    )
+    return result.placement
+
+
+def _solve(
+    program: linear.Program, deadline: float, seed: int
+) -> linear.Outcome:
+    """Solve by both solvers: exactly for a while, then by floating point."""
+    outcome = program.solve(deadline, seed, max_deterministic_time=EFFORT)
+    if outcome.status is linear.Status.UNKNOWN:
+        outcome = program.seek(deadline, seed)
+    if outcome.status is linear.Status.UNKNOWN:
+        outcome = program.solve(deadline, seed)
+    return outcome

@@ -245,18 +245,26 @@ class Likeness:
         first = {sort: m for m, sort in enumerate(self.sort_of)}
         burden = sum(weight[m] for m in first.values())
         fresh = max(self.sort_of, default=0) + 1
-        for clause in self._outer:
+        self._apart: dict[int, int] = {}
+        inner = [clause for clause, _ in self._inner]
+        insides = set(map(id, inner))
+        for clause in (*self._outer, *inner):
             here: dict[int, list[int]] = {}
             for member in clause.members:
                 here.setdefault(self.sort_of[member], []).append(member)
             split = {s: m for s, m in here.items() if len(m) < size[s]}
             more = sum(weight[m[0]] for m in split.values())
-            limit = MOST if len(clause.units) >= self._wide else self._few
-            if more and burden + more > limit:
-                self.dropped.append(clause)
+            is_inner = id(clause) in insides
+            is_wide = len(clause.units) >= self._wide and not is_inner
+            if more and burden + more > (MOST if is_wide else self._few):
+                if not is_inner:
+                    self.dropped.append(clause)
                 continue
             burden += more
-            self._wide_rules.append(clause)
+            if is_inner:
+                self._apart[id(clause)] = len(self._apart)
+            else:
+                self._wide_rules.append(clause)
             for sort, members in split.items():
                 size[sort] -= len(members)
                 size[fresh] = len(members)
@@ -335,9 +343,14 @@ class Likeness:
         signs: dict[tuple[int, int], list[str]] = {}
         for clause, around in self._inner:
             bundle = self._bundle(around, clause.members[0])
-            kept = repr((_inner_sign(clause, around), self._cap(clause)))
+            kept = repr((self._sign(clause, around), self._cap(clause)))
             signs.setdefault((around, bundle), []).append(kept)
         return signs
+
+    def _sign(self, clause: numbers.Clause, around: int) -> object:
+        """Return what rules within bundles are taken as alike by."""
+        number = self._apart.get(id(clause), UNKNOWN)
+        return _inner_sign(clause, around), number
 
     def _pieces(self, clause: numbers.Clause) -> list[set[int]]:
         """Return, unit by unit of the clause, the bundles at its scope."""
@@ -357,6 +370,11 @@ class Likeness:
             return len(set().union(*pieces)) - (clause.limit - 1)
         sizes = sorted((len(p) for p in pieces), reverse=True)
         return sum(sizes[: clause.limit])
+
+    @property
+    def is_coarse(self) -> bool:
+        """Tell whether more sorts would say the rules more exactly."""
+        return bool(self.dropped) or len(self._apart) < len(self._inner)
 
     # -- rules by kinds ----------------------------------------------------
 
@@ -389,7 +407,7 @@ class Likeness:
         caps: dict[object, dict[tuple[int, int], int]] = {}
         scopes: dict[object, tuple[int, int]] = {}
         for clause, around in self._inner:
-            sign = _inner_sign(clause, around)
+            sign = self._sign(clause, around)
             scopes[sign] = clause.scope, around
             here = kinds.setdefault(sign, set())
             for pieces in self._pieces(clause):

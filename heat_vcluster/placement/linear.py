@@ -9,15 +9,19 @@ it calls infeasible is, and its bounds hold.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
 import time
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from ortools.math_opt import model_pb2
+from ortools.math_opt.python import mathopt
 from ortools.sat.python import cp_model
 
 from heat_vcluster.placement.columns import Ints
 
+MARGIN = 1e-3  # by which a bound in floating point may be wrong
 NEVER = cp_model.INT_MIN, cp_model.INT_MAX  # no bound, below and above
 
 
@@ -53,16 +57,22 @@ class Program:
         self._proto = self._model.proto
         self.n_variables = 0
         self.n_rows = 0
+        self._columns: list[int] = []
+        self._factors: list[int] = []
+        self._ends: list[int] = [0]
+        self._bounds: list[tuple[int, int]] = []
+        self._highest: list[int] = []
         self._hints: dict[int, int] = {}
         self._terms: tuple[list[int], list[int]] = ([], [])
 
-    def variables(self, highest: Iterable[int], lowest: int = 0) -> int:
-        """Add one for each upper bound; return the number of the first."""
+    def variables(self, highest: Iterable[int]) -> int:
+        """Add one, from 0 on, for each upper bound; return the first."""
         first = self.n_variables
         add = self._proto.variables.add
         for high in highest:
-            add().domain.extend((lowest, high))
-            self.n_variables += 1
+            add().domain.extend((0, high))
+            self._highest.append(high)
+        self.n_variables = len(self._highest)
         return first
 
     def row(
@@ -76,6 +86,10 @@ class Program:
         linear.vars.extend(numbers)
         linear.coeffs.extend(factors)
         linear.domain.extend((low, high))
+        self._columns.extend(numbers)
+        self._factors.extend(factors)
+        self._ends.append(len(self._columns))
+        self._bounds.append((low, high))
         self.n_rows += 1
 
     def total(
@@ -131,13 +145,105 @@ class Program:
         if found not in (Status.BEST, Status.FOUND):
             return Outcome(found, bound=bound)
         values = np.array(solver.response_proto.solution, np.int64)
-        objective = int(
-            sum(
-                int(values[n]) * f
-                for n, f in zip(*self._terms, strict=True)
-            )
+        return Outcome(found, values, self._worth(values), bound)
+
+    # -- by a solver in floating point ---------------------------------------
+
+    def seek(self, deadline: float, seed: int) -> Outcome:
+        """Look for a good solution, in floating point.
+
+        By branch and cut (HiGHS), which finds what CP-SAT does not where
+        many rows must be just full. What it finds is checked in whole
+        numbers; that it finds nothing proves nothing, and its bound is taken
+        with a margin.
+        """
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return Outcome(Status.UNKNOWN)
+        result = mathopt.solve(
+            mathopt.Model.from_model_proto(self._floating()),
+            mathopt.SolverType.HIGHS,
+            params=mathopt.SolveParameters(
+                time_limit=datetime.timedelta(seconds=left),
+                random_seed=seed,
+                relative_gap_tolerance=0.0,
+            ),
+            model_params=self._floating_hint(),
         )
-        return Outcome(found, values, objective, bound)
+        bound = 0
+        if self._terms[0]:
+            bound = _whole(result.dual_bound() - MARGIN)
+        if not result.has_primal_feasible_solution():
+            return Outcome(Status.UNKNOWN, bound=bound)
+        found = result.variable_values()
+        values = np.zeros(self.n_variables, np.int64)
+        for variable, value in found.items():
+            values[variable.id] = round(value)
+        if not self._is_solved(values):
+            return Outcome(Status.UNKNOWN, bound=bound)
+        objective = self._worth(values)
+        best = bool(self._terms[0]) and objective <= bound
+        status = Status.BEST if best else Status.FOUND
+        return Outcome(status, values, objective, bound)
+
+    def _floating(self) -> model_pb2.ModelProto:
+        made = model_pb2.ModelProto()
+        n = self.n_variables
+        made.variables.ids.extend(range(n))
+        made.variables.lower_bounds.extend([0.0] * n)
+        made.variables.upper_bounds.extend(map(float, self._highest))
+        made.variables.integers.extend([True] * n)
+        rows = made.linear_constraints
+        rows.ids.extend(range(self.n_rows))
+        endless = float('inf')
+        rows.lower_bounds.extend(
+            -endless if low == NEVER[0] else float(low)
+            for low, _ in self._bounds
+        )
+        rows.upper_bounds.extend(
+            endless if high == NEVER[1] else float(high)
+            for _, high in self._bounds
+        )
+        # A variable may be in a row several times; here it must not.
+        places = self._row_of() * n + np.array(self._columns, np.int64)
+        cells, where = np.unique(places, return_inverse=True)
+        factors = np.bincount(where, self._factors, minlength=len(cells))
+        matrix = made.linear_constraint_matrix
+        matrix.row_ids.extend((cells // max(n, 1)).tolist())
+        matrix.column_ids.extend((cells % max(n, 1)).tolist())
+        matrix.coefficients.extend(factors.tolist())
+        wanted: dict[int, int] = {}
+        for number, factor in zip(*self._terms, strict=True):
+            wanted[number] = wanted.get(number, 0) + factor
+        terms = made.objective.linear_coefficients
+        terms.ids.extend(sorted(wanted))
+        terms.values.extend(float(wanted[v]) for v in sorted(wanted))
+        return made
+
+    def _row_of(self) -> Ints:
+        return np.repeat(
+            np.arange(self.n_rows, dtype=np.int64), np.diff(self._ends)
+        )
+
+    def _floating_hint(self) -> mathopt.ModelSolveParameters:
+        return mathopt.ModelSolveParameters()
+
+    def _is_solved(self, values: Ints) -> bool:
+        terms = np.array(self._factors, np.int64) * values[self._columns]
+        sums = np.zeros(self.n_rows, np.int64)
+        np.add.at(sums, self._row_of(), terms)
+        bounds = np.array(self._bounds, np.int64).reshape(-1, 2)
+        return bool(
+            np.all(values >= 0)
+            and np.all(values <= np.array(self._highest, np.int64))
+            and np.all(sums >= bounds[:, 0])
+            and np.all(sums <= bounds[:, 1])
+        )
+
+    def _worth(self, values: Ints) -> int:
+        numbers, factors = self._terms
+        chosen = values[np.array(numbers, np.int64)]
+        return int(chosen @ np.array(factors, np.int64))
 
 
 def _whole(bound: float) -> int:

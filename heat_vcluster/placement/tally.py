@@ -338,7 +338,7 @@ class Tally:
     def is_mixed(self, cell: int) -> bool:
         return bool(self._mixed[self.sample[cell]])
 
-    def hosts_of(self, cell: int) -> list[int]:
+    def places_of(self, cell: int) -> list[int]:
         found: list[int] = np.flatnonzero(self._cell_of == cell).tolist()
         return found
 
@@ -862,7 +862,7 @@ def _share_out(
     stow = counts.frame.stowage
     slots: dict[int, list[int]] = {}
     for host, mix in zip(
-        counts.hosts_of(cell), counts.chosen(cell, values), strict=False
+        counts.places_of(cell), counts.chosen(cell, values), strict=False
     ):
         for make, many in mix:
             slots.setdefault(make, []).extend([host] * many)
