@@ -509,6 +509,11 @@ def main() -> None:
     parser.add_argument('--problems', type=Path, metavar='DIR')
     parser.add_argument('--match', default='', help='part of the file names')
     parser.add_argument('--judge', metavar='COMMAND')
+    parser.add_argument(
+        '--judge-conflict',
+        metavar='COMMAND',
+        help='the same for answers that name rules in conflict',
+    )
     parser.add_argument('--json', type=Path, help='write all runs there')
     asked = parser.parse_args()
     bench = Bench(asked)

@@ -160,6 +160,8 @@ def solve_file(path: Path, asked: argparse.Namespace, **more: Any) -> Run:
         command.append('--explain')
     if asked.judge:
         command += ['--judge', asked.judge]
+    if asked.judge_conflict:
+        command += ['--judge-conflict', asked.judge_conflict]
     limit = 4 * asked.deadline + 300
     try:
         done = subprocess.run(
@@ -202,6 +204,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--explain', action='store_true')
     parser.add_argument('--judge')
+    parser.add_argument('--judge-conflict')
     asked = parser.parse_args()
     problem = documents.problem_from(read(asked.problem))
     run, answer = answered(
@@ -215,10 +218,14 @@ def main() -> None:
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     run = dataclasses.replace(run, peak_mb=peak)
+    plan = documents.plan_of(problem, answer)
+    words = []
     if asked.judge:
-        plan = documents.plan_of(problem, answer)
-        word = judged(asked.judge, asked.problem, plan)
-        run = dataclasses.replace(run, judge=word)
+        words.append(judged(asked.judge, asked.problem, plan))
+    if asked.judge_conflict and plan['conflict']:
+        words.append(judged(asked.judge_conflict, asked.problem, plan))
+    words.sort(key='ok'.__eq__)
+    run = dataclasses.replace(run, judge=words[0] if words else '')
     print(json.dumps(dataclasses.asdict(run)))
 
 
