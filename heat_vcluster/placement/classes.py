@@ -25,6 +25,7 @@ from heat_vcluster.placement.columns import Ints
 
 ATTEMPTS = 40  # times that blocks are opened before it is given up
 PAIRS = 100_000  # of member and place at the most, to sort members out
+SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
 EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
@@ -102,7 +103,8 @@ class _Attempts:
     def found(self) -> Ints | Proof | None:
         frame = self._frame
         everything = set(range(frame.n_blocks))
-        opened: set[int] = set() if len(everything) > 1 else everything
+        pairs = sum(int((fits > 0).sum()) for fits in frame.fits.values())
+        opened: set[int] = everything if pairs <= SMALL else set()
         for attempt in range(ATTEMPTS):
             counts = tally.Tally(frame, sorted(opened))
             if counts.impossible:
