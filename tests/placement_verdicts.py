@@ -78,6 +78,10 @@ def _false_repairs(
 
 def repaired(problem: model.Problem, repair: model.Repair) -> model.Problem:
     """Return the problem with what the repair changes; soft means weight 1."""
+    if repair.kind == 'several':
+        for step in repair.value:
+            problem = repaired(problem, step)
+        return problem
     if repair.kind == 'fewer':
         return _without(problem, frozenset(repair.members))
     if repair.kind == 'resize':

@@ -221,10 +221,10 @@ class Repair:
 
     ``kind`` is one of ``soften`` (``subject`` is a rule, made soft),
     ``relax`` (``subject`` is a rule, ``option`` of it becomes ``value``),
-    ``fewer`` (``value`` members of those like ``subject`` are left out) and
-    ``resize`` (members like ``subject`` take what ``value`` names).
-    ``text`` says it to the tenant; ``soft_cost`` is that of the plan it
-    leads to.
+    ``fewer`` (``value`` members of those like ``subject`` are left out),
+    ``resize`` (``members``, like ``subject``, take the flavor ``value``) and
+    ``several`` (``value`` has repairs that fit only together). ``text``
+    says it to the tenant; ``soft_cost`` is that of the plan it leads to.
     """
 
     kind: str

@@ -20,12 +20,15 @@ from heat_vcluster.placement.skeleton import Skeleton, View
 
 # Solves a changed problem within so many seconds; None: not known.
 Attempt = Callable[[model.Problem, float], model.Answer | None]
+# Finds the conflict of a changed problem that has no plan; None: not found.
+Explain = Callable[[model.Problem, float], Conflict | None]
 # Member -> the flavors it might have, each with what that takes of a host.
 Choices = Mapping[str, Sequence[tuple[str, Mapping[str, int]]]]
 
 SOFTENED = 1  # the weight of a rule made soft
-KINDS = ('relax', 'soften', 'fewer', 'resize')
+KINDS = ('relax', 'soften', 'fewer', 'resize', 'several')
 BLOCKS = 8  # kinds of rules, and of members, that are looked at
+STEPS = 4  # changes that are made together where none is enough
 FLAVORS = 4  # flavors that are tried for members alike
 
 
@@ -57,10 +60,13 @@ def propose(
     attempt: Attempt,
     deadline: float,
     choices: Choices | None = None,
+    explain: Explain | None = None,
 ) -> Proposals:
     """Return changes to the rules and sizes in conflict that make it fit.
 
-    ``deadline`` is a moment of ``time.monotonic``, shared by all.
+    ``deadline`` is a moment of ``time.monotonic``, shared by all. Where no
+    single change will do, as there is more than one conflict, ``explain`` is
+    asked for the others and one change is made for each.
     """
     skeleton = Skeleton(problem, kinds)
     changes = list(_changes(skeleton, conflict, choices or {}))
@@ -75,6 +81,9 @@ def propose(
         fitting = _Trial(attempt, time.monotonic() + 2 * share).least(change)
         if fitting is not None:
             found.append((_rank(*fitting), fitting[1]))
+    if not found and explain is not None:
+        together = _Together(problem, kinds, attempt, explain, deadline)
+        found.extend(together.of(conflict))
     found.sort(key=lambda pair: pair[0])
     return Proposals(tuple(repair for _, repair in found), tuple(untried))
 
@@ -144,6 +153,70 @@ class _Trial:
         return amount, dataclasses.replace(repair, soft_cost=cost)
 
 
+class _Together:
+    """Changes that are enough only together: one for each conflict."""
+
+    def __init__(
+        self,
+        problem: model.Problem,
+        kinds: Mapping[str, policies.Policy],
+        attempt: Attempt,
+        explain: Explain,
+        ends: float,
+    ) -> None:
+        self._problem = problem
+        self._kinds = kinds
+        self._attempt = attempt
+        self._explain = explain
+        self._ends = ends
+
+    def of(
+        self, conflict: Conflict
+    ) -> Iterator[tuple[tuple[Any, ...], model.Repair]]:
+        """Give what was found: by softer rules, and by fewer members."""
+        seen = set()
+        for kind in ('soften', 'fewer'):
+            steps, cost = self._steps(conflict, kind)
+            if steps and tuple(steps) not in seen:
+                seen.add(tuple(steps))
+                text = ', and '.join(step.text for step in steps)
+                repair = dataclasses.replace(
+                    _several(steps, text), soft_cost=cost
+                )
+                yield _rank(len(steps), repair), repair
+
+    def _steps(
+        self, conflict: Conflict | None, kind: str
+    ) -> tuple[list[model.Repair], int]:
+        problem = self._problem
+        steps: list[model.Repair] = []
+        while conflict is not None and len(steps) < STEPS:
+            skeleton = Skeleton(problem, self._kinds)
+            sizes = [c.at(1) for c in _changes(skeleton, conflict, {})]
+            if not sizes:
+                break
+            sizes.sort(key=lambda size: size[1].kind != kind)
+            problem, step, _ = sizes[0]
+            steps.append(step)
+            answer = self._attempt(problem, self._left() / 2)
+            if answer is None:
+                break
+            if answer.plan is not None:
+                return steps, answer.plan.soft_cost
+            conflict = self._explain(problem, self._left() / 2)
+        return [], 0
+
+    def _left(self) -> float:
+        return max(self._ends - time.monotonic(), 0.0)
+
+
+def _several(steps: Sequence[model.Repair], text: str) -> model.Repair:
+    gone = tuple(m for step in steps for m in step.members)
+    return model.Repair(
+        'several', steps[0].subject, text, value=tuple(steps), members=gone
+    )
+
+
 # -- what can be changed ------------------------------------------------------
 
 
@@ -210,7 +283,9 @@ def _of_rules(skeleton: Skeleton, names: Sequence[str]) -> Iterator[Change]:
         text = f'make {rule.policy} {noun} {groups} soft'
         if rule.policy == 'proximity':
             text = f'drop the floor of {rule.policy} {noun} {groups}'
-        repair = model.Repair('soften', names[0], text, value=tuple(chosen))
+        one = model.Repair('soften', names[0], text)
+        each = [dataclasses.replace(one, subject=name) for name in chosen]
+        repair = one if len(each) == 1 else _several(each, text)
         return _with_rules(skeleton.problem, soft), repair, len(chosen)
 
     yield Change(f"making group '{names[0]}' soft", len(sizes), at)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 from heat_vcluster.placement import (
@@ -13,7 +14,7 @@ from heat_vcluster.placement import (
     policies,
     repairs,
 )
-from tests import base, placement_oracle
+from tests import base, placement_oracle, placement_verdicts
 from tests.unit.placement import clashes, test_conflicts, worlds
 
 
@@ -42,6 +43,7 @@ def propose(
     choices: repairs.Choices | None = None,
     attempts: Attempts | None = None,
     seconds: float = 600.0,
+    explain: bool = False,
 ) -> repairs.Proposals:
     return repairs.propose(
         problem,
@@ -50,6 +52,9 @@ def propose(
         attempts or Attempts(),
         time.monotonic() + seconds,
         choices,
+        (lambda posed, seconds: test_conflicts.find(posed))
+        if explain
+        else None,
     )
 
 
@@ -139,7 +144,7 @@ class RepairsTestCase(base.TestCase):
         self.assertEqual(
             [
                 ('relax', 'at_least', 'rack'),
-                ('soften', None, ('group',)),
+                ('soften', None, None),
                 ('fewer', None, 1),
             ],
             sorted(
@@ -170,13 +175,13 @@ class RepairsTestCase(base.TestCase):
         for make in clashes.ALL:
             found = propose(make().problem).repairs
             ones = [r for r in found if r.kind in ('fewer', 'soften')]
-            ones = [r for r in ones if r.value in (1, (r.subject,))]
+            ones = [r for r in ones if r.value in (1, None)]
             self.assertEqual(
                 sorted(r.soft_cost for r in ones),
                 [r.soft_cost for r in ones],
             )
 
-    def test_two_conflicts_are_not_mended_by_one_change(self):
+    def test_two_conflicts_are_mended_by_a_change_for_each(self):
         problem = clashes.pose(
             clashes.hosts(1, 2, 1, 2),
             worlds.servers('a', 4),
@@ -185,8 +190,38 @@ class RepairsTestCase(base.TestCase):
             worlds.rule('anti-affinity', 'host', 'a-0', 'a-1', name='ten'),
             worlds.rule('anti-affinity', 'host', 'a-2', 'a-3', name='six'),
         )
-        # Two conflicts: what mends the one does not mend the other.
         self.assertEqual((), propose(problem).repairs)
+        (repair,) = propose(problem, explain=True).repairs
+        self.assertEqual('several', repair.kind)
+        steps = {(step.kind, step.subject) for step in repair.value}
+        self.assertEqual(2, len(steps))
+        self.assertEqual({'soften'}, {kind for kind, _ in steps})
+        mended = placement_verdicts.repaired(problem, repair)
+        self.assertEqual(
+            repair.soft_cost, placement_oracle.best(mended).soft_cost
+        )
+
+    def test_all_members_without_a_place_are_left_out_together(self):
+        (repair,) = propose(clashes.homeless().problem, explain=True).repairs
+        self.assertEqual('leave out fat, and leave out fatter', repair.text)
+        self.assertEqual(('fat', 'fatter'), repair.members)
+
+    def test_groups_alike_are_softened_if_one_is_not_enough(self):
+        """Three want a rack to themselves, and no rack is idle."""
+        groups = [
+            worlds.rule('exclusive', 'rack', f'a-{n}', name=f'alone-{n}')
+            for n in range(3)
+        ]
+        cloud = [
+            dataclasses.replace(h, is_busy=True)
+            for h in clashes.hosts(1, 3, 1)
+        ]
+        problem = clashes.pose(cloud, worlds.servers('a', 3), *groups)
+        (repair,) = propose(problem, explain=True).repairs
+        self.assertEqual(3, len(repair.value))
+        self.assertIsNotNone(
+            placement_oracle.best(placement_verdicts.repaired(problem, repair))
+        )
 
     def test_what_there_was_no_time_to_try_is_told(self):
         attempts = Attempts()
