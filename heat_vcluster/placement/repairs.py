@@ -195,7 +195,9 @@ class _Together:
             sizes = [c.at(1) for c in _changes(skeleton, conflict, {})]
             if not sizes:
                 break
-            sizes.sort(key=lambda size: size[1].kind != kind)
+            # The least of a limit may have to be widened again and again.
+            order = (kind, 'soften', 'fewer', 'resize', 'relax')
+            sizes.sort(key=lambda size: order.index(size[1].kind))
             problem, step, _ = sizes[0]
             steps.append(step)
             answer = self._attempt(problem, self._left() / 2)
