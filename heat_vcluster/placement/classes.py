@@ -27,6 +27,7 @@ ATTEMPTS = 40  # times that blocks are opened before it is given up
 PAIRS = 100_000  # of member and place at the most, to sort members out
 SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
+FIRST = 0.3  # share of the time that CP-SAT has before another solver
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
 EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
 
@@ -157,6 +158,50 @@ def _sort_out(
         seed=seed,
     )
     return result.placement
+
+
+def pack(
+    compiled: numbers.Compiled,
+    contracted: contract.Contracted,
+    deadline: float,
+    seed: int = 0,
+) -> tuple[Ints | None, int]:
+    """Use the fewest hosts; return a placement and a bound, proven.
+
+    No placement that obeys the hard rules uses fewer hosts than the bound,
+    whatever its soft cost. Soft rules play no part in the placement.
+    """
+    frame = tally.Frame(likeness.Likeness(compiled, contracted))
+    counts = tally.Tally(frame, packs=True)
+    if counts.impossible:
+        return None, 0
+    left = deadline - time.monotonic()
+    outcome = counts.program.solve(time.monotonic() + left * FIRST, seed)
+    if outcome.status is linear.Status.NONE:
+        return None, 0
+    if outcome.status is not linear.Status.BEST:
+        other = counts.program.seek(
+            time.monotonic() + left * (1 - FIRST) * 0.9, seed
+        )
+        outcome = _better(outcome, other)
+    if outcome.values is None:
+        return None, outcome.bound
+    caster = casting.Casting(frame, contracted)
+    cast = caster.cast(counts, outcome.values, deadline, seed)
+    placement = cast.placement
+    if placement is None or not amounts.is_valid(compiled, placement):
+        placement = _sort_out(caster, counts, outcome.values, deadline, seed)
+    return placement, outcome.bound
+
+
+def _better(one: linear.Outcome, other: linear.Outcome) -> linear.Outcome:
+    """Return the better values of the two, with the better bound."""
+    found = [o for o in (one, other) if o.values is not None]
+    bound = max(one.bound, other.bound)
+    if not found:
+        return dataclasses.replace(one, bound=bound)
+    best = min(found, key=lambda outcome: outcome.objective)
+    return dataclasses.replace(best, bound=bound)
 
 
 def _solve(

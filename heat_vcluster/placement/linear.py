@@ -251,4 +251,4 @@ def _whole(bound: float) -> int:
 
     CP-SAT's bounds are whole already, told as floats.
     """
-    return max(0, int(np.ceil(bound - 1e-6))) if bound > -1e15 else 0
+    return max(0, int(np.ceil(bound - 1e-6))) if abs(bound) < 1e15 else 0

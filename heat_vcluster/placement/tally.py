@@ -189,12 +189,18 @@ class Tally:
     those of single hosts only. ``cells(kind)`` has those of an atom by cell:
     ``place_of[cell]`` is the place, or UNKNOWN for several hosts or pools,
     and ``sample[cell]`` one of its places. ``impossible``: seen to have no
-    solution while it was written down.
+    solution while it was written down. ``packs``: the hosts in use are
+    counted, to be as few as can be; all blocks must be open then.
     """
 
     def __init__(
-        self, frame: Frame, opened: Collection[int] | None = None
+        self,
+        frame: Frame,
+        opened: Collection[int] | None = None,
+        packs: bool = False,
     ) -> None:
+        self._packs = packs
+        self._used: list[int] = []
         self.frame = frame
         self.likeness = frame.likeness
         self.compiled = frame.compiled
@@ -215,6 +221,8 @@ class Tally:
         self._fill_pools()
         self._keep_budgets()
         self._obey()
+        if packs:
+            self.program.minimise(self._used, [1] * len(self._used))
 
     # -- cells -------------------------------------------------------------
 
@@ -390,8 +398,53 @@ class Tally:
                         variables, factors, high=int(bounds[cell])
                     )
         self._mix()
+        if self._packs:
+            self._count_used(mixed)
         if not self.is_full:
             self._fill_blocks()
+
+    def _count_used(self, mixed: Flags) -> None:
+        """Have a flag for each host whose mixes are not written down."""
+        compiled = self.compiled
+        with_servers = [
+            kind
+            for kind in self._on_hosts
+            if any(compiled.shapes[n].is_server for n, _ in kind.shapes)
+        ]
+        flags: dict[int, int] = {}
+        gathered = _Terms()
+        for kind in with_servers:
+            gathered.add(self._cells[kind.number], 1)
+        for cell, variables, _, most in gathered.rows():
+            if not mixed[cell]:
+                flags[cell] = self.program.variables([1])
+                self.program.row(
+                    [*variables, flags[cell]],
+                    [1] * len(variables) + [-most],
+                    high=0,
+                )
+        self._used.extend(flags.values())
+        for number, free in enumerate(self.likeness.free):
+            bounds = self._gathered(free)
+            for cell, variables, factors, _ in self._taken(number).rows():
+                if cell in flags:
+                    self.program.row(
+                        [*variables, flags[cell]],
+                        [*factors, -int(bounds[cell])],
+                        high=0,
+                    )
+        for kind in with_servers:
+            count = self._cells[kind.number]
+            for cell, variable, most in zip(
+                count.domains.tolist(),
+                count.variables.tolist(),
+                count.highest.tolist(),
+                strict=True,
+            ):
+                if cell in flags:
+                    self.program.row(
+                        [variable, flags[cell]], [1, -most], high=0
+                    )
 
     def _mix(self) -> None:
         """Say of hosts with few mixes that each takes one of them."""
@@ -419,16 +472,18 @@ class Tally:
     ) -> None:
         stow, size = self.frame.stowage, int(self.sizes[cell])
         mixes = stow.mixes[int(stow.alike[self.sample[cell]])]
-        if len(mixes) > 1:
+        is_counted = len(mixes) > 1 or self._packs
+        if is_counted:
             self.mixes[cell] = self.program.variables([size] * len(mixes))
             chosen = range(
                 self.mixes[cell], self.mixes[cell] + len(mixes)
             )
             self.program.total(list(chosen), high=size)
+            self._used.extend(chosen)
         tables = [dict(mix) for mix in mixes]
         for make, variables, most in makes:
             amounts = [table.get(make, 0) for table in tables]
-            if len(mixes) == 1:
+            if not is_counted:
                 if amounts[0] * size < most:
                     self.program.total(variables, high=amounts[0] * size)
                 continue
