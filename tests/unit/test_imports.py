@@ -48,7 +48,7 @@ class ImportRule(testtools.TestCase):
             self.write(f'{package}/__init__.py', '')
         self.write('exception.py', '')
         self.write('placement/model.py', '')
-        self.write('placement/cpsat.py', '')
+        self.write('placement/greedy.py', '')
 
     def write(self, path: str, source: str) -> None:
         target = self.root / 'heat_vcluster' / path
@@ -73,7 +73,7 @@ class ImportRule(testtools.TestCase):
             'import os.path\nimport numpy as np\n'
             'from heat_vcluster import exception\n'
             'from heat_vcluster.placement import model\n'
-            'from . import cpsat\n',
+            'from . import greedy\n',
         )
         self.assertEqual([], self.found())
 
@@ -113,12 +113,12 @@ class ImportRule(testtools.TestCase):
         self.write(
             'cloud/tried.py',
             'from heat_vcluster.placement import model\n'
-            'from heat_vcluster.placement import cpsat\n',
+            'from heat_vcluster.placement import greedy\n',
         )
         self.assertEqual(
             [
                 'heat_vcluster.cloud.tried may not import '
-                'heat_vcluster.placement.cpsat'
+                'heat_vcluster.placement.greedy'
             ],
             self.found(),
         )

@@ -30,20 +30,6 @@ class Affinity(base.Policy):
     ) -> tuple[constraints.Constraint, ...]:
         return (constraints.Together(rule.scope, rule.members),)
 
-    def enforce(self, rule: model.Rule, board: base.Board) -> None:
-        board.gather(rule.members, rule.scope)
-
-    def penalty(self, rule: model.Rule, board: base.Board) -> base.Expression:
-        domains = board.domains(rule.members, rule.scope)
-        used = sum(
-            board.occupied(rule.members, rule.scope, domain)
-            for domain in domains
-        )
-        return board.excess(used, 1, len(domains))
-
-    def domains_needed(self, rule: model.Rule) -> int:
-        return 1
-
     def sentence(self, rule: model.Rule) -> str:
         where = 'on' if rule.scope == model.HOST else 'in'
         return (

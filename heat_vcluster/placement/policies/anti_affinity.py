@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator
 
 from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.policies import base
@@ -46,35 +45,6 @@ class AntiAffinity(base.Policy):
         self, rule: model.Rule
     ) -> tuple[constraints.Constraint, ...]:
         return (constraints.AtMost(rule.scope, rule.units, 1),)
-
-    def enforce(self, rule: model.Rule, board: base.Board) -> None:
-        for units, most in self._units(rule, board):
-            if most > 1:
-                board.require(units <= 1)
-
-    def penalty(self, rule: model.Rule, board: base.Board) -> base.Expression:
-        return sum(
-            board.excess(units, 1, most)
-            for units, most in self._units(rule, board)
-            if most > 1
-        )
-
-    def _units(
-        self, rule: model.Rule, board: base.Board
-    ) -> Iterator[tuple[base.Expression, int]]:
-        """Give the number of units in each domain, with an upper bound."""
-        single = [unit[0] for unit in rule.units if len(unit) == 1]
-        several = [unit for unit in rule.units if len(unit) > 1]
-        for domain in board.domains(rule.members, rule.scope):
-            units = board.count(single, rule.scope, domain)
-            most = board.limit(single, rule.scope, domain)
-            for unit in several:
-                units += board.occupied(unit, rule.scope, domain)
-                most += 1
-            yield units, most
-
-    def domains_needed(self, rule: model.Rule) -> int:
-        return len(rule.units)
 
     def sentence(self, rule: model.Rule) -> str:
         several = any(len(unit) > 1 for unit in rule.units)

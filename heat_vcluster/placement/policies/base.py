@@ -18,48 +18,6 @@ from heat_vcluster.placement import constraints, model
 # Under a name that no method hides.
 Constraint = constraints.Constraint
 
-# An integer, a variable or a linear expression of the search's model.
-Expression = Any
-# A boolean variable, its negation or 0 / 1.
-Literal = Any
-
-
-class Board(Protocol):
-    """What a policy sees of the search's model.
-
-    Members that differ in nothing are counted, not told apart. So only sets
-    of members that a rule itself tells apart may be asked for: all below
-    it, all its units of one member taken together, or a unit of several.
-    """
-
-    def domains(self, members: Iterable[str], scope: str) -> list[str]:
-        """Return the domains at ``scope`` that the members may get."""
-
-    def count(
-        self, members: Iterable[str], scope: str, domain: str
-    ) -> Expression:
-        """Return how many of the members have that domain."""
-
-    def limit(self, members: Iterable[str], scope: str, domain: str) -> int:
-        """Return an upper bound of :meth:`count`."""
-
-    def occupied(
-        self, members: Iterable[str], scope: str, domain: str
-    ) -> Literal:
-        """Return whether any of the members has that domain, exactly."""
-
-    def excess(self, expression: Expression, over: int, most: int) -> Any:
-        """Return a variable equal to max(0, expression - over).
-
-        ``most`` is an upper bound of the expression.
-        """
-
-    def require(self, bounded: Any) -> None:
-        """Add a linear constraint."""
-
-    def gather(self, members: Iterable[str], scope: str) -> None:
-        """Let the members have at most one domain between them."""
-
 
 class View(Protocol):
     """What a policy's check sees of a finished placement, by names."""
@@ -154,21 +112,6 @@ class Policy(abc.ABC):
     def soft(self, rule: model.Rule) -> tuple[Constraint, ...]:
         """Return what costs the rule's weight for each unit of amount."""
         return self.constraints(rule) if rule.weight else ()
-
-    def enforce(self, rule: model.Rule, board: Board) -> None:
-        """Add constraints that hold if and only if the violation is 0."""
-        raise NotImplementedError
-
-    def penalty(self, rule: model.Rule, board: Board) -> Expression:
-        """Return an expression that equals the violation."""
-        raise NotImplementedError
-
-    @abc.abstractmethod
-    def domains_needed(self, rule: model.Rule) -> int:
-        """Return how many domains a violation of 0 takes at the least.
-
-        Every member counts for this one.
-        """
 
     @abc.abstractmethod
     def sentence(self, rule: model.Rule) -> str:

@@ -37,9 +37,6 @@ class Exclusive(base.Policy):
     ) -> tuple[constraints.Constraint, ...]:
         return (constraints.Alone(rule.scope, rule.members),)
 
-    def domains_needed(self, rule: model.Rule) -> int:
-        return 1
-
     def sentence(self, rule: model.Rule) -> str:
         where = 'on' if rule.scope == model.HOST else 'in'
         return (

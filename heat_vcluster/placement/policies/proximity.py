@@ -93,9 +93,6 @@ class Proximity(base.Policy):
             for scope in scopes[scopes.index(floor) :]
         )
 
-    def domains_needed(self, rule: model.Rule) -> int:
-        return 1
-
     def sentence(self, rule: model.Rule) -> str:
         """Say its floor, which alone can clash."""
         told = (

@@ -145,37 +145,6 @@ class Spread(base.Policy):
             asked.append(constraints.AtLeast(rule.scope, members, least))
         return tuple(asked)
 
-    def enforce(self, rule: model.Rule, board: base.Board) -> None:
-        limit = self._only_limit(rule)
-        for domain in board.domains(rule.members, rule.scope):
-            if board.limit(rule.members, rule.scope, domain) > limit:
-                here = board.count(rule.members, rule.scope, domain)
-                board.require(here <= limit)
-
-    def penalty(self, rule: model.Rule, board: base.Board) -> base.Expression:
-        limit = self._only_limit(rule)
-        cost = 0
-        for domain in board.domains(rule.members, rule.scope):
-            here = board.count(rule.members, rule.scope, domain)
-            most = board.limit(rule.members, rule.scope, domain)
-            cost += board.excess(here, limit, most)
-        return cost
-
-    @staticmethod
-    def _only_limit(rule: model.Rule) -> int:
-        options = {k for k, v in rule.options.items() if v is not None}
-        if options != {'max_per_domain'}:
-            raise NotImplementedError('only max_per_domain')
-        limit: int = rule.options['max_per_domain']
-        return limit
-
-    def domains_needed(self, rule: model.Rule) -> int:
-        needed: int = rule.options.get('min_domains') or 1
-        limit = rule.options.get('max_per_domain')
-        if limit:
-            needed = max(needed, -(-len(rule.members) // limit))
-        return needed
-
     def sentence(self, rule: model.Rule) -> str:
         """Join what the group asks for: one clause, however many limits."""
         options, scope = rule.options, rule.scope

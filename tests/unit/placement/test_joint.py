@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import time
+import dataclasses
 
 import testtools
 
@@ -201,20 +201,6 @@ class ChoiceTestCase(SolverTestCase):
         )
         self.assertEqual(1, len(set(self.plan(problem).placement.values())))
 
-    def test_a_volume_goes_where_its_rules_can_see_it(self):
-        """The pool without a rack would satisfy any rule, and help none."""
-        problem = model.Problem(
-            worlds.snapshot(
-                worlds.racks(2, 1),
-                [worlds.pool('anywhere'), worlds.pool('p1', rack='r1')],
-            ),
-            (worlds.server('vm'), model.VolumeDemand('data', 10)),
-            (worlds.rule('affinity', 'rack', 'vm', 'data'),),
-        )
-        plan = self.plan(problem)
-        self.assertEqual({'vm': 'r1-h0', 'data': 'p1'}, plan.placement)
-        self.assertEqual((), plan.unsteered)
-
     def test_pinned_members_stay_and_others_mind_them(self):
         problem = model.Problem(
             worlds.snapshot(worlds.racks(2, 1, vcpu=1)),
@@ -230,7 +216,11 @@ class ChoiceTestCase(SolverTestCase):
         problem = web_cluster(worlds.racks(4, 3))
         first = self.solver.solve(problem, seed=7)
         again = joint.JointSolver().solve(problem, seed=7)
-        self.assertEqual(first, again)
+        untimed = [
+            dataclasses.replace(answer, seconds={})
+            for answer in (first, again)
+        ]
+        self.assertEqual(*untimed)
 
     def test_nothing_asked_is_nothing_placed(self):
         problem = model.Problem(worlds.snapshot([]), (), ())
@@ -253,7 +243,10 @@ class RefusalTestCase(SolverTestCase):
         )
         self.assertEqual(('dbs',), answer.rules)
         self.assertEqual(
-            ("anti-affinity group 'dbs' needs 5 racks, 4 qualify",),
+            (
+                "anti-affinity group 'dbs' keeps its 5 members apart by "
+                'rack: that takes 5 racks, and 4 qualify',
+            ),
             answer.reasons,
         )
 
@@ -273,7 +266,11 @@ class RefusalTestCase(SolverTestCase):
         )
         self.assertEqual({'group', 'fit:db-0', 'fit:db-1'}, set(answer.rules))
         self.assertEqual(
-            ("anti-affinity group 'group' needs 2 racks, 1 qualifies",),
+            (
+                "anti-affinity group 'group' keeps its 2 members apart by "
+                'rack; for db-0, db-1 (3 vCPU each), that takes 2 racks, '
+                'and 1 qualifies',
+            ),
             answer.reasons,
         )
 
@@ -286,8 +283,10 @@ class RefusalTestCase(SolverTestCase):
             )
         )
         self.assertEqual(('fit:db-0',), answer.rules)
-        self.assertEqual(('db-0: no host can take it',), answer.reasons)
-        self.assertIn('99 VCPU', answer.operator_reasons[0])
+        self.assertEqual(
+            ('db-0 (99 vCPU): no host can take it',), answer.reasons
+        )
+        self.assertIn('at most 8 vCPU free', answer.operator_reasons[0])
 
     def test_not_enough_room_for_all(self):
         answer = self.refusal(
@@ -329,8 +328,8 @@ class RefusalTestCase(SolverTestCase):
         )
         self.assertEqual(('group',), answer.rules)
         self.assertIn(
-            'group: left out, as their rack is not known: lost',
-            answer.operator_reasons,
+            'and 1 host whose rack is not known',
+            answer.operator_reasons[0],
         )
 
     def test_the_tenant_reads_no_host_rack_or_pool_name(self):
@@ -370,28 +369,23 @@ class RefusalTestCase(SolverTestCase):
         self.assertEqual(model.Verdict.UNKNOWN, answer.verdict)
 
 
-class SpeedTestCase(SolverTestCase):
-    """Every create plans: it must not be felt."""
-
-    def assertQuick(self, problem, seconds):
-        began = time.monotonic()
-        self.plan(problem)
-        self.assertLess(time.monotonic() - began, seconds)
+class EqualMembersTestCase(SolverTestCase):
+    """What searches that name members one by one choke on."""
 
     def test_forty_servers_at_most_four_to_a_host(self):
         members = worlds.servers('a', 40)
         names = [m.member for m in members]
-        self.assertQuick(
+        plan = self.plan(
             model.Problem(
                 worlds.snapshot(worlds.racks(4, 3, vcpu=16)),
                 tuple(members),
                 (worlds.rule('spread', 'host', *names, max_per_domain=4),),
-            ),
-            1.0,
+            )
         )
+        self.assertEqual(set(names), set(plan.placement))
 
     def test_a_proof_with_many_equal_members(self):
-        """Named one by one, this is a pigeonhole that searches choke on."""
+        """Named one by one, this is a pigeonhole."""
         members = worlds.servers('a', 49)
         names = [m.member for m in members]
         answer = self.refusal(
@@ -402,6 +396,9 @@ class SpeedTestCase(SolverTestCase):
             )
         )
         self.assertEqual(
-            ("anti-affinity group 'group' needs 49 hosts, 48 qualify",),
+            (
+                "anti-affinity group 'group' keeps its 49 members apart by "
+                'host: that takes 49 hosts, and 48 qualify',
+            ),
             answer.reasons,
         )

@@ -189,17 +189,6 @@ class SpreadTestCase(PolicyTestCase):
         # 2 beyond the limit, 4 to 0 where 1 is allowed, 2 racks missing.
         self.assertBroken(2 + 3 + 2, rule, view, 'r')
 
-    def test_the_domains_needed(self):
-        kind = KINDS['spread']
-        rule = worlds.rule('spread', 'rack', *'abcde', max_per_domain=2)
-        self.assertEqual(3, kind.domains_needed(rule))
-        rule = worlds.rule(
-            'spread', 'rack', *'abcde', max_per_domain=2, min_domains=4
-        )
-        self.assertEqual(4, kind.domains_needed(rule))
-        rule = worlds.rule('spread', 'rack', *'abcde', max_skew=1)
-        self.assertEqual(1, kind.domains_needed(rule))
-
     def test_one_sentence_however_many_limits(self):
         rule = self.rule(max_per_domain=2, max_skew=0, min_domains=1)
         self.assertEqual(

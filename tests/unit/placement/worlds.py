@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from heat_vcluster.placement import checker, model
+from heat_vcluster.placement import model
 
 
 def host(
@@ -93,47 +91,4 @@ def rule(
         tuple((u,) if isinstance(u, str) else u for u in units),
         weight,
         options,
-    )
-
-
-def placements(problem: model.Problem) -> Iterator[dict[str, str]]:
-    """Give every assignment of members to places, possible or not."""
-    hosts = [h.name for h in problem.snapshot.hosts]
-    pools = [p.name for p in problem.snapshot.pools]
-    choices: dict[str, list[str]] = {}
-    for demand in problem.demands:
-        if demand.member in problem.pinned:
-            continue
-        if isinstance(demand, model.ServerDemand):
-            choices[demand.member] = hosts
-        elif pools:
-            choices[demand.member] = pools
-    for places in itertools.product(*choices.values()):
-        yield {
-            **problem.pinned,
-            **dict(zip(choices, places, strict=True)),
-        }
-
-
-def least_cost(problem: model.Problem) -> int | None:
-    """Try everything; None: no placement obeys the hard rules."""
-    reports = (checker.judge(problem, p) for p in placements(problem))
-    costs = (r.soft_cost for r in reports if not r.violations)
-    return min(costs, default=None)
-
-
-def relaxed(problem: model.Problem, kept: Collection[str]) -> model.Problem:
-    """Leave only those rules; ``fit:<member>`` is one for each member."""
-    demands: list[model.Demand] = []
-    for demand in problem.demands:
-        if f'fit:{demand.member}' in kept:
-            demands.append(demand)
-        elif isinstance(demand, model.ServerDemand):
-            demands.append(model.ServerDemand(demand.member, {}))
-        else:
-            demands.append(model.VolumeDemand(demand.member, 0))
-    return dataclasses.replace(
-        problem,
-        demands=tuple(demands),
-        rules=tuple(r for r in problem.rules if r.name in kept),
     )
