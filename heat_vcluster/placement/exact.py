@@ -40,10 +40,10 @@ class Result:
     """What the search came to; costs are of the whole problem.
 
     ``placement`` is by member, UNKNOWN where one has no place, and set if
-    FEASIBLE. ``bound`` says what no placement can beat that keeps to what
-    was fixed and allowed; ``is_complete``: that is every placement there is,
-    and so with INFEASIBLE. ``effort`` is in seconds of the solver's
-    deterministic clock.
+    FEASIBLE; so is ``costs``, by soft clause. ``bound`` says what no placement
+    can beat that keeps to what was fixed and allowed; ``is_complete``: that is
+    every placement there is, and so with INFEASIBLE. ``effort`` is in seconds
+    of the solver's deterministic clock.
     """
 
     verdict: model.Verdict
@@ -53,6 +53,7 @@ class Result:
     bound: model.Bound = dataclasses.field(default_factory=model.Bound)
     is_complete: bool = True
     effort: float = 0.0
+    costs: Ints | None = None
 
 
 def solve(
@@ -68,6 +69,7 @@ def solve(
     soft_below: int | None = None,
     index: Index | None = None,
     choice: Choice | None = None,
+    costs: Ints | None = None,
 ) -> Result:
     """Place the free members as well as can be.
 
@@ -77,6 +79,8 @@ def solve(
     soft cost counts as a solution. ``effort`` limits the time by the
     solver's own deterministic clock. ``index`` saves the making of one.
     ``choice`` thins out the places that sizes and clauses leave to members.
+    ``costs`` has what each soft clause costs while none of its members moves;
+    given that, fixed members are taken to obey the hard ones among them.
     """
     ends = time.monotonic() + seconds
     index = Index(compiled) if index is None else index
@@ -84,7 +88,7 @@ def solve(
     is_complete = (allowed is None and choice is None) and (
         fixed is None or bool(np.all(index.start(None) == rest.at))
     )
-    search = _Search(rest, goal, seed, ends, effort)
+    search = _Search(rest, goal, seed, ends, effort, costs)
     result = search.run(hint, soft_below)
     return dataclasses.replace(result, is_complete=is_complete)
 
@@ -99,8 +103,10 @@ class _Search:
         seed: int,
         ends: float,
         effort: float | None,
+        costs: Ints | None,
     ) -> None:
         self._rest = rest
+        self._costs = costs
         self._goal = goal
         self._seed = seed
         self._ends = ends
@@ -109,13 +115,9 @@ class _Search:
 
     def run(self, hint: Ints | None, soft_below: int | None) -> Result:
         rest = self._rest
-        if rest.is_hopeless or any(
-            amounts.amount(rest.compiled, rest.index.clauses[c], rest.at)
-            for c in rest.settled
-            if c < rest.index.n_hard
-        ):
+        if rest.is_hopeless or self._breaks_settled():
             return Result(model.Verdict.INFEASIBLE)
-        built = _Model(rest, self._goal)
+        built = _Model(rest, self._goal, self._settled_cost())
         if soft_below is not None:
             built.program.require(built.cost, -INFINITY, soft_below - 1)
         if hint is not None:
@@ -123,6 +125,42 @@ class _Search:
         if self._goal is Goal.ANY:
             return self._any(built)
         return self._cheapest(built)
+
+    def _breaks_settled(self) -> bool:
+        """Tell whether fixed members alone break a hard clause."""
+        rest = self._rest
+        return self._costs is None and any(
+            amounts.amount(rest.compiled, rest.index.clauses[number], rest.at)
+            for number in rest.settled
+            if number < rest.index.n_hard
+        )
+
+    def _settled_cost(self) -> int:
+        """Return what soft clauses cost that no free member is in."""
+        rest, n_hard = self._rest, self._rest.index.n_hard
+        soft = [number for number in rest.settled if number >= n_hard]
+        if self._costs is not None:
+            return sum(int(self._costs[number - n_hard]) for number in soft)
+        return sum(self._cost(number, rest.at) for number in soft)
+
+    def _cost(self, number: int, placement: Ints) -> int:
+        clause = self._rest.index.clauses[number]
+        return (clause.weight or 0) * amounts.amount(
+            self._rest.compiled, clause, placement
+        )
+
+    def _costs_of(self, placement: Ints) -> Ints:
+        """Return what each soft clause costs."""
+        n_hard, count = self._rest.index.n_hard, len(self._rest.index.clauses)
+        if self._costs is None or self._goal is Goal.ANY:
+            costs = np.zeros(count - n_hard, np.int64)
+            changed: Sequence[int] = range(n_hard, count)
+        else:
+            costs = self._costs.copy()
+            changed = [n for n in self._rest.clauses if n >= n_hard]
+        for number in changed:
+            costs[number - n_hard] = self._cost(number, placement)
+        return costs
 
     def _search(self, built: _Model) -> program.Found:
         effort = self._effort
@@ -189,14 +227,15 @@ class _Search:
         return dataclasses.replace(result, bound=bound)
 
     def _result(self, placement: Ints, bound: model.Bound) -> Result:
-        compiled = self._rest.compiled
+        costs = self._costs_of(placement)
         return Result(
             model.Verdict.FEASIBLE,
             placement,
-            amounts.soft_cost(compiled, placement),
-            amounts.objective(compiled, placement),
+            int(costs.sum()),
+            amounts.objective(self._rest.compiled, placement),
             bound,
             effort=self._spent,
+            costs=costs,
         )
 
 
@@ -207,7 +246,7 @@ class _Model:
     asked for): at least, and exactly once minimized.
     """
 
-    def __init__(self, rest: Remainder, goal: Goal) -> None:
+    def __init__(self, rest: Remainder, goal: Goal, settled_cost: int) -> None:
         self.program = program.Program()
         self._rest = rest
         self._compiled = rest.compiled
@@ -226,7 +265,7 @@ class _Model:
         self._fill()
         self._keep_to_budgets()
         self._tie()
-        self.cost = Sum()
+        self.cost = Sum(settled_cost)
         for number in rest.clauses:
             clause = rest.index.clauses[number]
             amount = self._amount(number, clause)
@@ -235,17 +274,7 @@ class _Model:
             else:
                 self.cost.add_sum(amount, clause.weight or 0)
         self._keep_alone()
-        self._cost_of_settled()
         self.objective = self._objective() if goal is Goal.BEST else None
-
-    def _cost_of_settled(self) -> None:
-        rest = self._rest
-        for number in rest.settled:
-            if number >= rest.index.n_hard:
-                clause = rest.index.clauses[number]
-                self.cost.constant += (clause.weight or 0) * amounts.amount(
-                    self._compiled, clause, rest.at
-                )
 
     # -- places ----------------------------------------------------------
 
