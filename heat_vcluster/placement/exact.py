@@ -499,6 +499,16 @@ class _Model:
             dict.fromkeys(like_of[m].number for m in members if m in like_of)
         )
 
+    def _by_reach(
+        self, likes: Sequence[int], scope: int
+    ) -> dict[int, list[int]]:
+        """Return, in order, domain -> those of the likes that may have it."""
+        found: dict[int, list[int]] = {}
+        for like in likes:
+            for domain in self._domains(like, scope):
+                found.setdefault(domain, []).append(like)
+        return dict(sorted(found.items()))
+
     def _reach(self, likes: Sequence[int], scope: int) -> list[int]:
         """Return the domains that any of these may have."""
         return sorted(
@@ -618,9 +628,9 @@ class _Model:
         self, likes: Sequence[int], scope: int, fixed: set[int]
     ) -> Sum:
         used = Sum(len(fixed))
-        for domain in self._reach(likes, scope):
+        for domain, able in self._by_reach(likes, scope).items():
             if domain not in fixed:
-                used.add(self._presence(likes, scope, domain))
+                used.add(self._presence(able, scope, domain))
         return used
 
     def _gather(self, number: int, clause: Clause) -> None:
@@ -665,21 +675,22 @@ class _Model:
                 single += free
             elif free:
                 several.append((unit_number, self._likes_of(free)))
-        likes = self._likes_of(single)
-        reach = self._reach(
-            [*likes, *(k for _, unit in several for k in unit)], scope
-        )
+        by_single = self._by_reach(self._likes_of(single), scope)
+        by_unit: dict[int, list[tuple[int, list[int]]]] = {}
+        for unit_number, unit in several:
+            for domain, able in self._by_reach(unit, scope).items():
+                by_unit.setdefault(domain, []).append((unit_number, able))
         amount = Sum()
-        for domain in sorted({*reach, *fixed}):
-            here, most = Sum(len(fixed.get(domain, ()))), 0
-            for like in likes:
+        for domain in sorted({*by_single, *by_unit, *fixed}):
+            before = fixed.get(domain, set())
+            here, most = Sum(len(before)), len(before)
+            for like in by_single.get(domain, ()):
                 here.add_sum(self._count(like, scope, domain))
                 most += self._most_in(like, scope, domain)
-            for unit_number, unit in several:
-                if unit_number not in fixed.get(domain, ()):
-                    here.add(self._presence(unit, scope, domain))
+            for unit_number, able in by_unit.get(domain, ()):
+                if unit_number not in before:
+                    here.add(self._presence(able, scope, domain))
                     most += 1
-            most += len(fixed.get(domain, ()))
             if most > clause.limit:
                 self._limit(number, here, most, clause.limit, amount)
         return amount
@@ -743,14 +754,14 @@ class _Model:
         fixed = self._fixed(number)
         likes = self._likes_of(clause.members)
         lacking = Sum(clause.limit - len(fixed))
-        for domain in self._reach(likes, clause.scope):
+        for domain, able in self._by_reach(likes, clause.scope).items():
             if domain in fixed:
                 continue
-            if len(likes) == 1:
-                flag = self._touch(likes[0], clause.scope, domain)
+            if len(able) == 1:
+                flag = self._touch(able[0], clause.scope, domain)
             else:
                 here = Sum()
-                for like in likes:
+                for like in able:
                     here.add_sum(self._count(like, clause.scope, domain))
                 flag = self.program.evidence(here)
             lacking.add(flag, -1)

@@ -58,6 +58,11 @@ class Index:
                 for member in unit:
                     self.roles[member].append(role)
         self.amounts, self.gib = amounts.sizes(compiled)
+        self._pinned = np.full(len(compiled.members), UNKNOWN, np.int64)
+        for member, number in enumerate(compiled.shape_of):
+            shape = compiled.shapes[int(number)]
+            if shape.fixed and len(shape.places):
+                self._pinned[member] = shape.places[0]
         self.is_absent = np.array(
             [
                 (shape := compiled.shapes[int(s)]).fixed
@@ -74,13 +79,9 @@ class Index:
 
     def start(self, fixed: Ints | None) -> Ints:
         """Return member -> place of all that have one before the search."""
-        at = np.full(len(self.compiled.members), UNKNOWN, np.int64)
+        at = self._pinned.copy()
         if fixed is not None:
-            at[:] = fixed
-        for member, shape in enumerate(self.compiled.shape_of):
-            found = self.compiled.shapes[int(shape)]
-            if found.fixed and len(found.places):
-                at[member] = found.places[0]
+            at = np.where(at == UNKNOWN, fixed, at)
         return at
 
 
