@@ -59,7 +59,7 @@ class WideningTest(base.EngineTest):
         self.fill(range(1, RACKS + 1))
         view = self.build(documents.servers(2))
         self.assert_failed(view, 'vcluster.no_valid_placement')
-        self.assertEqual(None, self.shown()[-1])
+        self.assertIsNone(self.shown()[-1])
         self.assert_nothing_left()
 
     def test_soft_rule_is_not_given_up_for_want_of_a_look(self):
@@ -94,7 +94,7 @@ class WideningTest(base.EngineTest):
         view = self.build(document)
         self.assertEqual('ACTIVE', view['status'])
         self.assertEqual(5, view['placement']['soft_cost'])
-        self.assertEqual(None, self.shown()[-1])
+        self.assertIsNone(self.shown()[-1])
 
     def test_member_that_lost_its_place_finds_another(self):
         document = documents.servers(3, documents.APART)
