@@ -449,7 +449,7 @@ def _shortage(
     if isinstance(demand, model.VolumeDemand):
         free = compiled.pool_free[able - compiled.n_hosts]
         most = f'{int(free.max(initial=0))} GB'
-        places = _count(compiled.n_pools, 'pool')
+        places = f'{compiled.n_pools} pools'
     else:
         most = _amounts(
             {
@@ -460,7 +460,7 @@ def _shortage(
                 if demand.resources.get(resource)
             }
         )
-        places = _count(compiled.n_hosts, 'host')
+        places = f'{compiled.n_hosts} hosts'
     return f'it needs {needs}: {len(able)} of {places} come into question' + (
         f', at most {most} free, taken one by one' if len(able) else ''
     )

@@ -179,7 +179,7 @@ class HomelessTestCase(base.TestCase):
             ('data (10 GB of type nvme): no storage pool can take it',),
             told.tenant,
         )
-        self.assertIn('0 of 1 pool come into question', told.operator[0])
+        self.assertIn('0 of 1 pools come into question', told.operator[0])
 
     def test_hosts_off_the_map_are_told_from_hosts_that_are_full(self):
         problem = clashes.pose(
