@@ -235,7 +235,8 @@ class Compiled:
             column = self.domain[cap.scope][: self.n_hosts]
             for amount, room in zip(size, cap.room, strict=True):
                 if amount:
-                    may &= (column == UNKNOWN) | (room[column] >= amount)
+                    known = column != UNKNOWN
+                    may[known] &= room[column[known]] >= amount
         return may
 
     # -- members -----------------------------------------------------------

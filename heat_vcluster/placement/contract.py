@@ -27,7 +27,8 @@ class Contradiction:
     """Rules that no placement on whatever cloud obeys together, minimal.
 
     ``rules`` are names as of ``compiled.rule_names``; ``apart`` is the rule
-    that keeps ``members`` apart, ``chain`` those that tie them, in order.
+    that keeps ``members`` apart (or one of them from all others), ``chain``
+    those that tie them, in order.
     """
 
     rules: tuple[str, ...]
@@ -169,22 +170,48 @@ def _contradiction(
 ) -> Contradiction | None:
     best: Contradiction | None = None
     for clause in compiled.hard:
-        if clause.kind is not constraints.AtMost or clause.limit != 1:
+        if clause.kind is constraints.AtMost and clause.limit == 1:
+            pairs = _met(clause, bundle_of[clause.scope], knows)
+        elif clause.kind is constraints.Alone:
+            pairs = _intruding(clause, bundle_of[clause.scope], knows)
+        else:
             continue
-        seen: dict[int, tuple[int, int]] = {}
-        for number, unit in enumerate(clause.units):
-            for member in unit:
-                if not knows.has_domain(member, clause.scope):
-                    continue
-                bundle = int(bundle_of[clause.scope][member])
-                other = seen.setdefault(bundle, (number, member))
-                if other[0] != number:
-                    found = _chain(
-                        compiled, ties, clause, (other[1], member), knows
-                    )
-                    if best is None or len(found.rules) < len(best.rules):
-                        best = found
+        for pair in pairs:
+            found = _chain(compiled, ties, clause, pair, knows)
+            if best is None or len(found.rules) < len(best.rules):
+                best = found
     return best
+
+
+def _met(
+    clause: numbers.Clause, bundle_of: Ints, knows: _Knowledge
+) -> Iterator[tuple[int, int]]:
+    """Give members of different units that are in one bundle."""
+    seen: dict[int, tuple[int, int]] = {}
+    for number, unit in enumerate(clause.units):
+        for member in unit:
+            if not knows.has_domain(member, clause.scope):
+                continue
+            bundle = int(bundle_of[member])
+            other = seen.setdefault(bundle, (number, member))
+            if other[0] != number:
+                yield other[1], member
+
+
+def _intruding(
+    clause: numbers.Clause, bundle_of: Ints, knows: _Knowledge
+) -> Iterator[tuple[int, int]]:
+    """Give members who are to be alone, with others in their bundle."""
+    alone = set(clause.members)
+    inside = {
+        int(bundle_of[member]): member
+        for member in reversed(clause.members)
+        if knows.has_domain(member, clause.scope)
+    }
+    here = np.flatnonzero(np.isin(bundle_of, list(inside)))
+    for member in here.tolist():
+        if member not in alone and knows.has_domain(member, clause.scope):
+            yield inside[int(bundle_of[member])], member
 
 
 def _chain(
