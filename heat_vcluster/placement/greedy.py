@@ -30,6 +30,8 @@ NODES = 200
 TROUBLE = 40
 # So many items are moved at the most to make room for one bundle.
 MOVES = 150
+# ... and so many domains are looked at for it.
+OPTIONS = 400
 PLACE = -1  # a scope below that of the host: the very place
 EVERYWHERE = (-2, -1)
 
@@ -239,6 +241,8 @@ class _Greedy:
         return found
 
     def _wishes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        for clause in self._contracted.loose:
+            yield clause.scope, clause.members
         for clause in self._compiled.soft:
             if not clause.weight:
                 continue
@@ -524,11 +528,11 @@ class _Greedy:
                     barred = tally.forbids(member)
                     if barred is not None:
                         free &= ~self._narrowed(barred, tally.scope, scope)
-        members = {m for i in node.items for m in (*i.servers, *i.volumes)}
-        for tally in self._state.alone:
-            if tally.scope >= scope and not members <= tally.unit_of.keys():
-                taken = tally.count > 0
-                free &= ~self._narrowed(taken, tally.scope, scope)
+        for wide, count in self._state.owned.items():
+            if wide >= scope and not all(
+                wide in self._state.secluded(item) for item in node.items
+            ):
+                free &= ~self._narrowed(count > 0, wide, scope)
 
     def _narrowed(self, flags: Flags, wide: int, narrow: int) -> Flags:
         """Return flags by domain at a wide scope by those at a narrow one."""
@@ -569,7 +573,10 @@ class _Greedy:
         by_domain = self._standing(scope, held)
         ranked: list[tuple[float, int]] = []
         owned = self._owned(root, held)
-        for domain in self._eligible(root, scope):
+        options = self._eligible(root, scope)
+        if len(options) > OPTIONS:
+            options = sorted(self._random.sample(options, OPTIONS))
+        for domain in options:
             there = by_domain.setdefault(domain, {})
             for wide, owners in owned:
                 there.update(owners.get(self._above(scope, domain, wide), {}))
@@ -605,11 +612,11 @@ class _Greedy:
     ) -> list[tuple[int, dict[int, dict[int, Node]]]]:
         """Return, by rule of those who are alone, who has which domains."""
         mine = {m for i in root.items for m in (*i.servers, *i.volumes)}
-        found = []
+        by_scope: dict[int, dict[int, dict[int, Node]]] = {}
         for tally in self._state.alone:
             if mine <= tally.unit_of.keys() or not tally.used:
                 continue
-            owners: dict[int, dict[int, Node]] = {}
+            owners = by_scope.setdefault(tally.scope, {})
             for member in tally.clause.members:
                 number = int(self._state.item_of[member])
                 place_ = int(self._state.where[member])
@@ -619,8 +626,7 @@ class _Greedy:
                     owners.setdefault(domain, {})[root_.items[0].number] = (
                         root_
                     )
-            found.append((tally.scope, owners))
-        return found
+        return list(by_scope.items())
 
     def _above(self, scope: int, domain: int, wide: int) -> int:
         """Return the domain at a wide scope that a narrow one lies in."""

@@ -43,6 +43,8 @@ SMALL = 1500
 MEDIUM = 12000
 # ... it is tried at all: beyond, the making alone takes too long.
 LARGE = 300000
+# Bundles left over up to which making room for them seems worth it.
+FEW = 40
 # Deterministic seconds for the whole of a medium problem.
 EFFORT = 1.0
 # Seconds that making a first plan better may take, unless the caller says.
@@ -174,9 +176,10 @@ class _Search:
         self.tried.append('counting kinds of members by domain')
         if self._is_refuted():
             return INFEASIBLE
-        found = self._greedy(trouble=None)
-        if found.is_whole:
-            return self._first(found.placement)
+        if len(found.left) <= FEW:
+            found = self._greedy(trouble=None)
+            if found.is_whole:
+                return self._first(found.placement)
         self._index = Index(self._compiled)
         if self._pairs <= MEDIUM:
             outcome = self._any(EFFORT)
@@ -185,6 +188,17 @@ class _Search:
         return self._with_patience(found)
 
     def _with_patience(self, found: greedy.Found) -> _Outcome:
+        self.tried.append('counting kinds of members, then casting them')
+        cast = classes.place(
+            self._compiled,
+            self._contracted,
+            time.monotonic() + self._left() / 2,
+            self._seed,
+        )
+        if isinstance(cast, classes.Proof):
+            return INFEASIBLE
+        if cast is not None:
+            return self._first(cast)
         self.tried.append('placing again what stands in the way')
         whole = mend.finish(
             self._compiled,
@@ -283,13 +297,7 @@ class _Explanation:
         self._choices = choices
 
     def of(self, answer: model.Answer, search: _Search) -> model.Answer:
-        conflict = conflicts.minimal(
-            self._problem,
-            self._kinds,
-            self._prove,
-            time.monotonic() + EXPLANATION,
-            self._seed,
-        )
+        conflict = self._conflict(self._problem, EXPLANATION)
         told = reasons.tell(self._problem, self._kinds, conflict)
         search.note('explain')
         proposals = repairs.propose(
@@ -299,6 +307,7 @@ class _Explanation:
             self._attempt,
             time.monotonic() + REPAIRS,
             self._choices,
+            self._conflict,
         )
         search.note('repairs')
         return dataclasses.replace(
@@ -309,6 +318,18 @@ class _Explanation:
             operator_reasons=told.operator,
             repairs=proposals.repairs,
             tried=proposals.untried,
+        )
+
+    def _conflict(
+        self, problem: model.Problem, seconds: float
+    ) -> conflicts.Conflict:
+        """Find the smallest conflict of what is proven impossible."""
+        return conflicts.minimal(
+            problem,
+            self._kinds,
+            self._prove,
+            time.monotonic() + seconds,
+            self._seed,
         )
 
     def _prove(

@@ -14,7 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from heat_vcluster.placement import amounts, contract, exact, greedy, model
+from heat_vcluster.placement import (
+    amounts,
+    constraints,
+    contract,
+    exact,
+    greedy,
+    model,
+)
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.remainder import Index
@@ -59,7 +66,7 @@ class _Mending:
         self._compiled = compiled
         self._index = Index(compiled) if index is None else index
         self._placement = found.placement.copy()
-        self._left = [list(members) for members in found.left]
+        self._left = [_with_mates(compiled, m) for m in found.left]
         self._unmet = found.unmet
         top = greedy.nested_up_to(compiled)
         self._bundle_of = contracted.bundle_of[top]
@@ -306,3 +313,16 @@ class _Mending:
         now = int(self._placement[member])
         near = (domains == UNKNOWN) | chosen[domains] | (places == now)
         return [int(p) for p in places[near]]
+
+
+def _with_mates(
+    compiled: numbers.Compiled, members: Sequence[int]
+) -> list[int]:
+    """Return the members, and all that must be where they are."""
+    found = dict.fromkeys(members)
+    for clause in compiled.hard:
+        if clause.kind is constraints.Together and not found.keys().isdisjoint(
+            clause.members
+        ):
+            found.update(dict.fromkeys(clause.members))
+    return list(found)

@@ -314,6 +314,11 @@ class State:
                 for member in clause.members:
                     self.near_of[member].append(clause)
         self.alone = [t for t in self.hard if t.kind is constraints.Alone]
+        # By scope and domain: how many are there who must be alone.
+        self.owned = {
+            tally.scope: np.zeros(compiled.n_domains[tally.scope], np.int64)
+            for tally in self.alone
+        }
 
     def _put_fixed(self) -> None:
         for member in range(len(self.compiled.members)):
@@ -448,11 +453,20 @@ class State:
                 if not tally.has_units:
                     done.add(id(tally))
                 self._apply(tally.forbids(member), tally.scope, places, here)
-        members = frozenset((*item.servers, *item.volumes))
-        for tally in self.alone:
-            if not members <= tally.unit_of.keys():
-                self._apply(tally.count > 0, tally.scope, places, here)
+        mine = self.secluded(item)
+        for scope, count in self.owned.items():
+            if scope not in mine:
+                self._apply(count > 0, scope, places, here)
         return here
+
+    def secluded(self, item: Item) -> set[int]:
+        """Return the scopes at which the item must be alone with its own."""
+        return {
+            tally.scope
+            for member in (*item.servers, *item.volumes)
+            for tally in self.hard_of[member]
+            if tally.kind is constraints.Alone
+        }
 
     def _apply(
         self, barred: Flags | None, scope: int, places: Ints, here: Flags
@@ -468,20 +482,24 @@ class State:
         They begin a domain only if they must; others leave idle ones be.
         """
         price = np.zeros(len(places))
-        members = frozenset((*item.servers, *item.volumes))
-        for tally in self.alone:
-            domains = self.compiled.domain[tally.scope][places]
-            known = domains != UNKNOWN
-            if members & tally.unit_of.keys():
-                fresh = tally.count[domains] == 0
-                if tally.used < self._domains_asked(tally):
-                    fresh = ~fresh
-                price += np.where(known & fresh, 1e4, 0)
-                return price
-        for scope in {tally.scope for tally in self.alone}:
+        mine: dict[int, Tally] = {}
+        for member in (*item.servers, *item.volumes):
+            for tally in self.hard_of[member]:
+                if tally.kind is constraints.Alone:
+                    mine.setdefault(tally.scope, tally)
+        for scope in self.owned:
             domains = self.compiled.domain[scope][places]
-            idle = ~self.compiled.busy[scope] & (self.everybody[scope] == 0)
-            price += np.where((domains != UNKNOWN) & idle[domains], 200.0, 0)
+            known = domains != UNKNOWN
+            if scope in mine:
+                dear = mine[scope].count[domains] == 0
+                if mine[scope].used < self._domains_asked(mine[scope]):
+                    dear = ~dear
+                price += np.where(known & dear, 1e4, 0)
+            else:
+                idle = ~self.compiled.busy[scope] & (
+                    self.everybody[scope] == 0
+                )
+                price += np.where(known & idle[domains], 200.0, 0)
         return price
 
     def _domains_asked(self, alone: Tally) -> int:
@@ -518,13 +536,12 @@ class State:
         mates = mates[mates != UNKNOWN]
         if len(mates):
             for scope, column in enumerate(self.compiled.domain):
-                used = np.unique(column[mates])
-                used = used[used != UNKNOWN]
-                if len(used):
+                used = set(column[mates].tolist()) - {UNKNOWN}
+                if len(used) > 1:
+                    cost[:] = scope + 1
+                elif used:
                     domains = column[places]
-                    apart = (domains != UNKNOWN) & ~np.isin(domains, used)
-                    if len(used) > 1:
-                        apart[:] = True
+                    apart = (domains != UNKNOWN) & (domains != used.pop())
                     cost[apart] = scope + 1
         return cost * (clause.weight or 0)
 
@@ -595,6 +612,8 @@ class State:
             domain = int(self.compiled.domain[tally.scope][place])
             if domain != UNKNOWN:
                 tally.add(member, domain)
+                if tally.kind is constraints.Alone and tally.weight is None:
+                    self.owned[tally.scope][domain] += 1
 
     def _discount(self, member: int) -> None:
         place = int(self.where[member])
@@ -607,6 +626,8 @@ class State:
             domain = int(self.compiled.domain[tally.scope][place])
             if domain != UNKNOWN:
                 tally.remove(member, domain)
+                if tally.kind is constraints.Alone and tally.weight is None:
+                    self.owned[tally.scope][domain] -= 1
 
     def _tallies(self, member: int) -> Iterable[Tally]:
         yield from self.hard_of[member]
