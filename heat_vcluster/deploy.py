@@ -53,6 +53,7 @@ def from_config(conf: cfg.ConfigOpts) -> services.Service:
         database=conf.database.connection or DEFAULT_DATABASE,
         settings=settings_of(conf),
         deadline=conf.placement.deadline,
+        patience=conf.placement.patience,
         objective=conf.placement.objective,
         save_problems=conf.placement.save_problems,
         limits=limits_of(conf),
@@ -66,6 +67,7 @@ def assemble(
     settings: engine_base.Settings | None = None,
     solver: str = SOLVER,
     deadline: float = 20.0,
+    patience: float = planner.PATIENCE,
     objective: str = 'balance',
     save_problems: str | None = None,
     limits: provider.Limits | None = None,
@@ -87,6 +89,7 @@ def assemble(
         planner.Planner(
             chosen,
             deadline=deadline,
+            patience=patience,
             objective=objective,
             record=record,
             limits=limits,

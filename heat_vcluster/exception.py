@@ -7,6 +7,9 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+# How many of the changes that would fit are told in one message.
+REPAIRS_TOLD = 3
+
 
 class VClusterError(Exception):
     """The root of all errors of this package.
@@ -49,7 +52,9 @@ class NoValidPlacement(VClusterError):
     """No placement obeys the rules; ``reasons`` are the tenant's to read.
 
     ``proven`` tells a proof from a search that ran out of time;
-    ``operator_reasons`` may name hosts and numbers and go to logs only.
+    ``repairs`` are changes that would fit now, the least first, the
+    tenant's to read as well; ``operator_reasons`` may name hosts and numbers
+    and go to logs only.
     """
 
     code = 'vcluster.no_valid_placement'
@@ -61,17 +66,24 @@ class NoValidPlacement(VClusterError):
         rules: Iterable[str] = (),
         proven: bool = True,
         operator_reasons: Iterable[str] = (),
+        repairs: Iterable[str] = (),
     ) -> None:
         self.reasons = tuple(reasons)
         self.rules = tuple(rules)
         self.proven = proven
         self.operator_reasons = tuple(operator_reasons)
+        self.repairs = tuple(repairs)
         head = (
             'No placement obeys these rules together'
             if proven
             else 'No placement was found in the time allowed'
         )
-        super().__init__(f'{head}: ' + '; '.join(self.reasons))
+        instead = ''
+        if self.repairs:
+            instead = '. What would fit: ' + '; or '.join(
+                self.repairs[:REPAIRS_TOLD]
+            )
+        super().__init__(f'{head}: ' + '; '.join(self.reasons) + instead)
 
     def because(self, reason: str) -> NoValidPlacement:
         """Return the same refusal with one more reason."""
@@ -80,6 +92,7 @@ class NoValidPlacement(VClusterError):
             rules=self.rules,
             proven=self.proven,
             operator_reasons=self.operator_reasons,
+            repairs=self.repairs,
         )
 
 

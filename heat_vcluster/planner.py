@@ -32,12 +32,15 @@ PROVIDERS = (
     'sizes could be met'
 )
 NO_TIME = 'the search ran out of time; it is not known if there is one'
+# Seconds that making a first plan better may take: a create waits for it.
+PATIENCE = 1.0
 
 
 class Planner:
     """Makes plans by one solver, and lets none out unchecked.
 
-    ``deadline``: seconds that one search may take. ``kinds``: policies by
+    ``deadline``: seconds that one search may take; ``patience``: those of
+    them that go into making a first plan better. ``kinds``: policies by
     name; without, those installed. ``record`` is told of every decision.
     """
 
@@ -46,6 +49,7 @@ class Planner:
         solver: base.Solver,
         *,
         deadline: float = 10.0,
+        patience: float = PATIENCE,
         objective: str = 'balance',
         kinds: Mapping[str, policy_base.Policy] | None = None,
         record: Record | None = None,
@@ -53,6 +57,7 @@ class Planner:
     ) -> None:
         self._solver = solver
         self._deadline = deadline
+        self._patience = patience
         self._objective = objective
         self._kinds = kinds
         self._record = record
@@ -124,12 +129,14 @@ class Planner:
         pinned: Mapping[str, str] | None = None,
         *,
         used: provider.Used | None = None,
+        choices: base.Choices | None = None,
         is_whole: bool = True,
         seed: int = 0,
     ) -> model.Plan:
         """Return a plan that obeys all hard rules and passed the check.
 
-        ``used``: what the tenant has already on which host, for his share.
+        ``used``: what the tenant has already on which host, for his share;
+        ``choices``: the flavors that servers might have instead.
         Not ``is_whole``: the snapshot is a part of the cloud, and a refusal
         leads to a wider look. Raises NoValidPlacement, InvalidPlan, and as
         :meth:`problem` does.
@@ -137,9 +144,10 @@ class Planner:
         problem = self.problem(spec, demands, snapshot, pinned)
         bounded = self._limits.apply(problem, used or {})
         if not is_whole:
-            return self._checked(bounded, self._glance(bounded, seed), seed)
+            answer = self._glance(bounded, seed, self._patience)
+            return self._checked(bounded, answer, seed)
         try:
-            return self.answer(bounded, seed=seed)
+            return self.answer(bounded, seed=seed, choices=choices)
         except exception.NoValidPlacement as refusal:
             if bounded is problem:
                 raise
@@ -152,23 +160,39 @@ class Planner:
         seed: int,
     ) -> exception.NoValidPlacement:
         """Return the refusal with a word on whose limits are in the way."""
-        answer = self._glance(unbounded, seed)
+        answer = self._glance(unbounded, seed, 0.0)
         if answer.verdict is model.Verdict.FEASIBLE:
             return refusal.because(PROVIDERS)
         if answer.verdict is model.Verdict.INFEASIBLE:
             return refusal.because(YOURS)
         return refusal
 
-    def _glance(self, problem: model.Problem, seed: int) -> model.Answer:
+    def _glance(
+        self, problem: model.Problem, seed: int, patience: float
+    ) -> model.Answer:
         """Solve without much ado: nobody will read why there is no plan."""
         return self._solver.solve(
-            problem, deadline=PART * self._deadline, seed=seed, explain=False
+            problem,
+            deadline=PART * self._deadline,
+            seed=seed,
+            patience=patience,
+            explain=False,
         )
 
-    def answer(self, problem: model.Problem, *, seed: int = 0) -> model.Plan:
+    def answer(
+        self,
+        problem: model.Problem,
+        *,
+        seed: int = 0,
+        choices: base.Choices | None = None,
+    ) -> model.Plan:
         """Solve a problem already posed; raises as :meth:`plan` does."""
         answer = self._solver.solve(
-            problem, deadline=self._deadline, seed=seed
+            problem,
+            deadline=self._deadline,
+            seed=seed,
+            patience=self._patience,
+            choices=choices,
         )
         return self._checked(problem, answer, seed)
 
@@ -192,11 +216,16 @@ def _refusal(answer: model.Answer) -> exception.NoValidPlacement:
     for reason in answer.operator_reasons:
         LOG.info('No placement: %s', reason)
     return exception.NoValidPlacement(
-        answer.reasons if proven else answer.reasons or (NO_TIME,),
+        answer.reasons if proven else (_out_of_time(answer.tried),),
         rules=answer.rules,
         proven=proven,
         operator_reasons=answer.operator_reasons,
+        repairs=(repair.text for repair in answer.repairs),
     )
+
+
+def _out_of_time(tried: Sequence[str]) -> str:
+    return f'{NO_TIME} (tried: {", ".join(tried)})' if tried else NO_TIME
 
 
 Kinds = Mapping[str, policy_base.Policy]

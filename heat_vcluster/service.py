@@ -68,6 +68,7 @@ class Service:
             found.demands,
             seed=context.project_id,
             used=used,
+            choices=found.choices,
         )
         return views.show_plan(made.plan, made.snapshot)
 

@@ -58,6 +58,7 @@ TABLE = (
         (
             *VALUES,
             *CLOUD_INTERFACE,
+            'cloud.offers',
             'cloud.sampling',
             'conf.*',
             'placement.*',

@@ -7,6 +7,7 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 
+from heat_vcluster.cloud import offers
 from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import model as spec
 
@@ -61,6 +62,7 @@ class Resolution:
 
     ``flavors`` .. ``volume_types`` map names as written to ids; ``demands``
     has one entry per server and volume that takes part in placement.
+    ``choices`` has the smaller flavors that each server might have instead.
     """
 
     demands: tuple[placement.Demand, ...]
@@ -70,6 +72,9 @@ class Resolution:
     volumes: Mapping[str, str]
     volume_types: Mapping[str, str]
     security_groups: Mapping[str, str]
+    choices: Mapping[str, tuple[offers.Offer, ...]] = dataclasses.field(
+        default_factory=dict
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

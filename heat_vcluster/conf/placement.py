@@ -14,6 +14,14 @@ OPTS = [
         min=0.1,
         help='Seconds the search may take before it gives up.',
     ),
+    cfg.FloatOpt(
+        'patience',
+        default=1.0,
+        min=0.0,
+        help='Seconds, of those, for which a first plan is made better '
+        'before building begins: cheaper in soft rules first, then in what '
+        'objective prefers. 0: the first plan is taken.',
+    ),
     cfg.StrOpt(
         'objective',
         default='balance',

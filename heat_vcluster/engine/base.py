@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from heat_vcluster import states
 from heat_vcluster.cloud import model
+from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
@@ -127,5 +128,6 @@ class Planner(Protocol):
         pinned: Mapping[str, str] = ...,
         *,
         used: Mapping[str, Mapping[str, int]] = ...,
+        choices: solvers.Choices = ...,
         is_whole: bool = ...,
     ) -> placement.Plan: ...

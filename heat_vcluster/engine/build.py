@@ -24,6 +24,7 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, decision, gate, lease, reasons, removal
 from heat_vcluster.members import base as members
+from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import columns, pseudonyms
 from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import model as spec
@@ -102,7 +103,9 @@ class Build(members.Site):
         """
         for _ in range(self._settings.replan_attempts + 1):
             self._signal.check()
-            made = self._decide(self.resolution.demands)
+            made = self._decide(
+                self.resolution.demands, choices=self.resolution.choices
+            )
             if self._hold(made.plan, made.demands):
                 self._keep(made.plan, made.snapshot, states.MemberStatus.HELD)
                 self.is_held = True
@@ -123,6 +126,7 @@ class Build(members.Site):
         demands: Sequence[placement.Demand],
         pinned: Mapping[str, str] | None = None,
         look: Callable[[model.Reading], model.Reading] = lambda r: r,
+        choices: solvers.Choices | None = None,
     ) -> decision.Decision:
         """Plan; the cluster's id is the seed of where to look first."""
 
@@ -138,6 +142,7 @@ class Build(members.Site):
             seed=self.cluster_id,
             pinned=pinned,
             used=self._used(),
+            choices=choices,
             look=checked,
         )
 

@@ -12,6 +12,7 @@ from heat_vcluster import exception
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base
+from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import model as spec
 
@@ -47,6 +48,7 @@ def decide(
     seed: str,
     pinned: Mapping[str, str] | None = None,
     used: Mapping[str, Mapping[str, int]] | None = None,
+    choices: solvers.Choices | None = None,
     look: Look = lambda reading: reading,
 ) -> Decision:
     """Plan on a part of the cloud, and on ever more of it if need be.
@@ -54,7 +56,8 @@ def decide(
     That a part has no placement proves nothing, so only the whole cloud can
     lead to a refusal; and a plan that gives up a soft rule is taken only
     when no wider look has a better one. ``used``: what the tenant has
-    already, if the planner asks for it. ``look`` may change readings before
+    already, if the planner asks for it; ``choices``: what servers might be
+    instead, to be proposed in a refusal. ``look`` may change readings before
     they are planned on. Raises as the planner does.
     """
     best: Decision | None = None
@@ -67,6 +70,7 @@ def decide(
                 reading.snapshot,
                 pinned or {},
                 used=used or {},
+                choices=choices or {},
                 is_whole=reading.is_whole,
             )
         except exception.NoValidPlacement:

@@ -405,7 +405,7 @@ def _resized(
         return
     offered = [
         (_shrinkage(demand.resources, resources), name, resources)
-        for name, resources in choices.get(alike[0], ())
+        for name, resources in _for_all(alike, choices)
         if _is_less(resources, demand.resources)
     ]
     offered.sort(key=lambda offer: offer[:2])
@@ -431,6 +431,20 @@ def _resized(
 
     title = f'another flavor for {alike[0]}'
     yield Change(title, len(offered), at, grows=False)
+
+
+def _for_all(
+    alike: Sequence[str], choices: Choices
+) -> list[tuple[str, Mapping[str, int]]]:
+    """Return what every one of the members might have instead."""
+    offers = [choices.get(member, ()) for member in alike]
+    return [
+        offer
+        for offer in offers[0]
+        if all(
+            offer in other for other in offers[1:] if other is not offers[0]
+        )
+    ]
 
 
 def _is_less(one: Mapping[str, int], other: Mapping[str, int]) -> bool:

@@ -210,6 +210,19 @@ class CloudContract:
             self.assertEqual(2, demands['v'].size_gb)
         self.assertEqual(found.flavors, self.cloud.resolve(wanted).flavors)
 
+    def test_smaller_flavors_are_told_for_each_server(self):
+        _, found = self.resolve(
+            self.server_document(flavor='small'),
+            {**self.server_document(), 'name': 'n'},
+        )
+        own = {d.member: d.resources for d in found.demands}
+        offered = dict(found.choices['m'])
+        self.assertIn(self.flavor, offered)
+        self.assertEqual(own['n'], offered[self.flavor])
+        self.assertNotIn('small', offered)
+        self.assertNotIn('medium', offered)
+        self.assertNotIn('small', dict(found.choices['n']))
+
     def test_ids_are_as_good_as_names(self):
         _, found = self.resolve(self.server_document())
         flavor, image = found.flavors[self.flavor], found.images[self.image]

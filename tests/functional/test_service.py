@@ -142,6 +142,30 @@ class PlanTest(base.EngineTest):
         )
         self.assertEqual(('anti-affinity-of-m',), refused.rules)
 
+    def test_a_refusal_says_what_would_fit(self):
+        document = documents.servers(
+            5, documents.group('anti-affinity', 'm', scope='rack')
+        )
+        view = self.build(document)
+        self.assert_failed(
+            view,
+            'vcluster.no_valid_placement',
+            '. What would fit: ',
+            "make anti-affinity group 'anti-affinity-of-m' soft",
+        )
+
+    def test_a_smaller_flavor_is_proposed_where_it_fits(self):
+        refused = self.assertRaises(
+            exception.NoValidPlacement,
+            self.service.plan,
+            base.ANN,
+            documents.servers(40, flavor='c8'),
+        )
+        self.assertTrue(
+            any('the flavor' in each for each in refused.repairs),
+            refused.repairs,
+        )
+
     def test_soft_rule_that_is_given_up_is_told(self):
         document = documents.servers(
             5,

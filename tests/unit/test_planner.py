@@ -37,9 +37,11 @@ class Answering(base.Solver):
     def __init__(self, answer):
         self.answer = answer
         self.problem = None
+        self.wishes = {}
 
-    def solve(self, problem, *, deadline=10.0, seed=0):
+    def solve(self, problem, **wishes):
         self.problem = problem
+        self.wishes = wishes
         return self.answer
 
 
@@ -136,6 +138,63 @@ class PlannerTestCase(testtools.TestCase):
         )
         self.assertFalse(error.proven)
         self.assertIn('time', str(error))
+
+    def test_out_of_time_says_what_was_tried(self):
+        solver = Answering(
+            model.Answer(model.Verdict.UNKNOWN, tried=('this', 'and that'))
+        )
+        error = self.assertRaises(
+            exception.NoValidPlacement,
+            planner.Planner(solver).plan,
+            document(),
+            [],
+            self.snapshot,
+        )
+        self.assertIn('(tried: this, and that)', str(error))
+        self.assertEqual((), error.repairs)
+
+    def test_what_would_fit_is_told_with_the_reasons(self):
+        error = self.assertRaises(
+            exception.NoValidPlacement,
+            self.planner.plan,
+            document(group('anti-affinity', 'rack', *'abcd', name='dbs')),
+            [worlds.server(name) for name in 'abcd'],
+            self.snapshot,
+        )
+        self.assertIn("make anti-affinity group 'dbs' soft", error.repairs)
+        _, told = str(error).split('. What would fit: ')
+        for repair in error.repairs[: exception.REPAIRS_TOLD]:
+            self.assertIn(repair, told)
+        self.assertEqual(error.repairs, error.because('more').repairs)
+
+    def test_flavors_that_servers_might_have_are_among_what_would_fit(self):
+        error = self.assertRaises(
+            exception.NoValidPlacement,
+            self.planner.plan,
+            document(),
+            worlds.servers('a', 7, 8),
+            self.snapshot,
+            choices={f'a-{n}': [('half', {'VCPU': 4})] for n in range(7)},
+        )
+        self.assertIn(
+            'give a-0 and the 6 like it the flavor half', error.repairs
+        )
+
+    def test_time_is_spent_on_plans_that_are_used_and_words_that_are_read(
+        self,
+    ):
+        solver = Answering(
+            model.Answer(model.Verdict.FEASIBLE, model.Plan({'a': 'r0-h0'}))
+        )
+        made = planner.Planner(solver, deadline=8.0, patience=0.5)
+        posed = document(), [worlds.server('a')], self.snapshot
+        made.plan(*posed)
+        self.assertEqual(8.0, solver.wishes['deadline'])
+        self.assertEqual(0.5, solver.wishes['patience'])
+        self.assertTrue(solver.wishes.get('explain', True))
+        made.plan(*posed, is_whole=False)
+        self.assertEqual(0.5, solver.wishes['patience'])
+        self.assertFalse(solver.wishes['explain'])
 
     def test_a_plan_that_fails_the_check_is_never_handed_out(self):
         plan = model.Plan({'a': 'r0-h0', 'b': 'r0-h1'})

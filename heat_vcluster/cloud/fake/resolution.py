@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import exception
-from heat_vcluster.cloud import model, sampling
+from heat_vcluster.cloud import model, offers, sampling
 from heat_vcluster.cloud.fake import world as fake_world
 from heat_vcluster.cloud.fake.calls import Side, called
 from heat_vcluster.placement import model as placement
@@ -25,15 +25,43 @@ class Resolver(Side):
         faults = [*names.faults, *self._quota_faults(wanted, names)]
         if faults:
             raise exception.InvalidDocument(dict.fromkeys(faults))
+        demands = tuple(self._demands(wanted, names))
         return model.Resolution(
-            demands=tuple(self._demands(wanted, names)),
+            demands=demands,
             flavors=names.found['flavor'],
             images=names.found['image'],
             networks=names.found['network'],
             volumes=names.found['volume'],
             volume_types=names.found['volume type'],
             security_groups=names.found['security group'],
+            choices=self._choices(wanted, demands),
         )
+
+    def _choices(
+        self, wanted: spec.GroupSpec, demands: Iterable[placement.Demand]
+    ) -> Mapping[str, tuple[offers.Offer, ...]]:
+        resources = {
+            demand.member: demand.resources
+            for demand in demands
+            if isinstance(demand, placement.ServerDemand)
+        }
+        return {
+            member.name: offers.instead(
+                resources[member.name],
+                (
+                    (
+                        flavor.name,
+                        flavor.resources(
+                            boots_from_volume=member.spec.boot_volume
+                            is not None
+                        ),
+                    )
+                    for flavor in self._world.flavors.values()
+                ),
+            )
+            for member in wanted.members
+            if isinstance(member.spec, spec.ServerSpec)
+        }
 
     def _demands(
         self, wanted: spec.GroupSpec, names: _Names

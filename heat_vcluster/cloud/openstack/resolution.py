@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any
 
 from heat_vcluster import exception
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import model, offers
 from heat_vcluster.cloud.openstack import demands, image, pools, quota
 from heat_vcluster.cloud.openstack.capacity import Need
 from heat_vcluster.cloud.openstack.compute import Compute
@@ -47,6 +54,7 @@ class Resolver:
         self._types: dict[str, str] = {}
         self._groups: dict[str, str] = {}
         self._demands: list[placement.Demand] = []
+        self._choices: dict[str, tuple[offers.Offer, ...]] = {}
         self._total = quota.Total()
         self.needs: dict[str, Need] = {}
         self.backends: dict[str, frozenset[str]] = {}
@@ -74,6 +82,7 @@ class Resolver:
             self._volumes,
             self._types,
             self._groups,
+            self._choices,
         )
 
     def _fault(self, path: str, message: str) -> None:
@@ -128,14 +137,38 @@ class Resolver:
         self._demands.append(
             placement.ServerDemand(name, dict(signature.resources))
         )
+        self._choices[name] = self._instead(signature, found, boots)
+
+    def _instead(
+        self, own: demands.Signature, found: Thing | None, boots: bool
+    ) -> tuple[offers.Offer, ...]:
+        """Return the flavors that would do with the same image.
+
+        They ask for the same traits.
+        """
+        key = (own, found['id'] if found else None, boots)
+        if key not in self._seen_choices:
+            offered = []
+            for flavor in self._all_flavors:
+                with contextlib.suppress(demands.Unknowable):
+                    other = demands.read(flavor, found, boots)
+                    alike = dataclasses.replace(other, resources=own.resources)
+                    if alike == own and not any(
+                        _too_small(flavor, found or {})
+                    ):
+                        offered.append((flavor['name'], dict(other.resources)))
+            self._seen_choices[key] = offers.instead(
+                dict(own.resources), offered
+            )
+        return self._seen_choices[key]
+
+    @functools.cached_property
+    def _seen_choices(self) -> dict[Any, tuple[offers.Offer, ...]]:
+        return {}
 
     def _check_size(self, flavor: Thing, found: Thing, path: str) -> None:
-        """Nova refuses an image that the flavor is too small for."""
-        disk, ram = found.get('min_disk') or 0, found.get('min_ram') or 0
-        if 0 < int(flavor['disk']) < disk:
-            self._fault(path, f'the image needs a disk of {disk} GiB')
-        if int(flavor['ram']) < ram:
-            self._fault(path, f'the image needs {ram} MiB of memory')
+        for fault in _too_small(flavor, found):
+            self._fault(path, fault)
 
     def _interface(self, nic: spec.InterfaceSpec, path: str) -> None:
         if not nic.network.is_member:
@@ -385,3 +418,12 @@ class Resolver:
             self._ask.network.quotas,
         ):
             self._fault('', message)
+
+
+def _too_small(flavor: Thing, found: Thing) -> Iterator[str]:
+    """Say why nova would refuse the image with the flavor."""
+    disk, ram = found.get('min_disk') or 0, found.get('min_ram') or 0
+    if 0 < int(flavor['disk']) < disk:
+        yield f'the image needs a disk of {disk} GiB'
+    if int(flavor['ram']) < ram:
+        yield f'the image needs {ram} MiB of memory'

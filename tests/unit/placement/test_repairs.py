@@ -171,6 +171,17 @@ class RepairsTestCase(base.TestCase):
             'give big-0 and the 4 like it the flavor small', repair.text
         )
 
+    def test_a_flavor_has_to_do_for_all_members_alike(self):
+        choices = {
+            name: [('small', {'VCPU': 3})] for name in clashes.names('big', 5)
+        }
+        problem = clashes.fragments().problem
+        kinds = [r.kind for r in propose(problem, choices).repairs]
+        self.assertIn('resize', kinds)
+        choices['big-3'] = []
+        kinds = [r.kind for r in propose(problem, choices).repairs]
+        self.assertNotIn('resize', kinds)
+
     def test_the_least_change_comes_first_and_then_the_cheapest(self):
         for make in clashes.ALL:
             found = propose(make().problem).repairs
