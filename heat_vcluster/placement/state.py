@@ -241,6 +241,9 @@ class State:
         self.compiled = compiled
         self.free = [column.copy() for column in compiled.free]
         self.pool_free = compiled.pool_free.copy()
+        self.budget_left = [
+            [room.copy() for room in cap.room] for cap in compiled.budgets
+        ]
         self.bundle_of = contracted.bundle_of
         self.touched: list[int] = []
         self.where = np.full(len(compiled.members), UNKNOWN, np.int64)
@@ -453,11 +456,34 @@ class State:
                 if not tally.has_units:
                     done.add(id(tally))
                 self._apply(tally.forbids(member), tally.scope, places, here)
-        mine = self.secluded(item)
         for scope, count in self.owned.items():
-            if scope not in mine:
-                self._apply(count > 0, scope, places, here)
+            self._apply(self._others(item, scope, count), scope, places, here)
+        for cap, left in zip(
+            self.compiled.budgets, self.budget_left, strict=True
+        ):
+            for amount, room in zip(item.size, left, strict=True):
+                if amount:
+                    self._apply(room < amount, cap.scope, places, here)
         return here
+
+    def _others(self, item: Item, scope: int, count: Ints) -> Flags:
+        """Return the domains that one of the item's members may not share.
+
+        There is somebody who must be alone, by a rule that it is not in.
+        """
+        barred = np.zeros(len(count), np.bool_)
+        seen = set()
+        for member in (*item.servers, *item.volumes):
+            own = [
+                tally
+                for tally in self.hard_of[member]
+                if tally.kind is constraints.Alone and tally.scope == scope
+            ]
+            key = tuple(map(id, own))
+            if key not in seen:
+                seen.add(key)
+                barred |= count > sum(tally.count for tally in own)
+        return barred
 
     def secluded(self, item: Item) -> set[int]:
         """Return the scopes at which the item must be alone with its own."""
@@ -608,6 +634,7 @@ class State:
             domain = int(column[place])
             if domain != UNKNOWN:
                 self.everybody[scope][domain] += 1
+        self._spend(member, place, 1)
         for tally in self._tallies(member):
             domain = int(self.compiled.domain[tally.scope][place])
             if domain != UNKNOWN:
@@ -622,12 +649,26 @@ class State:
             domain = int(column[place])
             if domain != UNKNOWN:
                 self.everybody[scope][domain] -= 1
+        self._spend(member, place, -1)
         for tally in self._tallies(member):
             domain = int(self.compiled.domain[tally.scope][place])
             if domain != UNKNOWN:
                 tally.remove(member, domain)
                 if tally.kind is constraints.Alone and tally.weight is None:
                     self.owned[tally.scope][domain] -= 1
+
+    def _spend(self, member: int, place: int, times: int) -> None:
+        """Take what the member takes from the provider's budgets."""
+        if not self.compiled.is_server[member]:
+            return
+        for cap, left in zip(
+            self.compiled.budgets, self.budget_left, strict=True
+        ):
+            domain = int(self.compiled.domain[cap.scope][place])
+            if domain != UNKNOWN:
+                size = self.compiled.size(member)
+                for amount, room in zip(size, left, strict=True):
+                    room[domain] -= times * amount
 
     def _tallies(self, member: int) -> Iterable[Tally]:
         yield from self.hard_of[member]
