@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import fixtures
 import hypothesis
 from hypothesis import strategies as st
 
@@ -72,3 +73,23 @@ class TinyProblemsTestCase(base.TestCase):
             dataclasses.replace(once, seconds={}),
             dataclasses.replace(again, seconds={}),
         )
+
+
+class LargeWaysTestCase(base.TestCase):
+    """What is done for large problems says nothing wrong of tiny ones."""
+
+    def setUp(self):
+        super().setUp()
+        # Nothing is small enough to be solved whole.
+        for size in ('SMALL', 'MEDIUM', 'LARGE'):
+            patch = f'heat_vcluster.placement.joint.{size}'
+            self.useFixture(fixtures.MonkeyPatch(patch, -1))
+
+    @tries(200)
+    @hypothesis.given(problems(beyond=True))
+    def test_plans_proofs_and_bounds_are_true(self, problem):
+        answer = joint.JointSolver().solve(
+            problem, deadline=2.0, patience=0.1, explain=False
+        )
+        faults = placement_verdicts.faults(problem, answer, is_whole=False)
+        self.assertEqual([], faults)
