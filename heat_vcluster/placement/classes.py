@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import time
 
+import numpy as np
+
 from heat_vcluster.placement import (
     amounts,
     casting,
@@ -21,14 +23,19 @@ from heat_vcluster.placement import (
     tally,
 )
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement.columns import Ints
+from heat_vcluster.placement.columns import Flags, Ints
 
 ATTEMPTS = 40  # times that blocks are opened before it is given up
 PAIRS = 100_000  # of member and place at the most, to sort members out
 SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
-FIRST = 0.3  # share of the time that CP-SAT has before another solver
+FINEST = 400_000  # where few hosts are chosen
+PACE = 1_500  # variables a second with which packing comes to an end
+CHOSEN = 200  # hosts then
+SHARE = 0.6  # of the time left, for counts: members come after
+FIRST = 0.3  # share of the time for the bound then
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
+SMALLISH = 8_000  # variables up to which CP-SAT is asked first
 EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
 
 
@@ -104,8 +111,7 @@ class _Attempts:
     def found(self) -> Ints | Proof | None:
         frame = self._frame
         everything = set(range(frame.n_blocks))
-        pairs = sum(int((fits > 0).sum()) for fits in frame.fits.values())
-        opened: set[int] = everything if pairs <= SMALL else set()
+        opened: set[int] = everything if frame.n_pairs <= SMALL else set()
         for attempt in range(ATTEMPTS):
             counts = tally.Tally(frame, sorted(opened))
             if counts.impossible:
@@ -127,9 +133,8 @@ class _Attempts:
             if failed - opened:
                 opened |= failed
                 continue
-            found = _sort_out(
-                self._caster, counts, outcome.values, self._deadline, seed
-            )
+            reach = self._caster.reach(counts, outcome.values)
+            found = _sort_out(frame.compiled, reach, self._deadline, seed)
             if found is not None:
                 return found
             if opened == everything:
@@ -139,18 +144,16 @@ class _Attempts:
 
 
 def _sort_out(
-    caster: casting.Casting,
-    counts: tally.Tally,
-    values: Ints,
+    compiled: numbers.Compiled,
+    reach: dict[int, list[int]],
     deadline: float,
     seed: int,
 ) -> Ints | None:
     """Place members one by one, where members like them were counted."""
-    reach = caster.reach(counts, values)
     if sum(map(len, reach.values())) > PAIRS:
         return None
     result = exact.solve(
-        caster.compiled,
+        compiled,
         allowed=reach,
         goal=exact.Goal.ANY,
         seconds=max(0.0, deadline - time.monotonic()),
@@ -165,33 +168,122 @@ def pack(
     contracted: contract.Contracted,
     deadline: float,
     seed: int = 0,
+    start: Ints | None = None,
 ) -> tuple[Ints | None, int]:
     """Use the fewest hosts; return a placement and a bound, proven.
 
     No placement that obeys the hard rules uses fewer hosts than the bound,
     whatever its soft cost. Soft rules play no part in the placement.
+    ``start``: a placement that is known, which helps where there are more
+    hosts than can be looked at.
     """
     frame = tally.Frame(likeness.Likeness(compiled, contracted))
-    counts = tally.Tally(frame, packs=True)
-    if counts.impossible:
-        return None, 0
+    among, bound = None, 0
     left = deadline - time.monotonic()
-    outcome = counts.program.solve(time.monotonic() + left * FIRST, seed)
-    if outcome.status is linear.Status.NONE:
-        return None, 0
-    if outcome.status is not linear.Status.BEST:
-        other = counts.program.seek(
-            time.monotonic() + left * (1 - FIRST) * 0.9, seed
+    if tally.Tally(frame, packs=True).program.n_variables > left * PACE:
+        # Too many hosts to look at all: bound first, then choose some.
+        counts = tally.Tally(frame, packs=True, flat=True)
+        rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
+        among, bound = _promising(counts, rough, start), rough.bound
+    placement = None
+    for few in FINENESS if among is None else (FINEST,):
+        kinds = likeness.Likeness(compiled, contracted, few=few)
+        placement, lowest = _pack(
+            tally.Frame(kinds, among), contracted, deadline, seed
         )
-        outcome = _better(outcome, other)
+        if among is None:
+            bound = max(bound, lowest)
+        if placement is not None or time.monotonic() > deadline:
+            break
+        if not kinds.is_coarse:
+            break
+    return placement, bound
+
+
+def _pack(
+    frame: tally.Frame,
+    contracted: contract.Contracted,
+    deadline: float,
+    seed: int,
+) -> tuple[Ints | None, int]:
+    counts = tally.Tally(frame, packs=True)
+    left = deadline - time.monotonic()
+    outcome = _fewest(counts, time.monotonic() + SHARE * left, seed)
     if outcome.values is None:
         return None, outcome.bound
     caster = casting.Casting(frame, contracted)
     cast = caster.cast(counts, outcome.values, deadline, seed)
     placement = cast.placement
-    if placement is None or not amounts.is_valid(compiled, placement):
-        placement = _sort_out(caster, counts, outcome.values, deadline, seed)
+    if placement is not None and amounts.is_valid(frame.compiled, placement):
+        return placement, outcome.bound
+    reach = caster.reach(counts, outcome.values)
+    for places in (reach, _all_in_use(frame.compiled, reach)):
+        placement = _sort_out(frame.compiled, places, deadline, seed)
+        if placement is not None:
+            break
     return placement, outcome.bound
+
+
+def _all_in_use(
+    compiled: numbers.Compiled, reach: dict[int, list[int]]
+) -> dict[int, list[int]]:
+    """Return, by member, all hosts that anybody reaches and it may have."""
+    hosts = {
+        place
+        for member, places in reach.items()
+        if compiled.is_server[member]
+        for place in places
+    }
+    return {
+        member: [p for p in compiled.places(member).tolist() if p in hosts]
+        if compiled.is_server[member]
+        else compiled.places(member).tolist()
+        for member in reach
+    }
+
+
+def _fewest(
+    counts: tally.Tally, deadline: float, seed: int
+) -> linear.Outcome:
+    """Have as few hosts in use as can be: by both solvers in turn."""
+    if counts.impossible:
+        return linear.Outcome(linear.Status.NONE)
+    return _by_both(counts.program, deadline, seed)
+
+
+def _by_both(
+    program: linear.Program, deadline: float, seed: int
+) -> linear.Outcome:
+    """Solve exactly for a while, if that is any use, then the other way."""
+    outcome = linear.Outcome(linear.Status.UNKNOWN)
+    if program.n_variables <= SMALLISH:
+        outcome = program.solve(deadline, seed, max_deterministic_time=EFFORT)
+        if outcome.status in (linear.Status.NONE, linear.Status.BEST):
+            return outcome
+    return _better(outcome, program.seek(deadline, seed))
+
+
+def _promising(
+    counts: tally.Tally, rough: linear.Outcome, start: Ints | None
+) -> Flags:
+    """Choose hosts: like those in use in a rough packing, the roomiest.
+
+    And those that ``start`` uses, so that there is a placement.
+    """
+    compiled = counts.compiled
+    among = np.zeros(compiled.n_hosts, np.bool_)
+    if start is not None:
+        among[amounts.used_hosts(compiled, start)] = True
+    room = sum(
+        free / max(1, int(free.max(initial=0))) for free in compiled.free
+    )
+    order = np.argsort(-room, kind='stable')
+    if rough.values is not None:
+        cells = counts.cells_in_use(rough.values)
+        inside = np.isin(counts.cell_of(order), cells)
+        among[order[inside][:CHOSEN]] = True
+    among[order[: CHOSEN // 4]] = True
+    return among
 
 
 def _better(one: linear.Outcome, other: linear.Outcome) -> linear.Outcome:
@@ -207,10 +299,8 @@ def _better(one: linear.Outcome, other: linear.Outcome) -> linear.Outcome:
 def _solve(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
-    """Solve by both solvers: exactly for a while, then by floating point."""
-    outcome = program.solve(deadline, seed, max_deterministic_time=EFFORT)
-    if outcome.status is linear.Status.UNKNOWN:
-        outcome = program.seek(deadline, seed)
+    """Find any solution, or the proof that there is none."""
+    outcome = _by_both(program, deadline, seed)
     if outcome.status is linear.Status.UNKNOWN:
         outcome = program.solve(deadline, seed)
     return outcome

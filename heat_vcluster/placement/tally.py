@@ -25,6 +25,8 @@ from heat_vcluster.placement import constraints, likeness, linear, stowage
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 POOLFUL = 1 << 40  # GiB that stand for: more than is asked
+STEPS = 6  # of room, by which hosts count as much alike
+FEW = 3  # of a kind on a host, for which it is said what fits
 TANGENTS = 6  # straight lines that stand for one bent one
 PAIRS = 20  # kinds up to which all pairs of them are bounded together
 
@@ -48,11 +50,15 @@ class Frame:
     host that a rule looks at are one block. ``may``: atom -> flags by place,
     bundle -> flags by domain. ``fits[atom]``: how many of it fit on each
     place. ``parents[kind]``: the bundles that have it, and how many of it.
+    ``among``: only these hosts are looked at; no proof then.
     """
 
-    def __init__(self, kinds: likeness.Likeness) -> None:
+    def __init__(
+        self, kinds: likeness.Likeness, among: Flags | None = None
+    ) -> None:
         self.likeness = kinds
         self.compiled = kinds.compiled
+        self._among = among
         self.seen = _scopes_seen(self.compiled)
         rows = np.stack(
             [
@@ -72,6 +78,11 @@ class Frame:
             if not kind.scope
         }
 
+    @property
+    def n_pairs(self) -> int:
+        """Return how many pairs of atom kind and place there are."""
+        return sum(int((fits > 0).sum()) for fits in self.fits.values())
+
     @functools.cached_property
     def stowage(self) -> stowage.Stowage:
         on_hosts = {
@@ -80,6 +91,28 @@ class Frame:
             if not self.likeness.kinds[number].pooled
         }
         return stowage.Stowage(self.likeness, on_hosts)
+
+    @functools.cached_property
+    def sizes_alike(self) -> Ints:
+        """Return, host by host, a number that hosts much alike share.
+
+        Those that allow the same kinds and have about the same room.
+        """
+        n_hosts = self.compiled.n_hosts
+        allows = [
+            fits[:n_hosts] > 0
+            for number, fits in sorted(self.fits.items())
+            if not self.likeness.kinds[number].pooled
+        ]
+        columns = [*np.packbits(allows, axis=0)] if allows else []
+        for free in self.likeness.free:
+            width = max(1, int(free.max(initial=0)) // STEPS)
+            columns.append(free // width)
+        _, alike = np.unique(
+            np.stack(columns, axis=1), axis=0, return_inverse=True
+        )
+        found: Ints = alike.reshape(-1)
+        return found
 
     # -- where kinds may be --------------------------------------------------
 
@@ -91,6 +124,9 @@ class Frame:
         """
         kinds, compiled = self.likeness.kinds, self.compiled
         self.may: list[Flags] = self.likeness.allowed()
+        if self._among is not None:
+            for flags in self.may:
+                flags[: compiled.n_hosts] &= self._among
         for kind in kinds[len(self.may) :]:
             here = np.ones(compiled.n_domains[kind.scope], np.bool_)
             for part, _ in kind.parts:
@@ -190,7 +226,9 @@ class Tally:
     ``place_of[cell]`` is the place, or UNKNOWN for several hosts or pools,
     and ``sample[cell]`` one of its places. ``impossible``: seen to have no
     solution while it was written down. ``packs``: the hosts in use are
-    counted, to be as few as can be; all blocks must be open then.
+    counted, to be as few as can be; all blocks must be open then. ``flat``:
+    for the bound alone: no rule above the host is looked at, and hosts much
+    alike are counted as one, as large as the largest of them.
     """
 
     def __init__(
@@ -198,13 +236,14 @@ class Tally:
         frame: Frame,
         opened: Collection[int] | None = None,
         packs: bool = False,
+        flat: bool = False,
     ) -> None:
-        self._packs = packs
+        self._packs, self._flat = packs, flat
         self._used: list[int] = []
         self.frame = frame
         self.likeness = frame.likeness
         self.compiled = frame.compiled
-        self.is_full = opened is None
+        self.is_full = opened is None and not flat
         self._is_open = np.ones(frame.n_blocks, np.bool_)
         if opened is not None:
             self._is_open[:] = False
@@ -216,11 +255,12 @@ class Tally:
         self._add_counts()
         if self.impossible:
             return
-        self._link()
         self._fill_hosts()
-        self._fill_pools()
-        self._keep_budgets()
-        self._obey()
+        if not flat:
+            self._link()
+            self._fill_pools()
+            self._keep_budgets()
+            self._obey()
         if packs:
             self.program.minimise(self._used, [1] * len(self._used))
 
@@ -247,6 +287,8 @@ class Tally:
                     + alike[mixed] * self.frame.n_blocks
                     + block_of[mixed]
                 )
+        if self._flat:
+            self._merge(keys)
         _, first, self._cell_of, self.sizes = np.unique(
             keys, return_index=True, return_inverse=True, return_counts=True
         )
@@ -256,6 +298,21 @@ class Tally:
         self.place_of = np.where(alone, first, UNKNOWN)
         self._domain = [column[first] for column in compiled.domain]
         self._domain[0] = np.where(alone, self._domain[0], UNKNOWN)
+
+    def _merge(self, keys: Ints) -> None:
+        """Have one cell for hosts alike, wherever they are."""
+        n_hosts, n_places = self.compiled.n_hosts, self.compiled.n_places
+        alike = self.frame.stowage.alike
+        mixed = self._mixed[:n_hosts]
+        keys[:n_hosts] = np.where(
+            mixed, n_places + alike, 2 * n_places + self.frame.sizes_alike
+        )
+
+    def _highest(self, by_host: Ints) -> Ints:
+        """Return the highest by cell of what is said host by host."""
+        found = np.zeros(self.n_cells, np.int64)
+        np.maximum.at(found, self._cell_of[: len(by_host)], by_host)
+        return found
 
     def _gathered(self, by_place: Ints, first: int = 0) -> Ints:
         """Add up what is said place by place, from ``first`` on, by cell."""
@@ -269,6 +326,8 @@ class Tally:
     def _add_counts(self) -> None:
         self._cells: dict[int, Count] = {}
         for kind in self.likeness.kinds:
+            if self._flat and (kind.scope or kind.pooled):
+                continue
             if kind.scope:
                 domains = np.flatnonzero(self.frame.may[kind.number])
                 highest = np.full(len(domains), kind.count)
@@ -343,6 +402,16 @@ class Tally:
         count = self.at(number, scope - 1)
         return count, compiled.parent[scope - 1][count.domains]
 
+    def cell_of(self, places: Ints) -> Ints:
+        return self._cell_of[places]
+
+    def cells_in_use(self, values: Ints) -> list[int]:
+        """Return the cells that have any atom, by a solution."""
+        found: set[int] = set()
+        for count in self._cells.values():
+            found.update(count.domains[values[count.variables] > 0].tolist())
+        return sorted(found)
+
     def is_mixed(self, cell: int) -> bool:
         return bool(self._mixed[self.sample[cell]])
 
@@ -411,40 +480,53 @@ class Tally:
             for kind in self._on_hosts
             if any(compiled.shapes[n].is_server for n, _ in kind.shapes)
         ]
-        flags: dict[int, int] = {}
+        used: dict[int, int] = {}
         gathered = _Terms()
         for kind in with_servers:
             gathered.add(self._cells[kind.number], 1)
-        for cell, variables, _, most in gathered.rows():
+        most = sum(
+            self._highest(self.frame.fits[kind.number][: compiled.n_hosts])
+            for kind in with_servers
+        )
+        for cell, variables, factors, _ in gathered.rows():
             if not mixed[cell]:
-                flags[cell] = self.program.variables([1])
+                size = int(self.sizes[cell])
+                used[cell] = self.program.variables([size])
                 self.program.row(
-                    [*variables, flags[cell]],
-                    [1] * len(variables) + [-most],
+                    [*variables, used[cell]],
+                    [*factors, -int(most[cell])],
                     high=0,
                 )
-        self._used.extend(flags.values())
+        self._used.extend(used.values())
         for number, free in enumerate(self.likeness.free):
-            bounds = self._gathered(free)
-            for cell, variables, factors, _ in self._taken(number).rows():
-                if cell in flags:
-                    self.program.row(
-                        [*variables, flags[cell]],
-                        [*factors, -int(bounds[cell])],
-                        high=0,
-                    )
+            self._limit_used(used, self._taken(number), self._highest(free))
+        for counted in _counted_on_hosts(self.likeness):
+            gathered = _Terms()
+            for number, weight in counted.weights.items():
+                if not self.likeness.kinds[number].pooled:
+                    gathered.add(self._cells[number], weight)
+            limits = np.full(self.n_cells, counted.limit)
+            self._limit_used(used, gathered, limits)
         for kind in with_servers:
-            count = self._cells[kind.number]
-            for cell, variable, most in zip(
-                count.domains.tolist(),
-                count.variables.tolist(),
-                count.highest.tolist(),
-                strict=True,
-            ):
-                if cell in flags:
-                    self.program.row(
-                        [variable, flags[cell]], [1, -most], high=0
-                    )
+            gathered = _Terms()
+            gathered.add(self._cells[kind.number], 1)
+            fits = self.frame.fits[kind.number][: compiled.n_hosts]
+            limits = self._highest(fits)
+            # Where more fit, what is free says nearly as much.
+            few = {c: v for c, v in used.items() if limits[c] <= FEW}
+            self._limit_used(few, gathered, limits)
+
+    def _limit_used(
+        self, used: dict[int, int], gathered: _Terms, limits: Ints
+    ) -> None:
+        """Have so much at the most for each host in use of a cell."""
+        for cell, variables, factors, _ in gathered.rows():
+            if cell in used:
+                self.program.row(
+                    [*variables, used[cell]],
+                    [*factors, -int(limits[cell])],
+                    high=0,
+                )
 
     def _mix(self) -> None:
         """Say of hosts with few mixes that each takes one of them."""
