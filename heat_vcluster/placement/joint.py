@@ -49,8 +49,11 @@ FEW = 40
 EFFORT = 1.0
 # Seconds that making a first plan better may take, unless the caller says.
 PATIENCE = 2.0
+# Parts of it that solving the whole, and packing by counts, may take.
+SHARE = 0.2
+PACKING = 0.8
 # Seconds that finding out which rules clash, and what would fit, may take.
-EXPLANATION = 5.0
+EXPLANATION = 10.0
 REPAIRS = 5.0
 
 
@@ -268,8 +271,13 @@ class _Search:
         bound = outcome.bound
         if (cost, goal) == (bound.soft_cost, bound.objective):
             return outcome
-        seconds = min(patience, self._left())
-        if seconds > 0:
+        ends = time.monotonic() + min(patience, self._left())
+        if self._pairs <= MEDIUM:
+            placement, bound = self._solved(placement, bound, patience, ends)
+        if self._is_cheapest(placement, bound) and self._packs:
+            placement, bound = self._packed(placement, bound, ends)
+        seconds = ends - time.monotonic()
+        if seconds > 0 and not self._is_best(placement, bound):
             placement = improve.improve(
                 self._compiled,
                 placement,
@@ -278,7 +286,68 @@ class _Search:
                 bound=model.Bound(bound.soft_cost, bound.objective or 0),
             )
         self.note('improved')
-        return dataclasses.replace(outcome, placement=placement)
+        return dataclasses.replace(
+            outcome, placement=placement, bound=self._closed(placement, bound)
+        )
+
+    @property
+    def _packs(self) -> bool:
+        return self._compiled.problem.objective == 'pack'
+
+    def _solved(
+        self, placement: Ints, bound: model.Bound, patience: float, ends: float
+    ) -> tuple[Ints, model.Bound]:
+        """Solve the whole from a plan on, for a part of the patience."""
+        result = exact.solve(
+            self._compiled,
+            hint=placement,
+            seconds=max(ends - time.monotonic(), 0.01),
+            effort=SHARE * patience,
+            seed=self._seed,
+        )
+        placement = self._better_of(placement, result.placement)
+        return placement, result.bound
+
+    def _packed(
+        self, placement: Ints, bound: model.Bound, ends: float
+    ) -> tuple[Ints, model.Bound]:
+        """Pack by counts, which also bounds what can be packed."""
+        if self._is_best(placement, bound):
+            return placement, bound
+        now = time.monotonic()
+        found, lowest = classes.pack(
+            self._compiled,
+            self._contracted,
+            now + max(ends - now, 0.0) * PACKING,
+            self._seed,
+            placement,
+        )
+        objective = max(lowest, bound.objective or 0)
+        placement = self._better_of(placement, found)
+        return placement, model.Bound(bound.soft_cost, objective)
+
+    def _better_of(self, placement: Ints, other: Ints | None) -> Ints:
+        if other is None:
+            return placement
+        better = _value(self._compiled, other) < _value(
+            self._compiled, placement
+        )
+        return other if better else placement
+
+    def _is_cheapest(self, placement: Ints, bound: model.Bound) -> bool:
+        cost, _ = _value(self._compiled, placement)
+        return cost <= bound.soft_cost
+
+    def _is_best(self, placement: Ints, bound: model.Bound) -> bool:
+        value = _value(self._compiled, placement)
+        return value == (bound.soft_cost, bound.objective)
+
+    def _closed(self, placement: Ints, bound: model.Bound) -> model.Bound:
+        """Return the bound without an objective for another soft cost."""
+        cost, goal = _value(self._compiled, placement)
+        if bound.soft_cost != cost or (bound.objective or 0) > goal:
+            return model.Bound(bound.soft_cost)
+        return bound
 
 
 class _Explanation:
