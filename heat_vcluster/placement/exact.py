@@ -117,7 +117,7 @@ class _Search:
         rest = self._rest
         if rest.is_hopeless or self._breaks_settled():
             return Result(model.Verdict.INFEASIBLE)
-        built = _Model(rest, self._goal, self._settled_cost())
+        built = Formulation(rest, self._goal, self._settled_cost())
         if soft_below is not None:
             built.program.require(built.cost, -INFINITY, soft_below - 1)
         if hint is not None:
@@ -162,7 +162,7 @@ class _Search:
             costs[number - n_hard] = self._cost(number, placement)
         return costs
 
-    def _search(self, built: _Model) -> program.Found:
+    def _search(self, built: Formulation) -> program.Found:
         effort = self._effort
         found = built.program.search(
             self._ends - time.monotonic(),
@@ -172,13 +172,13 @@ class _Search:
         self._spent += found.effort
         return found
 
-    def _any(self, built: _Model) -> Result:
+    def _any(self, built: Formulation) -> Result:
         found = self._search(built)
         if found.verdict is not model.Verdict.FEASIBLE:
             return Result(found.verdict, effort=self._spent)
         return self._result(built.placement(found.values), model.Bound())
 
-    def _cheapest(self, built: _Model) -> Result:
+    def _cheapest(self, built: Formulation) -> Result:
         cost, objective = built.cost, built.objective
         if not cost.variables and objective is not None:
             return self._best(built, None)
@@ -195,7 +195,7 @@ class _Search:
         built.hint(placement)
         return self._best(built, result)
 
-    def _best(self, built: _Model, before: Result | None) -> Result:
+    def _best(self, built: Formulation, before: Result | None) -> Result:
         """Minimize the objective; the soft cost can get no higher."""
         assert built.objective is not None  # noqa: S101
         built.program.minimize(built.objective)
@@ -239,7 +239,7 @@ class _Search:
         )
 
 
-class _Model:
+class Formulation:
     """A remainder as an integer program.
 
     ``cost`` is the soft cost, and ``objective`` the objective (None: not
@@ -248,7 +248,7 @@ class _Model:
 
     def __init__(self, rest: Remainder, goal: Goal, settled_cost: int) -> None:
         self.program = program.Program()
-        self._rest = rest
+        self.rest = rest
         self._compiled = rest.compiled
         self._by_domain: dict[tuple[int, int], dict[int, list[int]]] = {}
         self._sure: dict[tuple[int, int], bool] = {}
@@ -282,7 +282,7 @@ class _Model:
         """Count, of each like, the members at each place."""
         self._at: list[dict[int, int]] = []
         self._most: list[dict[int, int]] = []
-        for like in self._rest.likes:
+        for like in self.rest.likes:
             most = self._most_of(like)
             variables = {}
             for place, high in most.items():
@@ -299,7 +299,7 @@ class _Model:
     def _most_of(self, like: Like) -> dict[int, int]:
         """Return place -> how many of these fit there, at least 1."""
         most = np.full(len(like.places), len(like.members), np.int64)
-        rest, compiled = self._rest, self._compiled
+        rest, compiled = self.rest, self._compiled
         if len(like.members) > 1:
             if like.is_server:
                 for amount, room in zip(
@@ -314,7 +314,7 @@ class _Model:
 
     def _use_hosts(self) -> None:
         """Tell which hosts get a server, where none has one yet."""
-        rest = self._rest
+        rest = self.rest
         self._hosts_before = set(
             amounts.used_hosts(self._compiled, rest.at).tolist()
         )
@@ -335,7 +335,7 @@ class _Model:
 
     def _fill(self) -> None:
         """Keep what is placed within what is free."""
-        rest, compiled = self._rest, self._compiled
+        rest, compiled = self.rest, self._compiled
         on: dict[int, list[tuple[Like, int]]] = {}
         for like, variables in zip(rest.likes, self._at, strict=True):
             for place, variable in variables.items():
@@ -369,7 +369,7 @@ class _Model:
 
     def _keep_to_budgets(self) -> None:
         """Keep what servers take in a domain within what is granted."""
-        rest = self._rest
+        rest = self.rest
         servers = [like for like in rest.likes if like.is_server]
         for cap, rooms in zip(
             self._compiled.budgets, rest.budget_room, strict=True
@@ -378,10 +378,10 @@ class _Model:
                 asked = sum(k.size[number] * len(k.members) for k in servers)
                 taken: dict[int, Sum] = {}
                 for like in servers:
-                    for domain in self._domains(like.number, cap.scope):
+                    for domain in self.domains(like.number, cap.scope):
                         if like.size[number] and room[domain] < asked:
                             taken.setdefault(domain, Sum()).add_sum(
-                                self._count(like.number, cap.scope, domain),
+                                self.count(like.number, cap.scope, domain),
                                 like.size[number],
                             )
                 for domain, total in sorted(taken.items()):
@@ -389,7 +389,7 @@ class _Model:
 
     def hint(self, placement: Ints) -> None:
         decided: dict[int, int] = {}
-        for like, variables in zip(self._rest.likes, self._at, strict=True):
+        for like, variables in zip(self.rest.likes, self._at, strict=True):
             for member in like.members:
                 variable = variables.get(int(placement[member]))
                 if variable is not None:
@@ -397,8 +397,8 @@ class _Model:
         self.program.hint(decided)
 
     def placement(self, values: Sequence[int]) -> Ints:
-        found = self._rest.at.copy()
-        for like, variables in zip(self._rest.likes, self._at, strict=True):
+        found = self.rest.at.copy()
+        for like, variables in zip(self.rest.likes, self._at, strict=True):
             places = [
                 place
                 for place, variable in variables.items()
@@ -409,11 +409,11 @@ class _Model:
 
     # -- domains -----------------------------------------------------------
 
-    def _domains(self, like: int, scope: int) -> dict[int, list[int]]:
+    def domains(self, like: int, scope: int) -> dict[int, list[int]]:
         """Return domain -> places the like may have in it."""
         key = like, scope
         if key not in self._by_domain:
-            places = self._rest.likes[like].places
+            places = self.rest.likes[like].places
             domains = self._compiled.domain[scope][places]
             found: dict[int, list[int]] = {}
             for place, domain in zip(
@@ -425,12 +425,12 @@ class _Model:
             self._sure[key] = bool(np.all(domains != UNKNOWN))
         return self._by_domain[key]
 
-    def _is_sure(self, like: int, scope: int) -> bool:
+    def is_sure(self, like: int, scope: int) -> bool:
         """Tell whether it has a domain wherever it goes."""
-        self._domains(like, scope)
+        self.domains(like, scope)
         return self._sure[like, scope]
 
-    def _count(self, like: int, scope: int, domain: int) -> Sum:
+    def count(self, like: int, scope: int, domain: int) -> Sum:
         """Return how many of the like have the domain."""
         key = like, scope, domain
         if key not in self._counts:
@@ -438,12 +438,12 @@ class _Model:
         return self._counts[key]
 
     def _new_count(self, like: int, scope: int, domain: int) -> Sum:
-        domains = self._domains(like, scope)
+        domains = self.domains(like, scope)
         places = domains.get(domain, ())
-        n = len(self._rest.likes[like].members)
+        n = len(self.rest.likes[like].members)
         if not places:
             return Sum()
-        if len(domains) == 1 and self._is_sure(like, scope):
+        if len(domains) == 1 and self.is_sure(like, scope):
             return Sum(n)
         total = Sum()
         most = 0
@@ -454,25 +454,25 @@ class _Model:
             return total
         return Sum().add(self.program.total(total, min(n, most)))
 
-    def _most_in(self, like: int, scope: int, domain: int) -> int:
+    def most_in(self, like: int, scope: int, domain: int) -> int:
         most = sum(
             self._most[like][place]
-            for place in self._domains(like, scope).get(domain, ())
+            for place in self.domains(like, scope).get(domain, ())
         )
-        return min(len(self._rest.likes[like].members), most)
+        return min(len(self.rest.likes[like].members), most)
 
     def _touch(self, like: int, scope: int, domain: int) -> int:
         """Return a literal: whether any of the like has the domain."""
         key = like, scope, domain
         if key not in self._touches:
-            count = self._count(like, scope, domain)
+            count = self.count(like, scope, domain)
             if not count.variables:
                 touch = YES if count.constant else NO
             elif count.coefficients[0] > 1:
                 touch = count.variables[0]  # all of them or none
             else:
                 touch = self.program.touch(
-                    count.variables[0], self._most_in(like, scope, domain)
+                    count.variables[0], self.most_in(like, scope, domain)
                 )
             self._touches[key] = touch
         return self._touches[key]
@@ -481,45 +481,43 @@ class _Model:
         """Return a literal, set if any of these has the domain."""
         counts: dict[int, int] = {}
         for like in likes:
-            count = self._count(like, scope, domain)
+            count = self.count(like, scope, domain)
             if count.variables:
                 if count.coefficients[0] > 1:
                     counts[count.variables[0]] = 1
                 else:
-                    counts[count.variables[0]] = self._most_in(
+                    counts[count.variables[0]] = self.most_in(
                         like, scope, domain
                     )
             elif count.constant:
                 return YES
         return self.program.presence(list(counts.items()))
 
-    def _likes_of(self, members: Sequence[int]) -> list[int]:
-        like_of = self._rest.like_of
+    def likes_of(self, members: Sequence[int]) -> list[int]:
+        like_of = self.rest.like_of
         return list(
             dict.fromkeys(like_of[m].number for m in members if m in like_of)
         )
 
-    def _by_reach(
+    def by_reach(
         self, likes: Sequence[int], scope: int
     ) -> dict[int, list[int]]:
         """Return, in order, domain -> those of the likes that may have it."""
         found: dict[int, list[int]] = {}
         for like in likes:
-            for domain in self._domains(like, scope):
+            for domain in self.domains(like, scope):
                 found.setdefault(domain, []).append(like)
         return dict(sorted(found.items()))
 
     def _reach(self, likes: Sequence[int], scope: int) -> list[int]:
         """Return the domains that any of these may have."""
-        return sorted(
-            {d for like in likes for d in self._domains(like, scope)}
-        )
+        return sorted({d for like in likes for d in self.domains(like, scope)})
 
     # -- together, hard ------------------------------------------------------
 
     def _tie(self) -> None:
         """Let likes that must share a domain share its literals."""
-        rest, compiled = self._rest, self._compiled
+        rest, compiled = self.rest, self._compiled
         ties: list[list[list[int]]] = [[] for _ in compiled.scopes]
         for number in rest.clauses:
             clause = rest.index.clauses[number]
@@ -528,8 +526,8 @@ class _Model:
                 or clause.kind is not constraints.Together
             ):
                 continue
-            likes = self._likes_of(clause.members)
-            sure = [k for k in likes if self._is_sure(k, clause.scope)]
+            likes = self.likes_of(clause.members)
+            sure = [k for k in likes if self.is_sure(k, clause.scope)]
             for scope in range(clause.scope, len(compiled.scopes)):
                 ties[scope].append(sure)
                 if (
@@ -542,11 +540,11 @@ class _Model:
                 self._share(group, scope)
 
     def _share(self, group: Sequence[int], scope: int) -> None:
-        likes = self._rest.likes
+        likes = self.rest.likes
         if len(group) == 1 and len(likes[group[0]].members) == 1:
             return
         common = set.intersection(
-            *(set(self._domains(like, scope)) for like in group)
+            *(set(self.domains(like, scope)) for like in group)
         )
         lead = next((k for k in group if len(likes[k].members) == 1), None)
         shared: dict[int, int] = {}
@@ -554,7 +552,7 @@ class _Model:
             if len(common) == 1:
                 shared[domain] = YES
             elif lead is not None:
-                count = self._count(lead, scope, domain)
+                count = self.count(lead, scope, domain)
                 shared[domain] = count.variables[0] if count.variables else YES
             else:
                 shared[domain] = self._new_shared(group[0], scope, domain)
@@ -564,7 +562,7 @@ class _Model:
             self._follow(like, scope, shared)
 
     def _new_shared(self, like: int, scope: int, domain: int) -> int:
-        places = self._domains(like, scope)[domain]
+        places = self.domains(like, scope)[domain]
         variables = [self._at[like][place] for place in places]
         return self.program.follow(
             0, 1, lambda values: int(any(values[v] for v in variables))
@@ -574,9 +572,9 @@ class _Model:
         self, like: int, scope: int, shared: Mapping[int, int]
     ) -> None:
         """Have all of the like in the one shared domain."""
-        n = len(self._rest.likes[like].members)
+        n = len(self.rest.likes[like].members)
         self._shared[like, scope] = dict(shared)
-        for domain, places in self._domains(like, scope).items():
+        for domain, places in self.domains(like, scope).items():
             literal = shared.get(domain, NO)
             key = like, scope, domain
             tied = Sum().add(literal, n)
@@ -606,20 +604,20 @@ class _Model:
         return build[clause.kind](number, clause)
 
     def _fixed(self, number: int) -> set[int]:
-        return {domain for _, domain in self._rest.fixed_domains(number)}
+        return {domain for _, domain in self.rest.fixed_domains(number)}
 
     def _together(self, number: int, clause: Clause) -> Sum:
-        if number < self._rest.index.n_hard:
+        if number < self.rest.index.n_hard:
             self._gather(number, clause)
             return Sum()
-        likes = self._likes_of(clause.members)
+        likes = self.likes_of(clause.members)
         used = self._used_domains(likes, clause.scope, self._fixed(number))
         used.constant -= 1
         most = used.constant + len(used.variables)
         if most <= 0:
             return Sum()
         if self._fixed(number) or any(
-            self._is_sure(like, clause.scope) for like in likes
+            self.is_sure(like, clause.scope) for like in likes
         ):
             return used
         return Sum().add(self.program.excess(used, most))
@@ -628,23 +626,23 @@ class _Model:
         self, likes: Sequence[int], scope: int, fixed: set[int]
     ) -> Sum:
         used = Sum(len(fixed))
-        for domain, able in self._by_reach(likes, scope).items():
+        for domain, able in self.by_reach(likes, scope).items():
             if domain not in fixed:
                 used.add(self._presence(able, scope, domain))
         return used
 
     def _gather(self, number: int, clause: Clause) -> None:
         """Hard: have the one domain for all that is not tied yet."""
-        likes = self._likes_of(clause.members)
-        sure = [k for k in likes if self._is_sure(k, clause.scope)]
-        loose = [k for k in likes if not self._is_sure(k, clause.scope)]
+        likes = self.likes_of(clause.members)
+        sure = [k for k in likes if self.is_sure(k, clause.scope)]
+        loose = [k for k in likes if not self.is_sure(k, clause.scope)]
         if not loose or self._fixed(number):
             # What is fixed has left the others that domain alone.
             return
         if sure:
             here = {
                 domain: self._touch(sure[0], clause.scope, domain)
-                for domain in self._domains(sure[0], clause.scope)
+                for domain in self.domains(sure[0], clause.scope)
             }
         else:
             reach = self._reach(loose, clause.scope)
@@ -655,14 +653,14 @@ class _Model:
             self.program.at_most_one(list(here.values()))
             return
         for like in loose:
-            for domain in self._domains(like, clause.scope):
+            for domain in self.domains(like, clause.scope):
                 self.program.imply(
                     self._touch(like, clause.scope, domain),
                     here.get(domain, NO),
                 )
 
     def _at_most(self, number: int, clause: Clause) -> Sum:
-        rest = self._rest
+        rest = self.rest
         scope = clause.scope
         fixed: dict[int, set[int]] = {}
         for unit_number, domain in rest.fixed_domains(number):
@@ -674,19 +672,19 @@ class _Model:
             if len(members) == 1:
                 single += free
             elif free:
-                several.append((unit_number, self._likes_of(free)))
-        by_single = self._by_reach(self._likes_of(single), scope)
+                several.append((unit_number, self.likes_of(free)))
+        by_single = self.by_reach(self.likes_of(single), scope)
         by_unit: dict[int, list[tuple[int, list[int]]]] = {}
         for unit_number, unit in several:
-            for domain, able in self._by_reach(unit, scope).items():
+            for domain, able in self.by_reach(unit, scope).items():
                 by_unit.setdefault(domain, []).append((unit_number, able))
         amount = Sum()
         for domain in sorted({*by_single, *by_unit, *fixed}):
             before = fixed.get(domain, set())
             here, most = Sum(len(before)), len(before)
             for like in by_single.get(domain, ()):
-                here.add_sum(self._count(like, scope, domain))
-                most += self._most_in(like, scope, domain)
+                here.add_sum(self.count(like, scope, domain))
+                most += self.most_in(like, scope, domain)
             for unit_number, able in by_unit.get(domain, ()):
                 if unit_number not in before:
                     here.add(self._presence(able, scope, domain))
@@ -699,7 +697,7 @@ class _Model:
         self, number: int, here: Sum, most: int, limit: int, amount: Sum
     ) -> None:
         """Add to the amount what is here beyond the limit."""
-        if number < self._rest.index.n_hard:
+        if number < self.rest.index.n_hard:
             if (
                 limit == 1
                 and not here.constant
@@ -721,14 +719,14 @@ class _Model:
             return Sum()
         scope = clause.scope
         fixed: dict[int, int] = {}
-        for _, domain in self._rest.fixed_domains(number):
+        for _, domain in self.rest.fixed_domains(number):
             fixed[domain] = fixed.get(domain, 0) + 1
-        likes = self._likes_of(clause.members)
+        likes = self.likes_of(clause.members)
         counts = []
         for domain in clause.domains:
             here = Sum(fixed.get(domain, 0))
             for like in likes:
-                here.add_sum(self._count(like, scope, domain))
+                here.add_sum(self.count(like, scope, domain))
             counts.append(here)
         most = len(clause.members)
         even = most // len(clause.domains)
@@ -746,15 +744,15 @@ class _Model:
                 Sum().add_sum(here, -1).add(low), -INFINITY, 0
             )
         over = Sum(-clause.limit).add(high).add(low, -1)
-        if number < self._rest.index.n_hard:
+        if number < self.rest.index.n_hard:
             return over
         return Sum().add(self.program.excess(over, most))
 
     def _at_least(self, number: int, clause: Clause) -> Sum:
         fixed = self._fixed(number)
-        likes = self._likes_of(clause.members)
+        likes = self.likes_of(clause.members)
         lacking = Sum(clause.limit - len(fixed))
-        for domain, able in self._by_reach(likes, clause.scope).items():
+        for domain, able in self.by_reach(likes, clause.scope).items():
             if domain in fixed:
                 continue
             if len(able) == 1:
@@ -762,10 +760,10 @@ class _Model:
             else:
                 here = Sum()
                 for like in able:
-                    here.add_sum(self._count(like, clause.scope, domain))
+                    here.add_sum(self.count(like, clause.scope, domain))
                 flag = self.program.evidence(here)
             lacking.add(flag, -1)
-        if number < self._rest.index.n_hard:
+        if number < self.rest.index.n_hard:
             return lacking
         if lacking.constant <= 0:
             return Sum()
@@ -776,7 +774,7 @@ class _Model:
     def _atoms_at(self, scope: int) -> list[_Atom]:
         """Return the likes by which Alone clauses at the scope they are in."""
         if scope not in self._atoms:
-            rest = self._rest
+            rest = self.rest
             clauses = [
                 number
                 for number in rest.clauses
@@ -786,7 +784,7 @@ class _Model:
             inside: dict[int, list[int]] = {k.number: [] for k in rest.likes}
             for number in clauses:
                 members = rest.index.clauses[number].members
-                for like in self._likes_of(members):
+                for like in self.likes_of(members):
                     inside[like].append(number)
             groups: dict[tuple[int, ...], list[int]] = {}
             for like, numbers in inside.items():
@@ -805,13 +803,13 @@ class _Model:
 
     def _alone(self, number: int, clause: Clause) -> Sum:
         """Soft: a domain costs if it is used and not by these alone."""
-        rest, scope = self._rest, clause.scope
+        rest, scope = self.rest, clause.scope
         fixed = self._fixed(number)
         taken = rest.taken_by_others(number)
         if number < rest.index.n_hard:
             # Places that are taken are barred already.
             return Sum(sum(1 for domain in fixed if taken[domain]))
-        likes = self._likes_of(clause.members)
+        likes = self.likes_of(clause.members)
         amount = Sum()
         for domain in sorted({*fixed, *self._reach(likes, scope)}):
             used = YES
@@ -850,7 +848,7 @@ class _Model:
 
     def _keep_alone(self) -> None:
         """Hard: no domain has members of two that exclude each other."""
-        rest = self._rest
+        rest = self.rest
         for scope in range(len(self._compiled.scopes)):
             hard = frozenset(
                 number
@@ -886,7 +884,7 @@ class _Model:
     # -- near ----------------------------------------------------------------
 
     def _near(self, number: int, clause: Clause) -> Sum:
-        likes = self._likes_of(clause.members)
+        likes = self.likes_of(clause.members)
         amount, wider = Sum(), NO
         for scope in reversed(range(len(self._compiled.scopes))):
             apart = self._apart(clause, likes, scope)
@@ -897,7 +895,7 @@ class _Model:
 
     def _apart(self, clause: Clause, likes: Sequence[int], scope: int) -> int:
         """Return a literal, set if these have two domains at the scope."""
-        column, at = self._compiled.domain[scope], self._rest.at
+        column, at = self._compiled.domain[scope], self.rest.at
         places = at[list(clause.members)]
         fixed = set(column[places[places != UNKNOWN]].tolist()) - {UNKNOWN}
         if len(fixed) > 1:
@@ -905,7 +903,7 @@ class _Model:
         touches = {
             (like, domain): self._touch(like, scope, domain)
             for like in likes
-            for domain in self._domains(like, scope)
+            for domain in self.domains(like, scope)
         }
         anchors = self._anchors(likes, scope, touches, fixed)
         strays = {
@@ -941,11 +939,11 @@ class _Model:
         if fixed:
             return dict.fromkeys(fixed, YES)
         for like in likes:
-            is_one = len(self._rest.likes[like].members) == 1
-            if is_one and self._is_sure(like, scope):
+            is_one = len(self.rest.likes[like].members) == 1
+            if is_one and self.is_sure(like, scope):
                 return {
                     domain: touches[like, domain]
-                    for domain in self._domains(like, scope)
+                    for domain in self.domains(like, scope)
                 }
         anchors: dict[int, int] = {}
         before: list[int] = []
@@ -970,7 +968,7 @@ class _Model:
 
     def _highest_fill(self) -> int:
         """Return a variable no less than any fill that counts."""
-        rest, compiled = self._rest, self._compiled
+        rest, compiled = self.rest, self._compiled
         lowest = amounts.objective(compiled, rest.at)
         on: dict[int, list[tuple[Like, int]]] = {}
         for like, variables in zip(rest.likes, self._at, strict=True):

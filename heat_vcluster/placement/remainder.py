@@ -7,6 +7,7 @@ of them nothing tells apart.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -131,6 +132,16 @@ class Remainder:
         )
         self.likes = () if self.is_hopeless else tuple(self._find_likes())
         self.like_of = {m: like for like in self.likes for m in like.members}
+
+    def coarse(
+        self, likes: Sequence[Like], clauses: Sequence[int]
+    ) -> Remainder:
+        """Return it with other likes, and only those clauses to see to."""
+        other = copy.copy(self)
+        other.likes = tuple(likes)
+        other.like_of = {m: like for like in likes for m in like.members}
+        other.clauses = tuple(clauses)
+        return other
 
     # -- room ----------------------------------------------------------------
 

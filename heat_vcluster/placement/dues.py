@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The least that soft clauses can cost, by counts of members that look alike.
+
+A relaxation: who is with whom is not asked, but how many of each colour are
+where. So its optimum is a proven bound of the soft cost, and where it leaves
+nothing placeable there is no placement.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from heat_vcluster.placement import (
+    amounts,
+    colours,
+    constraints,
+    exact,
+    model,
+)
+from heat_vcluster.placement.compiled import Compiled
+from heat_vcluster.placement.program import INFINITY, Sum
+from heat_vcluster.placement.remainder import Index, Remainder
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dues:
+    """``soft_cost``: no placement has less, proven. ``is_tight``: the counts
+    could not tell more, however long."""
+
+    verdict: model.Verdict
+    soft_cost: int = 0
+    is_tight: bool = False
+
+
+def least(
+    compiled: Compiled,
+    *,
+    seconds: float,
+    effort: float | None = None,
+    seed: int = 0,
+    index: Index | None = None,
+) -> Dues:
+    """Bound the soft cost from below; INFEASIBLE is a proof as well."""
+    ends = time.monotonic() + seconds
+    index = Index(compiled) if index is None else index
+    rest = Remainder(index, None, None, True)
+    if rest.is_hopeless:
+        return Dues(model.Verdict.INFEASIBLE)
+    coloured = colours.colour(rest)
+    counted = _Counted(rest.coarse(coloured.likes, coloured.single), coloured)
+    counted.program.minimize(counted.cost)
+    found = counted.program.search(ends - time.monotonic(), seed, effort)
+    return Dues(found.verdict, max(found.bound, 0), found.is_optimal)
+
+
+def _settled_cost(rest: Remainder) -> int:
+    """Return what soft clauses cost that no free member is in."""
+    index = rest.index
+    return sum(
+        (index.clauses[number].weight or 0)
+        * amounts.amount(rest.compiled, index.clauses[number], rest.at)
+        for number in rest.settled
+        if number >= index.n_hard
+    )
+
+
+class _Counted(exact.Formulation):
+    """The program of the colours; clauses of an orbit are counted together."""
+
+    def __init__(self, rest: Remainder, coloured: colours.Coloured) -> None:
+        super().__init__(rest, exact.Goal.CHEAPEST, _settled_cost(rest))
+        for orbit in coloured.orbits:
+            self._count_orbit(orbit)
+
+    def _count_orbit(self, orbit: colours.Orbit) -> None:
+        kind, weight = orbit.clause.kind, orbit.clause.weight
+        if weight is None:
+            if kind is constraints.Together:
+                self._keep_together(orbit)
+            elif kind is constraints.AtMost:
+                self._keep_apart(orbit)
+        elif kind is constraints.Together:
+            self.cost.add(self._split(orbit, orbit.clause.scope), weight)
+        elif kind is constraints.AtMost:
+            self.cost.add_sum(self._crowded(orbit), weight)
+        elif kind is constraints.Alone:
+            self.cost.add_sum(self._disturbed(orbit), weight)
+        elif kind is constraints.Near:
+            self.cost.add_sum(self._far(orbit), weight)
+
+    def _sure_parts(self, orbit: colours.Orbit, scope: int) -> dict[int, int]:
+        return {
+            like: part
+            for like, part in orbit.parts.items()
+            if self.is_sure(like, scope)
+        }
+
+    def _keep_together(self, orbit: colours.Orbit) -> None:
+        """Hard: whole clauses in a domain, so many of each like in it."""
+        scope, n = orbit.clause.scope, len(orbit.numbers)
+        parts = self._sure_parts(orbit, scope)
+        if not parts:
+            return
+        reach = self.by_reach(list(parts), scope)
+        here = {
+            domain: self.program.whole(0, n)
+            for domain, able in reach.items()
+            if len(able) == len(parts)
+        }
+        self.program.require(self.program.count(here.values()), n, n)
+        for domain, able in reach.items():
+            for like in able:
+                count = Sum().add_sum(self.count(like, scope, domain))
+                if domain in here:
+                    count.add(here[domain], -parts[like])
+                self.program.require(count, 0, 0)
+
+    def _split(self, orbit: colours.Orbit, scope: int) -> int:
+        """Return a variable: at least the domains that clauses use too many.
+
+        A clause that is not intact uses two. And a domain has at least as
+        many of the clauses as it takes to have that many of one like.
+        """
+        n = len(orbit.numbers)
+        parts = self._sure_parts(orbit, scope)
+        size = sum(parts.values())
+        split = self.program.whole(0, n * max(size - 1, 0))
+        if size < 2:
+            return split
+        intact, used = Sum(-n).add(split), Sum(-n)
+        for domain, able in self.by_reach(list(parts), scope).items():
+            here = self.program.whole(0, n)
+            used.add(here)
+            for like in able:
+                over = Sum().add_sum(self.count(like, scope, domain))
+                self.program.require(
+                    over.add(here, -parts[like]), -INFINITY, 0
+                )
+            if len(able) < len(parts):
+                continue
+            whole = self.program.whole(0, n)
+            intact.add(whole)
+            for like in able:
+                lack = Sum().add_sum(self.count(like, scope, domain), -1)
+                self.program.require(
+                    lack.add(whole, parts[like]), -INFINITY, 0
+                )
+        self.program.require(intact, 0, INFINITY)
+        self.program.require(used.add(split, -1), -INFINITY, 0)
+        return split
+
+    def _keep_apart(self, orbit: colours.Orbit) -> None:
+        if any(len(unit) > 1 for unit in orbit.clause.units):
+            return
+        scope = orbit.clause.scope
+        most = orbit.clause.limit * len(orbit.numbers)
+        for domain, able in self.by_reach(list(orbit.parts), scope).items():
+            here = Sum()
+            for like in able:
+                here.add_sum(self.count(like, scope, domain))
+            self.program.require(here, -INFINITY, most)
+
+    def _crowded(self, orbit: colours.Orbit) -> Sum:
+        """Return the units in any domain beyond what all clauses let in."""
+        amount = Sum()
+        if any(len(unit) > 1 for unit in orbit.clause.units):
+            return amount
+        scope = orbit.clause.scope
+        most = orbit.clause.limit * len(orbit.numbers)
+        for domain, able in self.by_reach(list(orbit.parts), scope).items():
+            here, high = Sum(-most), -most
+            for like in able:
+                here.add_sum(self.count(like, scope, domain))
+                high += self.most_in(like, scope, domain)
+            if high > 0:
+                amount.add(self.program.excess(here, high))
+        return amount
+
+    def _disturbed(self, orbit: colours.Orbit) -> Sum:
+        """Return the uses of domains where others are already."""
+        scope, n = orbit.clause.scope, len(orbit.numbers)
+        taken = self.rest.taken_by_others(orbit.numbers[0])
+        amount = Sum()
+        for domain, able in self.by_reach(list(orbit.parts), scope).items():
+            if not taken[domain]:
+                continue
+            here = self.program.whole(0, n)
+            amount.add(here)
+            for like in able:
+                over = Sum().add_sum(self.count(like, scope, domain))
+                over.add(here, -orbit.parts[like])
+                self.program.require(over, -INFINITY, 0)
+        return amount
+
+    def _far(self, orbit: colours.Orbit) -> Sum:
+        """Return the distances: at each scope, the clauses that are apart
+        there, and no fewer than at wider ones."""
+        n = len(orbit.numbers)
+        amount, wider = Sum(), None
+        for scope in reversed(range(len(self.rest.compiled.scopes))):
+            apart = self.program.whole(0, n)
+            self._apart_of(orbit, scope, apart)
+            if wider is not None:
+                order = Sum().add(wider).add(apart, -1)
+                self.program.require(order, -INFINITY, 0)
+            amount.add(apart)
+            wider = apart
+        return amount
+
+    def _apart_of(self, orbit: colours.Orbit, scope: int, apart: int) -> None:
+        """Have at least the clauses counted that are in no one domain."""
+        n = len(orbit.numbers)
+        parts = self._sure_parts(orbit, scope)
+        if sum(parts.values()) < 2:
+            return
+        intact = Sum(-n).add(apart)
+        for domain, able in self.by_reach(list(parts), scope).items():
+            if len(able) < len(parts):
+                continue
+            whole = self.program.whole(0, n)
+            intact.add(whole)
+            for like in able:
+                lack = Sum().add_sum(self.count(like, scope, domain), -1)
+                self.program.require(
+                    lack.add(whole, parts[like]), -INFINITY, 0
+                )
+        self.program.require(intact, 0, INFINITY)
