@@ -102,7 +102,6 @@ class Casting:
         given = tally.by_host(counts, values)
         return _Blocks(self, dealt, given).placed(deadline, seed)
 
-
     def reach(self, counts: tally.Tally, values: Ints) -> dict[int, list[int]]:
         """Return, by member, the places where its like was counted."""
         given = tally.by_host(counts, values)
@@ -379,9 +378,7 @@ def _keep_apart(
             )
 
 
-def _gather(
-    program: linear.Program, by_domain: dict[int, list[int]]
-) -> None:
+def _gather(program: linear.Program, by_domain: dict[int, list[int]]) -> None:
     """Have all of those that have a domain in one of them."""
     first = program.variables([1] * len(by_domain))
     for flag, here in enumerate(by_domain.values(), first):
@@ -448,11 +445,11 @@ class _Blocks:
         """Fill a block as counted host by host, if it was; else anyhow."""
         atoms, places = self._atoms[block], self._places[block]
         given = self._given_to(atoms, places)
-        if given is not None:
-            if _Block(
-                self._casting, self._clauses, self._roles, places, atoms, given
-            ).fill(placement, deadline, seed):
-                return True
+        counted = _Block(
+            self._casting, self._clauses, self._roles, places, atoms, given
+        )
+        if given is not None and counted.fill(placement, deadline, seed):
+            return True
         if len(atoms) * len(places) > LARGEST:
             return False
         return _Block(
@@ -703,9 +700,7 @@ class _Block:
         for here in by_host.values():
             flag = self._program.variables([1])
             flags.append(flag)
-            self._program.row(
-                [*here, flag], [1] * len(here) + [-most], high=0
-            )
+            self._program.row([*here, flag], [1] * len(here) + [-most], high=0)
         if flags:
             self._program.total(flags, high=1)
 

@@ -242,9 +242,7 @@ def _all_in_use(
     }
 
 
-def _fewest(
-    counts: tally.Tally, deadline: float, seed: int
-) -> linear.Outcome:
+def _fewest(counts: tally.Tally, deadline: float, seed: int) -> linear.Outcome:
     """Have as few hosts in use as can be: by both solvers in turn."""
     if counts.impossible:
         return linear.Outcome(linear.Status.NONE)

@@ -25,6 +25,9 @@ MOST = 400_000  # pairs of kind and place, with wide rules
 FEW = 3_000  # as many at most if small rules are counted by themselves
 
 
+Parts = tuple[tuple[int, int], ...]  # kind, and how many of it
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """Units taken as alike: atoms (scope 0) or bundles at a wider scope.
@@ -39,7 +42,7 @@ class Kind:
     number: int
     scope: int
     units: tuple[tuple[int, ...], ...]
-    parts: tuple[tuple[int, int], ...] = ()
+    parts: Parts = ()
     shapes: tuple[tuple[int, int], ...] = ()
     size: tuple[int, ...] = ()
     pooled: bool = False
@@ -146,10 +149,7 @@ class Likeness:
             for column in compiled.domain
         ]
         self.present = np.array(
-            [
-                bool(len(compiled.shapes[s].places))
-                for s in compiled.shape_of
-            ],
+            [bool(len(compiled.shapes[s].places)) for s in compiled.shape_of],
             np.bool_,
         )
 
@@ -238,8 +238,7 @@ class Likeness:
         self._wide_rules: list[numbers.Clause] = []
         self.dropped: list[numbers.Clause] = []
         weight = [
-            len(self.compiled.shapes[s].places)
-            for s in self.compiled.shape_of
+            len(self.compiled.shapes[s].places) for s in self.compiled.shape_of
         ]
         size = collections.Counter(self.sort_of)
         first = {sort: m for m, sort in enumerate(self.sort_of)}
@@ -309,7 +308,7 @@ class Likeness:
         inner = self._inner_signs()
         for scope in self.scopes[1:]:
             found: dict[object, list[tuple[int, ...]]] = {}
-            parts_of: dict[object, tuple[tuple[int, int], ...]] = {}
+            parts_of: dict[object, Parts] = {}
             kinds: dict[int, int] = {}
             for number, members in enumerate(self._contracted.bundles[scope]):
                 parts = self._parts(scope, members)
@@ -317,9 +316,9 @@ class Likeness:
                     kinds[number] = next(iter(parts))
                 elif parts:
                     sign = tuple(sorted(inner.get((scope, number), ())))
-                    key = tuple(sorted(parts.items())), sign
-                    found.setdefault(key, []).append(members)
-                    parts_of[key] = key[0]
+                    ordered = tuple(sorted(parts.items()))
+                    found.setdefault((ordered, sign), []).append(members)
+                    parts_of[ordered, sign] = ordered
             for key, units in found.items():
                 kind = Kind(
                     len(self.kinds), scope, tuple(units), parts_of[key]
@@ -413,9 +412,9 @@ class Likeness:
             for pieces in self._pieces(clause):
                 here |= {self.kind_at[clause.scope][b] for b in pieces}
             bundle = self._bundle(around, clause.members[0])
-            cap = caps.setdefault(sign, {})
+            shares = caps.setdefault(sign, {})
             owner = self.kind_at[around][bundle], bundle
-            cap[owner] = cap.get(owner, 0) + self._cap(clause)
+            shares[owner] = shares.get(owner, 0) + self._cap(clause)
         found = []
         for sign, here in kinds.items():
             scope, within = scopes[sign]
@@ -428,13 +427,13 @@ class Likeness:
     def _seclude(self) -> list[Secluded]:
         """Gather seclusion: of groups that share no member, like by like."""
         taken: set[int] = set()
-        groups: dict[object, list[numbers.Clause]] = {}
+        groups: dict[tuple[int, object], list[numbers.Clause]] = {}
         for sign, clause in self._signed_alone():
             if taken.isdisjoint(clause.members):
                 taken.update(clause.members)
                 groups.setdefault((clause.scope, sign), []).append(clause)
         found = []
-        for (scope, _), clauses in groups.items():  # type: ignore[misc]
+        for (scope, _), clauses in groups.items():
             kinds = frozenset(
                 self.kind_at[0][self._bundle(0, m)]
                 for c in clauses

@@ -141,9 +141,7 @@ class Frame:
             scopes = {kinds[p].scope for p, _ in parents}
             if len(scopes) == 1 and self.is_bound(kind.number, parents):
                 scope = scopes.pop()
-                some = np.logical_or.reduce(
-                    [self.may[p] for p, _ in parents]
-                )
+                some = np.logical_or.reduce([self.may[p] for p, _ in parents])
                 outer = self._above(kind.number, scope)
                 self.may[kind.number] &= (outer != UNKNOWN) & some[outer]
 
@@ -188,16 +186,16 @@ class Frame:
         on_hosts = fits[: compiled.n_hosts]
         for amount, free in zip(kind.size, self.likeness.free, strict=True):
             if amount:
-                np.minimum(on_hosts, free // amount, on_hosts)
+                np.minimum(on_hosts, free // amount, out=on_hosts)
         for number, times in kind.shapes:
             shape = compiled.shapes[number]
             if not shape.is_server:
                 room = self._room_beside(number) // times
-                np.minimum(on_hosts, room, on_hosts)
+                np.minimum(on_hosts, room, out=on_hosts)
         for counted in _counted_on_hosts(self.likeness):
             weight = counted.weights.get(kind.number, 0)
             if weight:
-                np.minimum(on_hosts, counted.limit // weight, on_hosts)
+                np.minimum(on_hosts, counted.limit // weight, out=on_hosts)
         return fits
 
     def _room_beside(self, number: int) -> Ints:
@@ -217,6 +215,7 @@ class Frame:
             minlength=compiled.n_hosts,
         )
         return found.astype(np.int64)
+
 
 class Tally:
     """The program of counts of a problem, with these blocks ``opened``.
@@ -373,16 +372,12 @@ class Tally:
         most = np.bincount(where, highest, minlength=len(domains))
         count = self._new(
             domains,
-            np.minimum(
-                most.astype(np.int64), self.likeness.kinds[kind].count
-            ),
+            np.minimum(most.astype(np.int64), self.likeness.kinds[kind].count),
         )
         for total, parts in zip(
             count.variables.tolist(), _split(where, variables), strict=True
         ):
-            self.program.row(
-                [*parts, total], [1] * len(parts) + [-1], 0, 0
-            )
+            self.program.row([*parts, total], [1] * len(parts) + [-1], 0, 0)
         return count
 
     def _below(self, number: int, scope: int) -> tuple[Count, Ints]:
@@ -484,10 +479,10 @@ class Tally:
         gathered = _Terms()
         for kind in with_servers:
             gathered.add(self._cells[kind.number], 1)
-        most = sum(
-            self._highest(self.frame.fits[kind.number][: compiled.n_hosts])
-            for kind in with_servers
-        )
+        most = np.zeros(self.n_cells, np.int64)
+        for kind in with_servers:
+            fits = self.frame.fits[kind.number][: compiled.n_hosts]
+            most += self._highest(fits)
         for cell, variables, factors, _ in gathered.rows():
             if not mixed[cell]:
                 size = int(self.sizes[cell])
@@ -557,9 +552,7 @@ class Tally:
         is_counted = len(mixes) > 1 or self._packs
         if is_counted:
             self.mixes[cell] = self.program.variables([size] * len(mixes))
-            chosen = range(
-                self.mixes[cell], self.mixes[cell] + len(mixes)
-            )
+            chosen = range(self.mixes[cell], self.mixes[cell] + len(mixes))
             self.program.total(list(chosen), high=size)
             self._used.extend(chosen)
         tables = [dict(mix) for mix in mixes]
@@ -632,10 +625,7 @@ class Tally:
             ordered = sorted(kinds, key=lambda k: -k.size[number])
             for end in range(2, len(ordered) + 1):
                 least = ordered[end - 1].size[number]
-                if (
-                    end == len(ordered)
-                    or ordered[end].size[number] < least
-                ):
+                if end == len(ordered) or ordered[end].size[number] < least:
                     chosen = tuple(ordered[:end])
                     found[frozenset(k.number for k in chosen)] = chosen
         if len(kinds) <= PAIRS:
@@ -653,13 +643,13 @@ class Tally:
         compiled = self.compiled
         n_hosts = compiled.n_hosts
         each = [self.frame.fits[k.number][:n_hosts] for k in chosen]
-        most = np.add.reduce(each)
+        most = np.zeros(n_hosts, np.int64)
+        for fits in each:
+            most += fits
         for number, free in enumerate(self.likeness.free):
             least = np.full(n_hosts, np.iinfo(np.int64).max)
             for kind, fits in zip(chosen, each, strict=True):
-                np.minimum(
-                    least, kind.size[number], out=least, where=fits > 0
-                )
+                np.minimum(least, kind.size[number], out=least, where=fits > 0)
             counts = least > 0
             np.minimum(
                 most,
@@ -679,13 +669,10 @@ class Tally:
                     for kind, fits in zip(chosen, each, strict=True)
                     if kind.number not in counted.weights
                 ]
-                np.minimum(
-                    most,
-                    np.add.reduce(others) + counted.limit // min(inside)
-                    if others
-                    else counted.limit // min(inside),
-                    most,
-                )
+                ceiling = np.full(n_hosts, counted.limit // min(inside))
+                for fits in others:
+                    ceiling += fits
+                np.minimum(most, ceiling, out=most)
         return most
 
     def _fill_pools(self) -> None:
@@ -755,16 +742,12 @@ class Tally:
                 self._bend(inside)
         self._seclude()
 
-    def _keep_apart(
-        self, counted: likeness.Counted, gathered: _Terms
-    ) -> None:
+    def _keep_apart(self, counted: likeness.Counted, gathered: _Terms) -> None:
         for _, variables, factors, most in gathered.rows():
             if most > counted.limit:
                 self.program.row(variables, factors, high=counted.limit)
 
-    def _keep_level(
-        self, counted: likeness.Counted, gathered: _Terms
-    ) -> None:
+    def _keep_level(self, counted: likeness.Counted, gathered: _Terms) -> None:
         """All of D have from least to least + skew."""
         clause = counted.clause
         rows = {d: (v, f) for d, v, f, _ in gathered.rows()}
@@ -778,9 +761,7 @@ class Tally:
                 [*variables, least], [*factors, -1], 0, clause.limit
             )
 
-    def _spread_out(
-        self, counted: likeness.Counted, gathered: _Terms
-    ) -> None:
+    def _spread_out(self, counted: likeness.Counted, gathered: _Terms) -> None:
         """So many domains have one at the least."""
         used = []
         for _, variables, factors, _ in gathered.rows():
@@ -907,11 +888,9 @@ def _counted_on_hosts(
 
 def _scopes_seen(compiled: numbers.Compiled) -> frozenset[int]:
     """Return the scopes above the host that any hard rule looks at."""
-    return frozenset(
-        thing.scope
-        for thing in (*compiled.hard, *compiled.budgets)
-        if thing.scope
-    )
+    rules = {clause.scope for clause in compiled.hard}
+    budgets = {cap.scope for cap in compiled.budgets}
+    return frozenset((rules | budgets) - {0})
 
 
 class _Terms:

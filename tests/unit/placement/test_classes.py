@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What counts prove is so, and what they promise is kept or taken back."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from heat_vcluster.placement import (
+    amounts,
+    classes,
+    compiled,
+    contract,
+    likeness,
+    linear,
+    model,
+    policies,
+    tally,
+)
+from tests import base
+from tests import placement_oracle as oracle
+from tests.unit.placement import worlds
+
+SEEDS = range(60)
+PATIENCE = 60.0  # seconds that nothing here comes near
+
+
+def compile_it(problem: model.Problem) -> compiled.Compiled:
+    return compiled.Compiled(problem, policies.load())
+
+
+def contracted(
+    problem: model.Problem,
+) -> tuple[compiled.Compiled, contract.Contracted]:
+    made = compile_it(problem)
+    return made, contract.contract(made)
+
+
+def deadline() -> float:
+    return time.monotonic() + PATIENCE
+
+
+def both(seed: int) -> tuple[model.Problem, model.Problem]:
+    return oracle.tiny(seed), oracle.tiny(seed, beyond=True)
+
+
+def packing(problem: model.Problem) -> model.Problem:
+    """Leave the hard rules alone, and the wish for few hosts."""
+    return dataclasses.replace(
+        problem,
+        objective='pack',
+        rules=tuple(
+            rule
+            for rule in problem.rules
+            if rule.weight is None or rule.policy == 'proximity'
+        ),
+    )
+
+
+def apart(scope: str, *members: str, name: str = 'apart') -> model.Rule:
+    return worlds.rule('anti-affinity', scope, *members, name=name)
+
+
+def names(count: int, start: str = 's') -> list[str]:
+    return [f'{start}-{number}' for number in range(count)]
+
+
+class TestAgainstEverything(base.TestCase):
+    """Every kind of rule mixed, and what only live clouds have."""
+
+    def test_nothing_possible_is_ever_refuted(self):
+        for seed in SEEDS:
+            for problem in both(seed):
+                if oracle.best(problem) is None:
+                    continue
+                made, bundles = contracted(problem)
+                # From all members told apart to hardly any.
+                for wide, few in ((9, 3_000), (2, 30), (99, 0)):
+                    kinds = likeness.Likeness(made, bundles, wide, few)
+                    for opened in ((), None):
+                        counts = tally.Tally(tally.Frame(kinds), opened)
+                        self.assertFalse(counts.impossible, seed)
+                        outcome = counts.program.solve(deadline(), seed)
+                        self.assertIsNot(
+                            linear.Status.NONE, outcome.status, seed
+                        )
+
+    def test_most_of_what_is_impossible_is_proven(self):
+        proven = impossible = 0
+        for seed in SEEDS:
+            for problem in both(seed):
+                if oracle.best(problem) is None:
+                    impossible += 1
+                    made, bundles = contracted(problem)
+                    proven += classes.prove(made, bundles, deadline(), seed)
+        self.assertGreater(impossible, 10)
+        self.assertGreaterEqual(proven, 0.9 * impossible)
+
+    def test_a_placement_obeys_and_a_proof_is_right(self):
+        for seed in SEEDS:
+            for problem in both(seed):
+                made, bundles = contracted(problem)
+                found = classes.place(made, bundles, deadline(), seed)
+                if isinstance(found, classes.Proof):
+                    self.assertIsNone(oracle.best(problem), seed)
+                elif found is not None:
+                    self.assertTrue(amounts.is_valid(made, found), seed)
+                    self.assertIsNotNone(oracle.best(problem), seed)
+
+    def test_no_placement_is_below_the_bound_on_hosts(self):
+        for seed in SEEDS:
+            for problem in map(packing, both(seed)):
+                best = oracle.best(problem)
+                if best is None or best.soft_cost:
+                    continue
+                made, bundles = contracted(problem)
+                found, bound = classes.pack(made, bundles, deadline(), seed)
+                self.assertLessEqual(bound, best.objective, seed)
+                kinds = likeness.Likeness(made, bundles)
+                counts = tally.Tally(tally.Frame(kinds), packs=True, flat=True)
+                for outcome in (
+                    counts.program.solve(deadline(), seed),
+                    counts.program.seek(deadline(), seed),
+                ):
+                    self.assertLessEqual(outcome.bound, best.objective, seed)
+                if found is not None:
+                    self.assertTrue(amounts.is_valid(made, found), seed)
+                    self.assertGreaterEqual(
+                        amounts.objective(made, found), bound, seed
+                    )
+
+
+class TestProofs(base.TestCase):
+    def refutes(self, problem: model.Problem) -> bool:
+        made, bundles = contracted(problem)
+        return classes.prove(made, bundles, deadline())
+
+    def test_one_member_more_than_racks(self):
+        cloud = worlds.snapshot(worlds.racks(9, 4))
+        for count, expected in ((9, False), (10, True)):
+            problem = model.Problem(
+                cloud,
+                tuple(worlds.servers('s', count)),
+                (apart('rack', *names(count)),),
+            )
+            self.assertEqual(expected, self.refutes(problem))
+
+    def test_big_servers_where_there_is_much_room_in_small_pieces(self):
+        cloud = worlds.snapshot(worlds.racks(10, 8, vcpu=6))
+        problem = model.Problem(cloud, tuple(worlds.servers('s', 2, 7)), ())
+        self.assertTrue(self.refutes(problem))
+
+    def test_two_of_a_bundle_want_two_hosts_of_its_rack(self):
+        """Room for two is not enough, where it is room on one host."""
+        hosts = (
+            worlds.host('a', 8, rack='r0', zone='z'),
+            worlds.host('b', 1, rack='r0', zone='z'),
+            worlds.host('c', 8, rack='r1', zone='z'),
+        )
+        members = ('s-0', 's-1')
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(worlds.servers('s', 2, 4)),
+            (
+                worlds.rule('affinity', 'rack', *members, name='near'),
+                apart('host', *members),
+            ),
+        )
+        self.assertTrue(self.refutes(problem))
+
+    def test_more_tenants_than_idle_racks(self):
+        hosts = [
+            worlds.host(f'h{rack}', rack=f'r{rack}', zone='z')
+            for rack in range(4)
+        ]
+        hosts[0] = dataclasses.replace(hosts[0], is_busy=True)
+        for tenants, expected in ((3, False), (4, True)):
+            problem = model.Problem(
+                worlds.snapshot(hosts),
+                tuple(worlds.servers('s', tenants)),
+                tuple(
+                    worlds.rule('exclusive', 'rack', name, name=f'own-{name}')
+                    for name in names(tenants)
+                ),
+            )
+            self.assertEqual(expected, self.refutes(problem))
+
+
+class TestPacking(base.TestCase):
+    def test_the_fewest_hosts_and_their_proof(self):
+        """A 5 goes with a 3 on each host: four hosts, though 3 * 3 > 8."""
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(6, 10)),
+            (*worlds.servers('big', 4, 5), *worlds.servers('small', 4, 3)),
+            (),
+            objective='pack',
+        )
+        made, bundles = contracted(problem)
+        found, bound = classes.pack(made, bundles, deadline())
+        self.assertTrue(amounts.is_valid(made, found))
+        self.assertEqual((4, 4), (amounts.objective(made, found), bound))
+
+    def test_members_apart_take_a_host_each(self):
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(5, 5)),
+            tuple(worlds.servers('s', 7)),
+            (apart('host', *names(7)),),
+            objective='pack',
+        )
+        made, bundles = contracted(problem)
+        found, bound = classes.pack(made, bundles, deadline())
+        self.assertEqual((7, 7), (amounts.objective(made, found), bound))
+
+    def test_equal_problems_get_equal_answers(self):
+        problem = oracle.tiny(7)
+        answers = []
+        for _ in range(2):
+            made, bundles = contracted(problem)
+            found = classes.place(made, bundles, deadline(), seed=3)
+            answers.append(None if found is None else repr(found))
+        self.assertEqual(*answers)
+
+
+class TestJigsaws(base.TestCase):
+    def test_pieces_that_only_fit_one_way(self):
+        """Each rack takes one pair of bundles and no other."""
+        hosts, demands, rules = [], [], []
+        for rack in range(6):
+            for number in range(2):
+                hosts.append(
+                    worlds.host(
+                        f'r{rack}-h{number}',
+                        4 + rack,
+                        rack=f'r{rack}',
+                        zone=f'z{rack % 2}',
+                    )
+                )
+            members = (f'a{rack}', f'b{rack}')
+            demands += [worlds.server(name, 4 + rack) for name in members]
+            rules.append(
+                worlds.rule('affinity', 'rack', *members, name=f'g{rack}')
+            )
+        problem = model.Problem(
+            worlds.snapshot(hosts), tuple(demands), tuple(rules)
+        )
+        made, bundles = contracted(problem)
+        found = classes.place(made, bundles, deadline())
+        self.assertTrue(amounts.is_valid(made, found))
