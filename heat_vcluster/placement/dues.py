@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 
 from heat_vcluster.placement import (
     amounts,
@@ -17,7 +18,9 @@ from heat_vcluster.placement import (
     constraints,
     exact,
     model,
+    seating,
 )
+from heat_vcluster.placement.columns import Ints
 from heat_vcluster.placement.compiled import Compiled
 from heat_vcluster.placement.program import INFINITY, Sum
 from heat_vcluster.placement.remainder import Index, Remainder
@@ -26,11 +29,13 @@ from heat_vcluster.placement.remainder import Index, Remainder
 @dataclasses.dataclass(frozen=True, slots=True)
 class Dues:
     """``soft_cost``: no placement has less, proven. ``is_tight``: the counts
-    could not tell more, however long."""
+    could not tell more, however long. ``placement``: a valid one near the
+    counts, if there was time for it and it worked out."""
 
     verdict: model.Verdict
     soft_cost: int = 0
     is_tight: bool = False
+    placement: Ints | None = None
 
 
 def least(
@@ -51,7 +56,17 @@ def least(
     counted = _Counted(rest.coarse(coloured.likes, coloured.single), coloured)
     counted.program.minimize(counted.cost)
     found = counted.program.search(ends - time.monotonic(), seed, effort)
-    return Dues(found.verdict, max(found.bound, 0), found.is_optimal)
+    placement = None
+    if found.verdict is model.Verdict.FEASIBLE:
+        placement = seating.seat(
+            rest,
+            counted.counts(found.values),
+            seconds=ends - time.monotonic(),
+            seed=seed,
+        )
+    return Dues(
+        found.verdict, max(found.bound, 0), found.is_optimal, placement
+    )
 
 
 def _settled_cost(rest: Remainder) -> int:
@@ -70,24 +85,40 @@ class _Counted(exact.Formulation):
 
     def __init__(self, rest: Remainder, coloured: colours.Coloured) -> None:
         super().__init__(rest, exact.Goal.CHEAPEST, _settled_cost(rest))
-        for orbit in coloured.orbits:
-            self._count_orbit(orbit)
+        self._orbits = coloured.orbits
+        self._homes: dict[tuple[int, int], dict[int, int]] = {}
+        for number, orbit in enumerate(coloured.orbits):
+            self._count_orbit(number, orbit)
 
-    def _count_orbit(self, orbit: colours.Orbit) -> None:
+    def counts(self, values: Sequence[int]) -> seating.Counts:
+        return seating.Counts(
+            self.rest.likes,
+            self._orbits,
+            [
+                {place: values[v] for place, v in at.items()}
+                for at in self.at_place
+            ],
+            {
+                key: {domain: values[v] for domain, v in homes.items()}
+                for key, homes in self._homes.items()
+            },
+        )
+
+    def _count_orbit(self, number: int, orbit: colours.Orbit) -> None:
         kind, weight = orbit.clause.kind, orbit.clause.weight
         if weight is None:
             if kind is constraints.Together:
-                self._keep_together(orbit)
+                self._keep_together(number, orbit)
             elif kind is constraints.AtMost:
                 self._keep_apart(orbit)
         elif kind is constraints.Together:
-            self.cost.add(self._split(orbit, orbit.clause.scope), weight)
+            self.cost.add(self._split(number, orbit), weight)
         elif kind is constraints.AtMost:
             self.cost.add_sum(self._crowded(orbit), weight)
         elif kind is constraints.Alone:
             self.cost.add_sum(self._disturbed(orbit), weight)
         elif kind is constraints.Near:
-            self.cost.add_sum(self._far(orbit), weight)
+            self.cost.add_sum(self._far(number, orbit), weight)
 
     def _sure_parts(self, orbit: colours.Orbit, scope: int) -> dict[int, int]:
         return {
@@ -96,7 +127,7 @@ class _Counted(exact.Formulation):
             if self.is_sure(like, scope)
         }
 
-    def _keep_together(self, orbit: colours.Orbit) -> None:
+    def _keep_together(self, number: int, orbit: colours.Orbit) -> None:
         """Hard: whole clauses in a domain, so many of each like in it."""
         scope, n = orbit.clause.scope, len(orbit.numbers)
         parts = self._sure_parts(orbit, scope)
@@ -108,6 +139,7 @@ class _Counted(exact.Formulation):
             for domain, able in reach.items()
             if len(able) == len(parts)
         }
+        self._homes[number, scope] = here
         self.program.require(self.program.count(here.values()), n, n)
         for domain, able in reach.items():
             for like in able:
@@ -116,19 +148,20 @@ class _Counted(exact.Formulation):
                     count.add(here[domain], -parts[like])
                 self.program.require(count, 0, 0)
 
-    def _split(self, orbit: colours.Orbit, scope: int) -> int:
+    def _split(self, number: int, orbit: colours.Orbit) -> int:
         """Return a variable: at least the domains that clauses use too many.
 
         A clause that is not intact uses two. And a domain has at least as
         many of the clauses as it takes to have that many of one like.
         """
-        n = len(orbit.numbers)
+        n, scope = len(orbit.numbers), orbit.clause.scope
         parts = self._sure_parts(orbit, scope)
         size = sum(parts.values())
         split = self.program.whole(0, n * max(size - 1, 0))
         if size < 2:
             return split
         intact, used = Sum(-n).add(split), Sum(-n)
+        homes = self._homes.setdefault((number, scope), {})
         for domain, able in self.by_reach(list(parts), scope).items():
             here = self.program.whole(0, n)
             used.add(here)
@@ -139,7 +172,7 @@ class _Counted(exact.Formulation):
                 )
             if len(able) < len(parts):
                 continue
-            whole = self.program.whole(0, n)
+            whole = homes[domain] = self.program.whole(0, n)
             intact.add(whole)
             for like in able:
                 lack = Sum().add_sum(self.count(like, scope, domain), -1)
@@ -193,14 +226,14 @@ class _Counted(exact.Formulation):
                 self.program.require(over, -INFINITY, 0)
         return amount
 
-    def _far(self, orbit: colours.Orbit) -> Sum:
+    def _far(self, number: int, orbit: colours.Orbit) -> Sum:
         """Return the distances: at each scope, the clauses that are apart
         there, and no fewer than at wider ones."""
         n = len(orbit.numbers)
         amount, wider = Sum(), None
         for scope in reversed(range(len(self.rest.compiled.scopes))):
             apart = self.program.whole(0, n)
-            self._apart_of(orbit, scope, apart)
+            self._apart_of(number, orbit, scope, apart)
             if wider is not None:
                 order = Sum().add(wider).add(apart, -1)
                 self.program.require(order, -INFINITY, 0)
@@ -208,17 +241,20 @@ class _Counted(exact.Formulation):
             wider = apart
         return amount
 
-    def _apart_of(self, orbit: colours.Orbit, scope: int, apart: int) -> None:
+    def _apart_of(
+        self, number: int, orbit: colours.Orbit, scope: int, apart: int
+    ) -> None:
         """Have at least the clauses counted that are in no one domain."""
         n = len(orbit.numbers)
         parts = self._sure_parts(orbit, scope)
         if sum(parts.values()) < 2:
             return
         intact = Sum(-n).add(apart)
+        homes = self._homes.setdefault((number, scope), {})
         for domain, able in self.by_reach(list(parts), scope).items():
             if len(able) < len(parts):
                 continue
-            whole = self.program.whole(0, n)
+            whole = homes[domain] = self.program.whole(0, n)
             intact.add(whole)
             for like in able:
                 lack = Sum().add_sum(self.count(like, scope, domain), -1)

@@ -280,14 +280,14 @@ class Formulation:
 
     def _place(self) -> None:
         """Count, of each like, the members at each place."""
-        self._at: list[dict[int, int]] = []
+        self.at_place: list[dict[int, int]] = []
         self._most: list[dict[int, int]] = []
         for like in self.rest.likes:
             most = self._most_of(like)
             variables = {}
             for place, high in most.items():
                 variables[place] = self.program.whole(0, high)
-            self._at.append(variables)
+            self.at_place.append(variables)
             self._most.append(most)
             literals = list(variables.values())
             if len(like.members) == 1:
@@ -319,7 +319,7 @@ class Formulation:
             amounts.used_hosts(self._compiled, rest.at).tolist()
         )
         counts: dict[int, list[tuple[int, int]]] = {}
-        for like, variables in zip(rest.likes, self._at, strict=True):
+        for like, variables in zip(rest.likes, self.at_place, strict=True):
             if like.is_server:
                 most = self._most[like.number]
                 for place, variable in variables.items():
@@ -337,7 +337,7 @@ class Formulation:
         """Keep what is placed within what is free."""
         rest, compiled = self.rest, self._compiled
         on: dict[int, list[tuple[Like, int]]] = {}
-        for like, variables in zip(rest.likes, self._at, strict=True):
+        for like, variables in zip(rest.likes, self.at_place, strict=True):
             for place, variable in variables.items():
                 on.setdefault(place, []).append((like, variable))
         for place, found in sorted(on.items()):
@@ -389,7 +389,9 @@ class Formulation:
 
     def hint(self, placement: Ints) -> None:
         decided: dict[int, int] = {}
-        for like, variables in zip(self.rest.likes, self._at, strict=True):
+        for like, variables in zip(
+            self.rest.likes, self.at_place, strict=True
+        ):
             for member in like.members:
                 variable = variables.get(int(placement[member]))
                 if variable is not None:
@@ -398,7 +400,9 @@ class Formulation:
 
     def placement(self, values: Sequence[int]) -> Ints:
         found = self.rest.at.copy()
-        for like, variables in zip(self.rest.likes, self._at, strict=True):
+        for like, variables in zip(
+            self.rest.likes, self.at_place, strict=True
+        ):
             places = [
                 place
                 for place, variable in variables.items()
@@ -448,7 +452,7 @@ class Formulation:
         total = Sum()
         most = 0
         for place in places:
-            total.add(self._at[like][place])
+            total.add(self.at_place[like][place])
             most += self._most[like][place]
         if len(places) == 1:
             return total
@@ -563,7 +567,7 @@ class Formulation:
 
     def _new_shared(self, like: int, scope: int, domain: int) -> int:
         places = self.domains(like, scope)[domain]
-        variables = [self._at[like][place] for place in places]
+        variables = [self.at_place[like][place] for place in places]
         return self.program.follow(
             0, 1, lambda values: int(any(values[v] for v in variables))
         )
@@ -583,7 +587,7 @@ class Formulation:
                 continue
             total = Sum()
             for place in places:
-                total.add(self._at[like][place])
+                total.add(self.at_place[like][place])
             self.program.require(total.add_sum(tied, -1), 0, 0)
             self._counts[key] = tied
 
@@ -971,7 +975,7 @@ class Formulation:
         rest, compiled = self.rest, self._compiled
         lowest = amounts.objective(compiled, rest.at)
         on: dict[int, list[tuple[Like, int]]] = {}
-        for like, variables in zip(rest.likes, self._at, strict=True):
+        for like, variables in zip(rest.likes, self.at_place, strict=True):
             if like.is_server:
                 for place, variable in variables.items():
                     on.setdefault(place, []).append((like, variable))
