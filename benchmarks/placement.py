@@ -16,6 +16,8 @@ Nothing here passes or fails.
 from __future__ import annotations
 
 import argparse
+import collections
+import contextlib
 import dataclasses
 import json
 import statistics
@@ -32,7 +34,13 @@ import impossible
 import placement_problems
 import runs
 
-from heat_vcluster.placement import checker, compiled, model, policies
+from heat_vcluster.placement import (
+    checker,
+    compiled,
+    joint,
+    model,
+    policies,
+)
 from heat_vcluster.placement import format as documents
 
 FEASIBLE = tuple(families.FAMILIES)
@@ -344,34 +352,56 @@ def explain(bench: Bench) -> Iterator[Row]:
 
 def tiny(bench: Bench) -> Iterator[Row]:
     """Random tiny problems of all rules mixed, against trying everything."""
+    count = bench.asked.tiny
+    yield _tiny(bench, 'trying everything', count, is_whole=True)
+    if bench.asked.solver == 'joint':
+        with _nothing_small():
+            ways = 'trying everything, by the ways for large ones'
+            yield _tiny(bench, ways, count // 4, is_whole=False)
+
+
+@contextlib.contextmanager
+def _nothing_small() -> Iterator[None]:
+    """Let the solver take every problem for a large one."""
+    sizes = ('SMALL', 'MEDIUM', 'LARGE')
+    before = {name: getattr(joint, name) for name in sizes}
+    for name in sizes:
+        setattr(joint, name, -1)
+    try:
+        yield
+    finally:
+        for name, size in before.items():
+            setattr(joint, name, size)
+
+
+def _tiny(bench: Bench, what: str, count: int, *, is_whole: bool) -> Row:
     # The tests' own, which the package does not have.
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    from tests import placement_oracle as oracle
-    from tests import placement_verdicts
+    from tests import placement_oracle, placement_verdicts
 
     wrong: list[str] = []
-    verdicts = {'feasible': 0, 'infeasible': 0}
+    verdicts: collections.Counter[str] = collections.Counter()
+    limit = bench.asked.deadline if is_whole else 2.0
     began = time.monotonic()
-    for seed in range(bench.asked.tiny):
-        problem = oracle.tiny(seed, beyond=bool(seed % 4 == 3))
+    for seed in range(count):
+        problem = placement_oracle.tiny(seed, beyond=seed % 4 == 3)
         _, answer = runs.answered(
             f'tiny-{seed}',
             problem,
             solver=bench.asked.solver,
-            deadline=bench.asked.deadline,
+            deadline=limit,
             seed=bench.asked.solver_seed,
-            patience=bench.asked.deadline,
-            explain=bool(seed % 2),
+            patience=limit if is_whole else 0.05,
+            explain=is_whole and seed % 2 == 1,
         )
-        faults = placement_verdicts.faults(problem, answer)
-        wrong += [f'{seed}: {fault}' for fault in faults]
+        faults = placement_verdicts.faults(problem, answer, is_whole=is_whole)
         for fault in faults:
-            print(f'tiny {seed}: {fault}', file=sys.stderr, flush=True)
-        key = str(answer.verdict)
-        verdicts[key] = verdicts.get(key, 0) + 1
+            wrong.append(f'{seed}: {fault}')
+            print(f'tiny {wrong[-1]}', file=sys.stderr, flush=True)
+        verdicts[str(answer.verdict)] += 1
     said = ', '.join(f'{n} {verdict}' for verdict, n in verdicts.items())
-    yield Row(
-        f'{bench.asked.tiny} tiny problems against trying everything',
+    return Row(
+        f'{count} tiny problems against {what}',
         'nothing wrong',
         f'{len(wrong)} wrong ({said}; {time.monotonic() - began:.0f} s)',
         '; '.join(wrong[:5]),
