@@ -30,8 +30,9 @@ PAIRS = 100_000  # of member and place at the most, to sort members out
 SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
 FINEST = 400_000  # where few hosts are chosen
-PACE = 1_500  # variables a second with which packing comes to an end
-CHOSEN = 200  # hosts then
+PACE = 800  # variables a second with which packing comes to an end
+CHOSEN = 200  # hosts then, at the least,
+TIMES = 3  # and so many times as many as are in use in a rough packing
 SHARE = 0.6  # of the time left, for counts: members come after
 FIRST = 0.3  # share of the time for the bound then
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
@@ -186,7 +187,7 @@ def pack(
         rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
         among, bound = _promising(counts, rough, start), rough.bound
     placement = None
-    for few in FINENESS if among is None else (FINEST,):
+    for few in _fineness(compiled, among):
         kinds = likeness.Likeness(compiled, contracted, few=few)
         placement, lowest = _pack(
             tally.Frame(kinds, among), contracted, deadline, seed
@@ -198,6 +199,15 @@ def pack(
         if not kinds.is_coarse:
             break
     return placement, bound
+
+
+def _fineness(
+    compiled: numbers.Compiled, among: Flags | None
+) -> tuple[int, ...]:
+    if among is None:
+        return FINENESS
+    pairs = len(compiled.members) * int(among.sum())
+    return (FINEST,) if pairs <= SMALL else FINENESS
 
 
 def _pack(
@@ -279,7 +289,7 @@ def _promising(
     if rough.values is not None:
         cells = counts.cells_in_use(rough.values)
         inside = np.isin(counts.cell_of(order), cells)
-        among[order[inside][:CHOSEN]] = True
+        among[order[inside][: max(CHOSEN, TIMES * rough.objective)]] = True
     among[order[: CHOSEN // 4]] = True
     return among
 
