@@ -67,6 +67,7 @@ def solve(
     effort: float | None = None,
     seed: int = 0,
     soft_below: int | None = None,
+    soft_bound: int = 0,
     index: Index | None = None,
     choice: Choice | None = None,
     costs: Ints | None = None,
@@ -76,7 +77,8 @@ def solve(
     ``allowed`` maps members to the places they may take (others: any);
     ``fixed`` has the place of each member that has one already (UNKNOWN:
     free); ``hint`` a placement to begin from. ``soft_below``: only a lower
-    soft cost counts as a solution. ``effort`` limits the time by the
+    soft cost counts as a solution; ``soft_bound``: none has less, which is
+    known (of the whole problem). ``effort`` limits the time by the
     solver's own deterministic clock. ``index`` saves the making of one.
     ``choice`` thins out the places that sizes and clauses leave to members.
     ``costs`` has what each soft clause costs while none of its members moves;
@@ -89,7 +91,7 @@ def solve(
         fixed is None or bool(np.all(index.start(None) == rest.at))
     )
     search = _Search(rest, goal, seed, ends, effort, costs)
-    result = search.run(hint, soft_below)
+    result = search.run(hint, soft_below, soft_bound)
     return dataclasses.replace(result, is_complete=is_complete)
 
 
@@ -113,18 +115,22 @@ class _Search:
         self._effort = effort
         self._spent = 0.0
 
-    def run(self, hint: Ints | None, soft_below: int | None) -> Result:
+    def run(
+        self, hint: Ints | None, soft_below: int | None, soft_bound: int
+    ) -> Result:
         rest = self._rest
         if rest.is_hopeless or self._breaks_settled():
             return Result(model.Verdict.INFEASIBLE)
         built = Formulation(rest, self._goal, self._settled_cost())
         if soft_below is not None:
             built.program.require(built.cost, -INFINITY, soft_below - 1)
+        if soft_bound and built.cost.variables:
+            built.program.require(built.cost, soft_bound, INFINITY)
         if hint is not None:
             built.hint(hint)
         if self._goal is Goal.ANY:
             return self._any(built)
-        return self._cheapest(built)
+        return self._cheapest(built, soft_bound)
 
     def _breaks_settled(self) -> bool:
         """Tell whether fixed members alone break a hard clause."""
@@ -178,13 +184,13 @@ class _Search:
             return Result(found.verdict, effort=self._spent)
         return self._result(built.placement(found.values), model.Bound())
 
-    def _cheapest(self, built: Formulation) -> Result:
+    def _cheapest(self, built: Formulation, soft_bound: int) -> Result:
         cost, objective = built.cost, built.objective
         if not cost.variables and objective is not None:
             return self._best(built, None)
         built.program.minimize(cost)
         found = self._search(built)
-        bound = model.Bound(max(found.bound, 0))
+        bound = model.Bound(max(found.bound, soft_bound))
         if found.verdict is not model.Verdict.FEASIBLE:
             return Result(found.verdict, bound=bound, effort=self._spent)
         placement = built.placement(found.values)

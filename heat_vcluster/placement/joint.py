@@ -10,6 +10,7 @@ better for as long as the caller has patience. See README.rst beside this.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Mapping
 
@@ -20,6 +21,7 @@ from heat_vcluster.placement import (
     conflicts,
     constraints,
     contract,
+    dues,
     exact,
     greedy,
     improve,
@@ -41,15 +43,21 @@ from heat_vcluster.placement.remainder import Index
 SMALL = 1500
 # ... the whole is tried before parts of it,
 MEDIUM = 12000
+# ... it is tried with some persistence,
+WIDE = 120000
 # ... it is tried at all: beyond, the making alone takes too long.
 LARGE = 300000
 # Bundles left over up to which making room for them seems worth it.
 FEW = 40
 # Deterministic seconds for the whole of a medium problem.
 EFFORT = 1.0
+# ... and for that of a wide one.
+PERSISTENCE = 8.0
 # Seconds that making a first plan better may take, unless the caller says.
 PATIENCE = 2.0
-# Parts of it that solving the whole, and packing by counts, may take.
+# Parts of it that counting what soft rules cost, solving the whole, and
+# packing by counts, may take.
+COUNTING = 0.4
 SHARE = 0.2
 PACKING = 0.8
 # Seconds that finding out which rules clash, and what would fit, may take.
@@ -135,6 +143,10 @@ class _Search:
         self.seconds: dict[str, float] = {}
         self.tried: list[str] = []
 
+    @functools.cached_property
+    def _index(self) -> Index:
+        return Index(self._compiled)
+
     def note(self, what: str) -> None:
         self.seconds.setdefault(what, time.monotonic() - self._began)
 
@@ -183,7 +195,6 @@ class _Search:
             found = self._greedy(trouble=None)
             if found.is_whole:
                 return self._first(found.placement)
-        self._index = Index(self._compiled)
         if self._pairs <= MEDIUM:
             outcome = self._any(EFFORT)
             if outcome.verdict is not model.Verdict.UNKNOWN:
@@ -202,6 +213,10 @@ class _Search:
             return INFEASIBLE
         if cast is not None:
             return self._first(cast)
+        if self._pairs <= WIDE:
+            outcome = self._any(PERSISTENCE)
+            if outcome.verdict is not model.Verdict.UNKNOWN:
+                return outcome
         self.tried.append('placing again what stands in the way')
         whole = mend.finish(
             self._compiled,
@@ -272,6 +287,7 @@ class _Search:
         if (cost, goal) == (bound.soft_cost, bound.objective):
             return outcome
         ends = time.monotonic() + min(patience, self._left())
+        placement, bound = self._cheapened(placement, bound, ends)
         if self._pairs <= MEDIUM:
             placement, bound = self._solved(placement, bound, patience, ends)
         if self._is_cheapest(placement, bound) and self._packs:
@@ -284,6 +300,7 @@ class _Search:
                 seconds=seconds,
                 seed=self._seed,
                 bound=model.Bound(bound.soft_cost, bound.objective or 0),
+                index=self._index,
             )
         self.note('improved')
         return dataclasses.replace(
@@ -293,6 +310,22 @@ class _Search:
     @property
     def _packs(self) -> bool:
         return self._compiled.problem.objective == 'pack'
+
+    def _cheapened(
+        self, placement: Ints, bound: model.Bound, ends: float
+    ) -> tuple[Ints, model.Bound]:
+        """Bound the soft cost by counts, and seat members as they say."""
+        if not self._compiled.soft or self._is_cheapest(placement, bound):
+            return placement, bound
+        found = dues.least(
+            self._compiled,
+            seconds=max(ends - time.monotonic(), 0.0) * COUNTING,
+            seed=self._seed,
+            index=self._index,
+        )
+        if found.soft_cost > bound.soft_cost:
+            bound = model.Bound(found.soft_cost)
+        return self._better_of(placement, found.placement), bound
 
     def _solved(
         self, placement: Ints, bound: model.Bound, patience: float, ends: float
@@ -304,6 +337,7 @@ class _Search:
             seconds=max(ends - time.monotonic(), 0.01),
             effort=SHARE * patience,
             seed=self._seed,
+            soft_bound=bound.soft_cost,
         )
         placement = self._better_of(placement, result.placement)
         return placement, result.bound
