@@ -9,6 +9,7 @@ and proves nothing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 import time
@@ -17,8 +18,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from heat_vcluster.placement import amounts, constraints, contract
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import constraints, contract
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.state import Item, State, Tally
 
@@ -256,10 +257,8 @@ class _Greedy:
     def run(self, trouble: int | None) -> Found:
         queue = sorted(self._roots(), key=lambda node: -node.weight)
         left: list[Node] = []
-        try:
+        with contextlib.suppress(_OutOfTime):
             self._search(queue, left, trouble)
-        except _OutOfTime:
-            pass
         return Found(
             self._state.where.copy(),
             tuple(
@@ -305,6 +304,15 @@ class _Greedy:
                 here = tally.count[tally.within]
                 if int(here.max()) - int(here.min()) > tally.limit:
                     yield tally
+            if tally.kind is constraints.AtMost and self._meet(tally.clause):
+                yield tally
+
+    def _meet(self, clause: numbers.Clause) -> bool:
+        """Tell whether too many came at once, as parts of one item."""
+        items = self._state.item_of[list(clause.members)]
+        return len(np.unique(items)) < len(items) and bool(
+            amounts.amount(self._compiled, clause, self._state.where)
+        )
 
     def _place_root(self, root: Node, held: dict[int, Node]) -> bool:
         if not self._place(root, EVERYWHERE):
