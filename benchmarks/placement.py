@@ -383,7 +383,7 @@ def _tiny(bench: Bench, what: str, count: int, *, is_whole: bool) -> Row:
     verdicts: collections.Counter[str] = collections.Counter()
     limit = bench.asked.deadline if is_whole else 2.0
     began = time.monotonic()
-    for seed in range(count):
+    for seed in range(bench.asked.seed, bench.asked.seed + count):
         problem = placement_oracle.tiny(seed, beyond=seed % 4 == 3)
         _, answer = runs.answered(
             f'tiny-{seed}',
