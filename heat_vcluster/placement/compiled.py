@@ -21,6 +21,7 @@ from heat_vcluster.placement.policies import base as policies
 
 FIT = 'fit:'
 LIMIT = 'limit:'
+NOWHERE = -2  # the number of no domain at all
 UNBOUNDED = 1 << 50  # what is free where nobody tells a bound
 
 
@@ -453,7 +454,10 @@ class Compiled:
             return np.ones(span.stop - span.start, np.bool_)
         scope = self.scope_numbers[within[0]]
         number = self.numbers_of_domains(scope).get(within[1])
-        return self.domain[scope][span] == (-2 if number is None else number)
+        inside: Flags = self.domain[scope][span] == (
+            NOWHERE if number is None else number
+        )
+        return inside
 
     @staticmethod
     def _named(names: Collection[str], among: Sequence[str]) -> Flags:

@@ -186,14 +186,14 @@ class _Search:
         """Take the ways in the order of what they cost."""
         self.tried.append('placing the largest bundles first')
         found = self._greedy(trouble=0)
-        if found.is_whole:
+        if self._is_done(found):
             return self._first(found.placement)
         self.tried.append('counting kinds of members by domain')
         if self._is_refuted():
             return INFEASIBLE
         if len(found.left) <= FEW:
             found = self._greedy(trouble=None)
-            if found.is_whole:
+            if self._is_done(found):
                 return self._first(found.placement)
         if self._pairs <= MEDIUM:
             outcome = self._any(EFFORT)
@@ -226,7 +226,7 @@ class _Search:
             seed=self._seed,
             index=self._index,
         )
-        if whole is not None:
+        if whole is not None and amounts.is_valid(self._compiled, whole):
             return self._first(whole)
         self.tried.append('counting kinds of members by host')
         if classes.prove(
@@ -256,6 +256,11 @@ class _Search:
             return True
         outcome = counted.program.solve(self._ends, self._seed)
         return outcome.status is linear.Status.NONE
+
+    def _is_done(self, found: greedy.Found) -> bool:
+        return found.is_whole and amounts.is_valid(
+            self._compiled, found.placement
+        )
 
     def _first(self, placement: Ints) -> _Outcome:
         self.note('first_plan')

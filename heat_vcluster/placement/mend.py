@@ -32,6 +32,7 @@ ROUNDS = 16
 EFFORT = 1.0  # deterministic seconds for one part
 BREADTH = 8  # domains drawn at first, and so many times more each round
 GROWTH = 1.3
+THIN = 4  # hosts of a domain, in every other round
 PAIRS = 25000  # of members and places in one part, at the most
 
 
@@ -111,7 +112,9 @@ class _Mending:
         breadth = round(BREADTH * GROWTH**round_)
         while True:
             free, chosen = self._free(left, unmet, breadth)
-            allowed = {m: self._places(m, chosen) for m in free}
+            allowed = {
+                m: self._places(m, chosen, round_ % 2 == 0) for m in free
+            }
             pairs = sum(map(len, allowed.values()))
             if pairs <= PAIRS or breadth <= BREADTH:
                 break
@@ -170,7 +173,7 @@ class _Mending:
             worth *= self._draw_wider(worth, wide)
         able = np.flatnonzero(worth > 0)
         drawn = self._draw(worth[able], able, breadth)
-        spare = self._holes[able] + 1e-3
+        spare: Floats = self._holes[able].astype(np.float64) + 1e-3
         return np.union1d(drawn, self._draw(spare, able, breadth - 1))
 
     def _draw(self, worth: Floats, able: Ints, count: int) -> Ints:
@@ -259,15 +262,19 @@ class _Mending:
         )
 
     def _owned_by_others(self, members: Sequence[int]) -> Flags:
-        """Return the domains that others have for themselves now."""
+        """Return the domains that others have for themselves now.
+
+        Who must be alone as well can come by one only from those, so for
+        such members there are none.
+        """
         owned = np.zeros(self._compiled.n_domains[self._scope], np.bool_)
         mine = set(members)
-        for clause in self._index.alone:
-            rule = self._index.clauses[clause]
+        rules = [self._index.clauses[clause] for clause in self._index.alone]
+        for rule in rules:
             if rule.weight is not None or rule.scope < self._scope:
                 continue
-            if mine & set(rule.members):
-                continue
+            if not mine.isdisjoint(rule.members):
+                return np.zeros_like(owned)
             places = self._placement[list(rule.members)]
             domains = self._column[places[places != UNKNOWN]]
             owned[domains[domains != UNKNOWN]] = True
@@ -307,12 +314,32 @@ class _Mending:
             return result.placement
         return None
 
-    def _places(self, member: int, chosen: Flags) -> list[int]:
+    def _places(self, member: int, chosen: Flags, is_thin: bool) -> list[int]:
+        """Return the places a member may take in this part.
+
+        Thin: of hosts in a domain only those few with the most room, as many
+        alike ones only make the search longer.
+        """
         places = self._compiled.places(member)
         domains = self._column[places]
         now = int(self._placement[member])
         near = (domains == UNKNOWN) | chosen[domains] | (places == now)
-        return [int(p) for p in places[near]]
+        places = places[near]
+        if is_thin and self._compiled.is_server[member]:
+            places = self._thinned(places, now)
+        return [int(p) for p in places]
+
+    def _thinned(self, places: Ints, now: int) -> Ints:
+        room = sum(
+            free[places] / max(1, int(free.max(initial=0)))
+            for free in self._room
+        )
+        order = places[np.argsort(-room, kind='stable')]
+        order = order[np.argsort(self._column[order], kind='stable')]
+        domains = self._column[order]
+        first = np.searchsorted(domains, domains)
+        keep = (np.arange(len(order)) - first < THIN) | (order == now)
+        return np.sort(order[keep])
 
 
 def _with_mates(

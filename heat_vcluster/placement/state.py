@@ -182,9 +182,11 @@ class Tally:
                 return self.count > 0
             return None
         if self.kind is constraints.Alone:
-            return self.busy | (self.others > self.count)
+            taken: Flags = self.busy | (self.others > self.count)
+            return taken
         if self.kind is constraints.Together and self.used:
-            return self.count == 0
+            away: Flags = self.count == 0
+            return away
         return None
 
     def _unlevel(self) -> Flags | None:
@@ -380,7 +382,7 @@ class State:
             fits: Flags = (pools >= 0) & (self.pool_free[pools] >= gb)
             return fits
         n_hosts = compiled.n_hosts
-        span = slice(0, n_hosts) if places is None else places
+        span = np.arange(n_hosts) if places is None else places
         here = np.ones(n_hosts if places is None else len(places), np.bool_)
         if places is not None:
             here &= places < n_hosts
@@ -389,12 +391,11 @@ class State:
             if amount:
                 here &= free[span] >= amount
         if item.volumes:
-            hosts = np.arange(n_hosts) if places is None else span
             for volume in item.volumes:
-                here &= self._hosts_with_pool(volume)[hosts]
+                here &= self._hosts_with_pool(volume)[span]
             if len(item.volumes) > 1:
                 for index in np.flatnonzero(here):
-                    found = self.pools_for(item, int(hosts[index]))
+                    found = self.pools_for(item, int(span[index]))
                     here[index] = found is not None
         if places is None:
             room = np.zeros(compiled.n_places, np.bool_)
