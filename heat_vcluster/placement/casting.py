@@ -10,6 +10,7 @@ where the counts promised too much: that proves nothing.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract, linear, tally
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 
+WIDEST = 150_000  # pairs of bundle and group that are dealt out at once
 LARGEST = 20_000  # atoms times places of a block that is filled anyhow
 
 
@@ -98,7 +100,13 @@ class Casting:
                 deadline, seed
             )
             if dealt is None:
-                return Cast()
+                break
+        if dealt is None and len(self.kinds.scopes) > 2:
+            dealt = _JointDeal(self, 1, counts, values, None).dealt(
+                deadline, seed
+            )
+        if dealt is None and len(self.kinds.scopes) > 1:
+            return Cast()
         given = tally.by_host(counts, values)
         return _Blocks(self, dealt, given).placed(deadline, seed)
 
@@ -261,9 +269,11 @@ class _Deal:
             for group, column in columns.items():
                 if len(column) > supply[group]:
                     program.total(column, high=supply[group])
-        everyone = self._everyone()
+        if program.n_variables > WIDEST:
+            return False
         for clause in self._clauses():
-            self._obey(program, clause, everyone)
+            self._obey(program, clause)
+        self._tie(program)
         found = program.solve(deadline, seed)
         if found.values is None:
             return False
@@ -273,21 +283,32 @@ class _Deal:
                     dealt[bundle] = group
         return True
 
-    def _everyone(self) -> dict[int, int]:
+    def _tie(self, program: linear.Program) -> None:
+        """Keep wider bundles together: nothing to do, scope by scope."""
+
+    def _domains(self, scope: int) -> Ints:
+        """Return the domain of each group at its own scope or a wider one."""
+        return self._casting.compiled.domain[scope][self._groups.sample]
+
+    def _everyone(self, scope: int) -> dict[int, int]:
         """Return domain -> how many bundles it will have."""
+        domains = self._domains(scope)
         found: dict[int, int] = {}
         for supply in self._supply.values():
             for group, many in supply.items():
-                domain = int(self._groups.domain[group])
+                domain = int(domains[group])
                 found[domain] = found.get(domain, 0) + many
         return found
 
-    def _by_domain(self, bundles: Iterable[int]) -> dict[int, list[int]]:
+    def _by_domain(
+        self, bundles: Iterable[int], scope: int
+    ) -> dict[int, list[int]]:
         """Return domain -> the variables of bundles that would be there."""
+        domains = self._domains(scope)
         found: dict[int, list[int]] = {}
         for bundle in bundles:
             for group, number in self._takes[bundle].items():
-                domain = int(self._groups.domain[group])
+                domain = int(domains[group])
                 if domain != UNKNOWN:
                     found.setdefault(domain, []).append(number)
         return found
@@ -300,23 +321,24 @@ class _Deal:
         self,
         program: linear.Program,
         clause: numbers.Clause,
-        everyone: dict[int, int],
     ) -> None:
+        scope = clause.scope
         bundles = self._bundles_of(clause.members)
         if clause.kind is constraints.AtMost:
+            units = [self._bundles_of(unit) for unit in clause.units]
             _keep_apart(
                 program,
                 clause.limit,
                 [
-                    self._by_domain(self._bundles_of(unit))
-                    for unit in clause.units
+                    (self._by_domain(unit, scope), len(unit) == 1)
+                    for unit in units
                 ],
             )
         elif clause.kind is constraints.Together:
-            _gather(program, self._by_domain(bundles))
+            _gather(program, self._by_domain(bundles, scope))
         elif clause.kind is constraints.AtLeast:
             used = []
-            for here in self._by_domain(bundles).values():
+            for here in self._by_domain(bundles, scope).values():
                 flag = program.variables([1])
                 used.append(flag)
                 program.row([*here, flag], [1] * len(here) + [-1], 0)
@@ -324,8 +346,9 @@ class _Deal:
         elif clause.kind is constraints.Level and clause.domains:
             self._keep_level(program, clause)
         elif clause.kind is constraints.Alone:
-            busy = self._casting.compiled.busy[self._scope]
-            for domain, here in self._by_domain(bundles).items():
+            busy = self._casting.compiled.busy[scope]
+            everyone = self._everyone(scope)
+            for domain, here in self._by_domain(bundles, scope).items():
                 flag = program.variables([0 if busy[domain] else 1])
                 program.row(
                     [*here, flag], [1] * len(here) + [-len(here)], high=0
@@ -347,7 +370,8 @@ class _Deal:
             d: ([least], [-1]) for d in clause.domains
         }
         for bundle, weight in weights.items():
-            for domain, here in self._by_domain([bundle]).items():
+            here_by = self._by_domain([bundle], clause.scope)
+            for domain, here in here_by.items():
                 if domain in terms:
                     terms[domain][0].extend(here)
                     terms[domain][1].extend([weight] * len(here))
@@ -355,21 +379,70 @@ class _Deal:
             program.row(variables, factors, 0, clause.limit)
 
 
+class _JointDeal(_Deal):
+    """All bundles of the narrowest scope at once, by all rules above hosts.
+
+    For where dealing scope by scope came to a dead end.
+    """
+
+    def _clauses(self) -> list[numbers.Clause]:
+        return [
+            clause
+            for scope, clauses in sorted(self._casting.clauses.items())
+            if scope
+            for clause in clauses
+        ]
+
+    def _made_up(self) -> list[tuple[int, list[int]]]:
+        """Return the wider bundles of several: scope, and their parts."""
+        found = []
+        for scope in self._kinds.scopes[2:]:
+            for members in self._casting.contracted.bundles[scope]:
+                parts = self._bundles_of(members)
+                if len(parts) > 1:
+                    found.append((scope, parts))
+        return found
+
+    def _touched(self) -> set[int]:
+        touched = super()._touched()
+        for _, parts in self._made_up():
+            touched.update(parts)
+        return touched
+
+    def _tie(self, program: linear.Program) -> None:
+        for scope, parts in self._made_up():
+            for one, other in itertools.pairwise(parts):
+                here = self._by_domain([one], scope)
+                there = self._by_domain([other], scope)
+                for domain in sorted(here.keys() | there.keys()):
+                    mine = here.get(domain, [])
+                    its = there.get(domain, [])
+                    program.row(
+                        [*mine, *its],
+                        [1] * len(mine) + [-1] * len(its),
+                        0,
+                        0,
+                    )
+
+
 def _keep_apart(
     program: linear.Program,
     limit: int,
-    units: Sequence[dict[int, list[int]]],
+    units: Sequence[tuple[dict[int, list[int]], bool]],
 ) -> None:
-    """Have at most so many units in a domain; each as its variables there."""
+    """Have at most so many units in a domain.
+
+    Each as its variables there, and whether but one of them can be 1.
+    """
     present: dict[int, list[int]] = {}
-    for unit in units:
+    for unit, is_one in units:
         for domain, here in unit.items():
-            if len(here) > 1:
+            if len(here) > 1 and not is_one:
                 flag = program.variables([1])
                 for number in here:
                     program.row([number, flag], [1, -1], high=0)
                 here = [flag]
-            present.setdefault(domain, []).append(here[0])
+            present.setdefault(domain, []).extend(here)
     for flags in present.values():
         if len(flags) > limit:
             together = sorted(set(flags))
