@@ -31,7 +31,9 @@ NODES = 200
 TROUBLE = 40
 # So many items are moved at the most to make room for one bundle.
 MOVES = 150
-# ... and so many domains are looked at for it.
+# What being alone at a scope adds to the weight of a bundle.
+SECLUSION = 50.0
+# So many domains are looked at to make room.
 OPTIONS = 400
 PLACE = -1  # a scope below that of the host: the very place
 EVERYWHERE = (-2, -1)
@@ -194,7 +196,13 @@ class _Greedy:
     def _weight(self, items: Sequence[Item]) -> float:
         """Return the promise of trouble: how many, how scarce their places."""
         scarce = [self._scarcity[item.kind] for item in items]
-        return 4 * max(scarce) + sum(scarce) + 0.01 * len(items)
+        weight = 4 * max(scarce) + sum(scarce) + 0.01 * len(items)
+        if self._state.alone:
+            # What must be alone finds less the more the others have taken.
+            scopes = [self._state.secluded(item) for item in items]
+            widest = max((max(s) + 1 for s in scopes if s), default=0)
+            weight += SECLUSION * widest
+        return weight
 
     def _wish(self, roots: list[Node]) -> list[Node]:
         """Join roots that soft clauses would have together."""

@@ -522,12 +522,32 @@ class State:
                 if mine[scope].used < self._domains_asked(mine[scope]):
                     dear = ~dear
                 price += np.where(known & dear, 1e4, 0)
+                if scope == 0:
+                    cramped = ~self._takes_rest(mine[scope], places)
+                    price += np.where(known & cramped, 3e3, 0)
             else:
                 idle = ~self.compiled.busy[scope] & (
                     self.everybody[scope] == 0
                 )
                 price += np.where(known & idle[domains], 200.0, 0)
         return price
+
+    def _takes_rest(self, alone: Tally, hosts: Ints) -> Flags:
+        """Return which hosts have room for all of them without a place.
+
+        Who opens a host that is too small for the others makes them open
+        one more.
+        """
+        takes = np.ones(len(hosts), np.bool_)
+        left = [
+            m
+            for m in alone.clause.members
+            if self.where[m] == UNKNOWN and self.compiled.is_server[m]
+        ]
+        for resource, free in enumerate(self.free):
+            wanted = sum(self.compiled.size(m)[resource] for m in left)
+            takes &= free[hosts] >= wanted
+        return takes
 
     def _domains_asked(self, alone: Tally) -> int:
         """Return how many domains those who are alone must have."""
