@@ -294,10 +294,18 @@ class _Line:
             0,
         )
         self._of: list[list[Clause]] = [[] for _ in compiled.members]
-        self._alone = [c for c in compiled.hard if c.kind is constraints.Alone]
+        # By scope and domain: all members there; those of rules that want
+        # to be alone, together and by rule.
+        self._everybody = [np.zeros(n, np.int64) for n in compiled.n_domains]
+        self._owned: dict[int, Ints] = {}
+        self._count_of: dict[int, Ints] = {}
         for clause in compiled.hard:
             for member in clause.members:
                 self._of[member].append(clause)
+            if clause.kind is constraints.Alone:
+                none = np.zeros(compiled.n_domains[clause.scope], np.int64)
+                self._owned.setdefault(clause.scope, none.copy())
+                self._count_of[id(clause)] = none
 
     def place(self, member: int) -> None:
         compiled = self._compiled
@@ -317,11 +325,22 @@ class _Line:
         which = np.argmin(weight) if self._stack else np.argmax(weight)
         place = int(left[which])
         self.at[member] = place
+        self._note(member, place)
         if is_server:
             for number, amount in enumerate(size):
                 self._free[number][place] -= amount
         else:
             self._gb[place - compiled.n_hosts] -= size[0]
+
+    def _note(self, member: int, place: int) -> None:
+        for scope, column in enumerate(self._compiled.domain):
+            if column[place] != UNKNOWN:
+                self._everybody[scope][column[place]] += 1
+        for clause in self._of[member]:
+            domain = self._compiled.domain[clause.scope][place]
+            if id(clause) in self._count_of and domain != UNKNOWN:
+                self._count_of[id(clause)][domain] += 1
+                self._owned[clause.scope][domain] += 1
 
     def _has_room(
         self, places: Ints, size: Sequence[int], is_server: bool
@@ -339,10 +358,13 @@ class _Line:
         for clause in self._of[member]:
             column = self._compiled.domain[clause.scope][places]
             yield self._filter(clause, member, column)
-        for clause in self._alone:
-            if member not in clause.members:
-                column = self._compiled.domain[clause.scope][places]
-                yield ~np.isin(column, self._domains(clause, clause.members))
+        for scope, owned in self._owned.items():
+            barred = owned.copy()
+            for clause in self._of[member]:
+                if clause.kind is constraints.Alone and clause.scope == scope:
+                    barred -= self._count_of[id(clause)]
+            column = self._compiled.domain[scope][places]
+            yield (column == UNKNOWN) | (barred[column] <= 0)
 
     def _filter(self, clause: Clause, member: int, column: Ints) -> Flags:
         known = column == UNKNOWN
@@ -367,10 +389,8 @@ class _Line:
             return ~np.isin(column, full)
         if clause.kind is constraints.Alone:
             busy = self._compiled.busy[clause.scope]
-            own = frozenset(clause.members)
-            rest = [m for m in self.at if m not in own]
-            others = self._domains(clause, rest)
-            return known | ~(busy[column] | np.isin(column, others))
+            others = self._everybody[clause.scope] > self._count_of[id(clause)]
+            return known | ~(busy | others)[column]
         return np.ones(len(column), np.bool_)
 
     def _domains(self, clause: Clause, members: Iterable[int]) -> list[int]:
