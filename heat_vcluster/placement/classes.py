@@ -31,6 +31,8 @@ SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
 FINEST = 400_000  # where few hosts are chosen
 PACE = 800  # variables a second with which packing comes to an end
+ROUGH = (6, 4, 2, 1)  # steps of room, by which hosts are much alike
+QUICK = 1_600  # variables a second with which a rough packing ends
 CHOSEN = 200  # hosts then, at the least,
 TIMES = 3  # and so many times as many as are in use in a rough packing
 SHARE = 0.6  # of the time left, for counts: members come after
@@ -183,7 +185,7 @@ def pack(
     left = deadline - time.monotonic()
     if tally.Tally(frame, packs=True).program.n_variables > left * PACE:
         # Too many hosts to look at all: bound first, then choose some.
-        counts = tally.Tally(frame, packs=True, flat=True)
+        counts = _rough(frame, left)
         rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
         among, bound = _promising(counts, rough, start), rough.bound
     placement = None
@@ -198,7 +200,22 @@ def pack(
             break
         if not kinds.is_coarse:
             break
+    if among is not None and (
+        placement is None or amounts.objective(compiled, placement) > bound
+    ):
+        # What time is left may tell more of what cannot be.
+        finer = tally.Tally(frame, packs=True, flat=ROUGH[0])
+        bound = max(bound, _fewest(finer, deadline, seed).bound)
     return placement, bound
+
+
+def _rough(frame: tally.Frame, left: float) -> tally.Tally:
+    """Count hosts much alike as one, as exactly as time allows."""
+    for steps in ROUGH:
+        counts = tally.Tally(frame, packs=True, flat=steps)
+        if counts.program.n_variables <= FIRST * left * QUICK:
+            break
+    return counts
 
 
 def _fineness(

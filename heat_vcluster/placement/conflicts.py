@@ -16,8 +16,10 @@ import dataclasses
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+import numpy as np
+
+from heat_vcluster.placement import amounts, contract, model
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import contract, model
 from heat_vcluster.placement.policies import base as policies
 from heat_vcluster.placement.skeleton import Core, Skeleton, View
 
@@ -113,7 +115,8 @@ class _Tests:
         if compiled.stuck():
             return True
         if not len(compiled.members):
-            return False
+            # Nobody may be too few.
+            return not amounts.is_valid(compiled, np.empty(0, np.int64))
         return self._prove(compiled, seconds)
 
 

@@ -552,12 +552,19 @@ class _Greedy:
 
     def _narrowed(self, flags: Flags, wide: int, narrow: int) -> Flags:
         """Return flags by domain at a wide scope by those at a narrow one."""
+        above = self._widened(narrow, wide)
+        known = above != UNKNOWN
+        found = np.zeros(len(above), np.bool_)
+        found[known] = flags[above[known]]
+        return found
+
+    def _widened(self, narrow: int, wide: int) -> Ints:
+        """Return, by domain at a narrow scope, that at a wide one."""
         above = np.arange(self._compiled.n_domains[narrow])
         for k in range(narrow, wide):
-            parents = self._compiled.parent[k]
-            above = np.where(above == UNKNOWN, UNKNOWN, parents[above])
-        found: Flags = (above != UNKNOWN) & flags[above]
-        return found
+            known = above != UNKNOWN
+            above[known] = self._compiled.parent[k][above[known]]
+        return above
 
     def _wish_cost(self, node: Node, scope: int, domains: Ints) -> Ints:
         """Return about what the soft clauses charge for these domains."""
@@ -570,10 +577,9 @@ class _Greedy:
                     charge = tally.charges(member)
                     if charge is None:
                         continue
-                    above = np.arange(self._compiled.n_domains[scope])
-                    for k in range(scope, tally.scope):
-                        above = self._compiled.parent[k][above]
-                    total += charge[above[domains]]
+                    above = self._widened(scope, tally.scope)[domains]
+                    known = above != UNKNOWN
+                    total[known] += charge[above[known]]
         return 1000 * total
 
     # -- making room ----------------------------------------------

@@ -47,8 +47,12 @@ MEDIUM = 12000
 WIDE = 120000
 # ... it is tried at all: beyond, the making alone takes too long.
 LARGE = 300000
+# So often room is made before a proof is looked for.
+HASTE = 6
 # Bundles left over up to which making room for them seems worth it.
 FEW = 40
+# ... and up to which mending comes before counting.
+VERY_FEW = 6
 # Deterministic seconds for the whole of a medium problem.
 EFFORT = 1.0
 # ... and for that of a wide one.
@@ -60,6 +64,8 @@ PATIENCE = 2.0
 COUNTING = 0.4
 SHARE = 0.2
 PACKING = 0.8
+# Pairs that can be counted in a second, about.
+COUNTED = 200000
 # Seconds that finding out which rules clash, and what would fit, may take.
 EXPLANATION = 10.0
 REPAIRS = 5.0
@@ -185,7 +191,7 @@ class _Search:
     def _in_parts(self) -> _Outcome:
         """Take the ways in the order of what they cost."""
         self.tried.append('placing the largest bundles first')
-        found = self._greedy(trouble=0)
+        found = self._greedy(trouble=HASTE)
         if self._is_done(found):
             return self._first(found.placement)
         self.tried.append('counting kinds of members by domain')
@@ -202,6 +208,10 @@ class _Search:
         return self._with_patience(found)
 
     def _with_patience(self, found: greedy.Found) -> _Outcome:
+        if len(found.left) <= VERY_FEW:
+            whole = self._mended(found, self._left() / 5)
+            if whole is not None:
+                return self._first(whole)
         self.tried.append('counting kinds of members, then casting them')
         cast = classes.place(
             self._compiled,
@@ -217,16 +227,8 @@ class _Search:
             outcome = self._any(PERSISTENCE)
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
-        self.tried.append('placing again what stands in the way')
-        whole = mend.finish(
-            self._compiled,
-            self._contracted,
-            found,
-            deadline=self._left() / 2,
-            seed=self._seed,
-            index=self._index,
-        )
-        if whole is not None and amounts.is_valid(self._compiled, whole):
+        whole = self._mended(found, self._left() / 2)
+        if whole is not None:
             return self._first(whole)
         self.tried.append('counting kinds of members by host')
         if classes.prove(
@@ -239,6 +241,20 @@ class _Search:
         if self._pairs <= LARGE:
             return self._any(None)
         return UNKNOWN_YET
+
+    def _mended(self, found: greedy.Found, seconds: float) -> Ints | None:
+        self.tried.append('placing again what stands in the way')
+        whole = mend.finish(
+            self._compiled,
+            self._contracted,
+            found,
+            deadline=seconds,
+            seed=self._seed,
+            index=self._index,
+        )
+        if whole is None or not amounts.is_valid(self._compiled, whole):
+            return None
+        return whole
 
     def _greedy(self, trouble: int | None) -> greedy.Found:
         return greedy.place(
@@ -289,13 +305,17 @@ class _Search:
         assert placement is not None  # noqa: S101
         cost, goal = _value(self._compiled, placement)
         bound = outcome.bound
-        if (cost, goal) == (bound.soft_cost, bound.objective):
+        patience = min(patience, self._left())
+        if patience <= 0 or (cost, goal) == (bound.soft_cost, bound.objective):
             return outcome
-        ends = time.monotonic() + min(patience, self._left())
-        placement, bound = self._cheapened(placement, bound, ends)
+        ends = time.monotonic() + patience
+        # The counting alone takes its time where there is much to count.
+        can_count = self._pairs <= COUNTED * patience
+        if can_count:
+            placement, bound = self._cheapened(placement, bound, ends)
         if self._pairs <= MEDIUM:
             placement, bound = self._solved(placement, bound, patience, ends)
-        if self._is_cheapest(placement, bound) and self._packs:
+        if can_count and self._packs and self._is_cheapest(placement, bound):
             placement, bound = self._packed(placement, bound, ends)
         seconds = ends - time.monotonic()
         if seconds > 0 and not self._is_best(placement, bound):

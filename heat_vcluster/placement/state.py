@@ -529,7 +529,7 @@ class State:
                 idle = ~self.compiled.busy[scope] & (
                     self.everybody[scope] == 0
                 )
-                price += np.where(known & idle[domains], 200.0, 0)
+                price += np.where(known & idle[domains], 1e5, 0)
         return price
 
     def _takes_rest(self, alone: Tally, hosts: Ints) -> Flags:

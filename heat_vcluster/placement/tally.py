@@ -25,7 +25,7 @@ from heat_vcluster.placement import constraints, likeness, linear, stowage
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 POOLFUL = 1 << 40  # GiB that stand for: more than is asked
-STEPS = 6  # of room, by which hosts count as much alike
+MIXING = 6  # steps of room from which on mixes are looked at
 FEW = 3  # of a kind on a host, for which it is said what fits
 TANGENTS = 6  # straight lines that stand for one bent one
 PAIRS = 20  # kinds up to which all pairs of them are bounded together
@@ -92,11 +92,11 @@ class Frame:
         }
         return stowage.Stowage(self.likeness, on_hosts)
 
-    @functools.cached_property
-    def sizes_alike(self) -> Ints:
+    def much_alike(self, steps: int) -> Ints:
         """Return, host by host, a number that hosts much alike share.
 
-        Those that allow the same kinds and have about the same room.
+        Those that allow the same kinds and have about the same room: the
+        same of so many steps.
         """
         n_hosts = self.compiled.n_hosts
         allows = [
@@ -106,7 +106,7 @@ class Frame:
         ]
         columns = [*np.packbits(allows, axis=0)] if allows else []
         for free in self.likeness.free:
-            width = max(1, int(free.max(initial=0)) // STEPS)
+            width = max(1, int(free.max(initial=0)) // steps + 1)
             columns.append(free // width)
         _, alike = np.unique(
             np.stack(columns, axis=1), axis=0, return_inverse=True
@@ -227,7 +227,8 @@ class Tally:
     solution while it was written down. ``packs``: the hosts in use are
     counted, to be as few as can be; all blocks must be open then. ``flat``:
     for the bound alone: no rule above the host is looked at, and hosts much
-    alike are counted as one, as large as the largest of them.
+    alike, by so many steps of room, are as large as the largest of them;
+    with few steps mixes are not looked at either.
     """
 
     def __init__(
@@ -235,7 +236,7 @@ class Tally:
         frame: Frame,
         opened: Collection[int] | None = None,
         packs: bool = False,
-        flat: bool = False,
+        flat: int = 0,
     ) -> None:
         self._packs, self._flat = packs, flat
         self._used: list[int] = []
@@ -275,7 +276,9 @@ class Tally:
         keys = n_places + 2 * block_of + (places >= n_hosts)
         keys[is_open] = places[is_open]
         self._mixed = np.zeros(n_places, np.bool_)
-        if np.any(is_open[:n_hosts]):
+        if np.any(is_open[:n_hosts]) and (
+            not self._flat or self._flat >= MIXING
+        ):
             alike = self.frame.stowage.alike
             self._mixed[:n_hosts] = is_open[:n_hosts] & (alike != UNKNOWN)
             if not stowage.tells_hosts_apart(self.likeness):
@@ -301,10 +304,14 @@ class Tally:
     def _merge(self, keys: Ints) -> None:
         """Have one cell for hosts alike, wherever they are."""
         n_hosts, n_places = self.compiled.n_hosts, self.compiled.n_places
-        alike = self.frame.stowage.alike
         mixed = self._mixed[:n_hosts]
+        alike = np.zeros(n_hosts, np.int64)
+        if np.any(mixed):
+            alike = self.frame.stowage.alike
         keys[:n_hosts] = np.where(
-            mixed, n_places + alike, 2 * n_places + self.frame.sizes_alike
+            mixed,
+            n_places + alike,
+            2 * n_places + self.frame.much_alike(self._flat),
         )
 
     def _highest(self, by_host: Ints) -> Ints:
