@@ -48,7 +48,7 @@ WIDE = 120000
 # ... it is tried at all: beyond, the making alone takes too long.
 LARGE = 300000
 # So often room is made before a proof is looked for.
-HASTE = 6
+HASTE = 3
 # Bundles left over up to which making room for them seems worth it.
 FEW = 40
 # ... and up to which mending comes before counting.
