@@ -33,7 +33,7 @@ FINEST = 400_000  # where few hosts are chosen
 PACE = 800  # variables a second with which packing comes to an end
 ROUGH = (6, 4, 2, 1)  # steps of room, by which hosts are much alike
 QUICK = 1_600  # variables a second with which a rough packing ends
-CHOSEN = 200  # hosts then, at the least,
+CHOSEN = 100  # hosts then, at the least,
 TIMES = 3  # and so many times as many as are in use in a rough packing
 SHARE = 0.6  # of the time left, for counts: members come after
 FIRST = 0.3  # share of the time for the bound then
@@ -201,7 +201,8 @@ def pack(
         if not kinds.is_coarse:
             break
     if among is not None and (
-        placement is None or amounts.objective(compiled, placement) > bound
+        placement is None
+        or len(amounts.used_hosts(compiled, placement)) > bound
     ):
         # What time is left may tell more of what cannot be.
         finer = tally.Tally(frame, packs=True, flat=ROUGH[0])

@@ -117,7 +117,7 @@ class TestAgainstEverything(base.TestCase):
                 found, bound = classes.pack(made, bundles, deadline(), seed)
                 self.assertLessEqual(bound, best.objective, seed)
                 kinds = likeness.Likeness(made, bundles)
-                counts = tally.Tally(tally.Frame(kinds), packs=True, flat=True)
+                counts = tally.Tally(tally.Frame(kinds), packs=True, flat=6)
                 for outcome in (
                     counts.program.solve(deadline(), seed),
                     counts.program.seek(deadline(), seed),
