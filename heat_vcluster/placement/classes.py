@@ -225,7 +225,7 @@ def _fineness(
     if among is None:
         return FINENESS
     pairs = len(compiled.members) * int(among.sum())
-    return (FINEST,) if pairs <= SMALL else FINENESS
+    return (FINENESS[0], FINEST) if pairs <= SMALL else FINENESS
 
 
 def _pack(
