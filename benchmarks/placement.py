@@ -458,7 +458,11 @@ def directory(bench: Bench) -> None:
         bench.runs.append(run)
         known = index.get(name) or runs.read(path).get('meta', {})
         wrong += print_file(run, known)
-    print(f'\n{len(bench.runs)} problems, {wrong} with something wrong')
+    undecided = sum(run.verdict == 'unknown' for run in bench.runs)
+    print(
+        f'\n{len(bench.runs)} problems, {wrong} with something wrong, '
+        f'{undecided} undecided'
+    )
 
 
 def expected_in(root: Path) -> dict[str, dict[str, object]]:
