@@ -385,6 +385,7 @@ def _tiny(bench: Bench, what: str, count: int, *, is_whole: bool) -> Row:
     began = time.monotonic()
     for seed in range(bench.asked.seed, bench.asked.seed + count):
         problem = placement_oracle.tiny(seed, beyond=seed % 4 == 3)
+        print(f'tiny {seed}', end='\r', file=sys.stderr)
         _, answer = runs.answered(
             f'tiny-{seed}',
             problem,

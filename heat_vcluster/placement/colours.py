@@ -32,8 +32,11 @@ class Orbit:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Coloured:
-    """``likes`` are members of one colour; ``single`` the clauses that are
-    alone in theirs, ``orbits`` the others that can be counted."""
+    """Members and clauses by colour.
+
+    ``likes`` are members of one colour; ``single`` the clauses that are
+    alone in theirs, ``orbits`` the others that can be counted.
+    """
 
     likes: tuple[Like, ...]
     single: tuple[int, ...]

@@ -28,9 +28,12 @@ from heat_vcluster.placement.remainder import Index, Remainder
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Dues:
-    """``soft_cost``: no placement has less, proven. ``is_tight``: the counts
+    """What the soft clauses cost at the least.
+
+    ``soft_cost``: no placement has less, proven. ``is_tight``: the counts
     could not tell more, however long. ``placement``: a valid one near the
-    counts, if there was time for it and it worked out."""
+    counts, if there was time for it and it worked out.
+    """
 
     verdict: model.Verdict
     soft_cost: int = 0
@@ -227,8 +230,11 @@ class _Counted(exact.Formulation):
         return amount
 
     def _far(self, number: int, orbit: colours.Orbit) -> Sum:
-        """Return the distances: at each scope, the clauses that are apart
-        there, and no fewer than at wider ones."""
+        """Return the distances.
+
+        At each scope: the clauses that are apart there, and no fewer than at
+        wider ones.
+        """
         n = len(orbit.numbers)
         amount, wider = Sum(), None
         for scope in reversed(range(len(self.rest.compiled.scopes))):

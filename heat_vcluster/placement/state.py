@@ -367,7 +367,7 @@ class State:
             for tally in self.hard_of[member]:
                 if tally.kind is constraints.Alone:
                     domains = self.compiled.domain[tally.scope][hosts]
-                    flags[hosts] &= (domains == UNKNOWN) | ~tally.busy[domains]
+                    flags[hosts] &= ~_by_place(tally.busy, domains)
 
     def has_room(self, item: Item, places: Ints | None) -> Flags:
         """Return whether it fits at these places (None: at each)."""
@@ -501,7 +501,7 @@ class State:
         if barred is None:
             return
         domains = self.compiled.domain[scope][places]
-        here &= (domains == UNKNOWN) | ~barred[domains]
+        here &= ~_by_place(barred, domains)
 
     def openings(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
         """Return a price on domains that those who are alone could use.
@@ -516,20 +516,19 @@ class State:
                     mine.setdefault(tally.scope, tally)
         for scope in self.owned:
             domains = self.compiled.domain[scope][places]
-            known = domains != UNKNOWN
             if scope in mine:
-                dear = mine[scope].count[domains] == 0
+                dear = mine[scope].count == 0
                 if mine[scope].used < self._domains_asked(mine[scope]):
                     dear = ~dear
-                price += np.where(known & dear, 1e4, 0)
-                if scope == 0:
+                price += np.where(_by_place(dear, domains), 1e4, 0)
+                if scope == 0 and item.is_anchored:
                     cramped = ~self._takes_rest(mine[scope], places)
-                    price += np.where(known & cramped, 3e3, 0)
+                    price += np.where(cramped, 3e3, 0)
             else:
                 idle = ~self.compiled.busy[scope] & (
                     self.everybody[scope] == 0
                 )
-                price += np.where(known & idle[domains], 1e5, 0)
+                price += np.where(_by_place(idle, domains), 1e5, 0)
         return price
 
     def _takes_rest(self, alone: Tally, hosts: Ints) -> Flags:
@@ -694,3 +693,11 @@ class State:
     def _tallies(self, member: int) -> Iterable[Tally]:
         yield from self.hard_of[member]
         yield from self.soft_of[member]
+
+
+def _by_place(flags: Flags, domains: Ints) -> Flags:
+    """Return flags by domain by place; False where no domain is known."""
+    found = np.zeros(len(domains), np.bool_)
+    known = domains != UNKNOWN
+    found[known] = flags[domains[known]]
+    return found
