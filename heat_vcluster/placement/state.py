@@ -570,7 +570,8 @@ class State:
                 charge = tally.charges(member)
                 if charge is not None:
                     domains = self.compiled.domain[tally.scope][places]
-                    total += np.where(domains == UNKNOWN, 0, charge[domains])
+                    known = domains != UNKNOWN
+                    total[known] += charge[domains[known]]
             for clause in self.near_of[member]:
                 total += self._distance(clause, places)
         return total
