@@ -9,10 +9,13 @@ better for as long as the caller has patience. See README.rst beside this.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import time
 from collections.abc import Mapping
+
+import numpy as np
 
 from heat_vcluster.placement import (
     amounts,
@@ -53,6 +56,11 @@ HASTE = 3
 FEW = 40
 # ... and up to which mending comes before counting.
 VERY_FEW = 6
+# Hosts beyond which members are counted in a part of the cloud first: in
+# this share of it, with so many hosts of a domain for a shape as are enough.
+HUGE = 30000
+SOME = 0.3
+ENOUGH = 6
 # Deterministic seconds for the whole of a medium problem.
 EFFORT = 1.0
 # ... and for that of a wide one.
@@ -194,6 +202,10 @@ class _Search:
         found = self._greedy(trouble=HASTE)
         if self._is_done(found):
             return self._first(found.placement)
+        if self._compiled.n_hosts > HUGE:
+            placement = self._among_some_hosts()
+            if placement is not None:
+                return self._first(placement)
         self.tried.append('counting kinds of members by domain')
         if self._is_refuted():
             return INFEASIBLE
@@ -206,6 +218,22 @@ class _Search:
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
         return self._with_patience(found)
+
+    def _among_some_hosts(self) -> Ints | None:
+        """Look for a plan in a part of the cloud; it proves nothing."""
+        self.tried.append('a part of the hosts')
+        part = _part(self._compiled, SOME, self._seed)
+        cast = classes.place(
+            part,
+            contract.contract(part),
+            time.monotonic() + self._left() / 2,
+            self._seed,
+        )
+        if isinstance(cast, np.ndarray) and amounts.is_valid(
+            self._compiled, cast
+        ):
+            return cast
+        return None
 
     def _with_patience(self, found: greedy.Found) -> _Outcome:
         if len(found.left) <= VERY_FEW:
@@ -496,6 +524,38 @@ def _told(
         outcome.bound,
         seconds=seconds,
     )
+
+
+def _part(
+    compiled: numbers.Compiled, share: float, seed: int
+) -> numbers.Compiled:
+    """Return the problem with a share of the hosts, of those most useful.
+
+    Whole domains of the narrowest level, the first of them those with the
+    most hosts for members of each shape. What is impossible there may be
+    possible elsewhere.
+    """
+    scope = min(1, len(compiled.scopes) - 1)
+    column, count = compiled.domain[scope], compiled.n_domains[scope]
+    worth = np.random.default_rng(seed).random(count)
+    servers = [shape for shape in compiled.shapes if shape.is_server]
+    for shape in servers:
+        domains = column[shape.places]
+        here = np.bincount(domains[domains != UNKNOWN], minlength=count)
+        worth += np.minimum(here, ENOUGH)
+    chosen = np.zeros(count + 1, np.bool_)
+    most = max(1, round(share * count))
+    chosen[np.argsort(-worth, kind='stable')[:most]] = True
+    part = copy.copy(compiled)
+    part.shapes = tuple(
+        dataclasses.replace(
+            shape, places=shape.places[chosen[column[shape.places]]]
+        )
+        if shape.is_server and not shape.fixed
+        else shape
+        for shape in compiled.shapes
+    )
+    return part
 
 
 def _pairs(compiled: numbers.Compiled) -> int:
