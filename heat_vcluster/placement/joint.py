@@ -148,8 +148,10 @@ class _Search:
         ends: float,
         seed: int,
         began: float | None = None,
+        haste: int = HASTE,
     ) -> None:
         self._compiled = compiled
+        self._haste = haste
         self._ends = ends
         self._seed = seed
         self._began = time.monotonic() if began is None else began
@@ -199,7 +201,7 @@ class _Search:
     def _in_parts(self) -> _Outcome:
         """Take the ways in the order of what they cost."""
         self.tried.append('placing the largest bundles first')
-        found = self._greedy(trouble=HASTE)
+        found = self._greedy(trouble=self._haste)
         if self._is_done(found):
             return self._first(found.placement)
         if self._compiled.n_hosts > HUGE:
@@ -493,7 +495,7 @@ class _Explanation:
     ) -> bool | None:
         """Tell whether what is left of the problem is impossible."""
         outcome = _Search(
-            compiled, time.monotonic() + seconds, self._seed
+            compiled, time.monotonic() + seconds, self._seed, haste=0
         ).decide()
         if outcome.verdict is model.Verdict.UNKNOWN:
             return None
