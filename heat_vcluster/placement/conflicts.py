@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from heat_vcluster.placement import amounts, contract, model
+from heat_vcluster.placement import amounts, contract, model, unions
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.policies import base as policies
 from heat_vcluster.placement.skeleton import Core, Skeleton, View
@@ -203,26 +203,17 @@ def _fits_of(skeleton: Skeleton, name: str, fits: Core) -> Iterator[str]:
 def _components(skeleton: Skeleton, names: Core) -> list[list[Core]]:
     """Return what hangs together by common members, those alike together."""
     view = skeleton.view(names)
-    parent = {member: member for member in view.members}
-
-    def find(member: str) -> str:
-        while parent[member] != member:
-            parent[member] = parent[parent[member]]
-            member = parent[member]
-        return member
-
+    tied = unions.Unions(view.members)
     for name in view.rules:
-        inside = view.members_of[name]
-        for member in inside[1:]:
-            parent[find(member)] = find(inside[0])
+        tied.join(view.members_of[name])
     together: dict[str, list[str]] = collections.defaultdict(list)
     for name in view.rules:
         for member in view.members_of[name][:1]:
-            together[find(member)].append(name)
+            together[tied.find(member)].append(name)
     colours, rule_colours = view.colours()
     for member in view.members:
-        if numbers.fit(member) in names and find(member) in together:
-            together[find(member)].append(numbers.fit(member))
+        if numbers.fit(member) in names and tied.find(member) in together:
+            together[tied.find(member)].append(numbers.fit(member))
     alike: dict[tuple[int, ...], list[Core]] = collections.defaultdict(list)
     for core in together.values():
         key = sorted(

@@ -18,15 +18,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import constraints
-from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement import constraints, unions
+from heat_vcluster.placement.columns import UNKNOWN, Ints
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contradiction:
     """Rules that no placement on whatever cloud obeys together, minimal.
 
-    ``rules`` are names as of ``compiled.rule_names``; ``apart`` is the rule
+    ``rules`` are their names (see ``compiled``); ``apart`` is the rule
     that keeps ``members`` apart (or one of them from all others), ``chain``
     those that tie them, in order.
     """
@@ -145,21 +145,12 @@ def _upwards(
 def _roots(
     compiled: numbers.Compiled, ties: list[_Tie], scope: int
 ) -> list[int]:
-    parent = list(range(len(compiled.members)))
-
-    def find(member: int) -> int:
-        while parent[member] != member:
-            parent[member] = parent[parent[member]]
-            member = parent[member]
-        return member
-
+    members = range(len(compiled.members))
+    tied = unions.Unions(members)
     for tie in ties:
         if scope in tie.at:
-            for member in tie.members[1:]:
-                a, b = find(tie.members[0]), find(member)
-                if a != b:
-                    parent[max(a, b)] = min(a, b)
-    return [find(member) for member in range(len(parent))]
+            tied.join(tie.members)
+    return [tied.find(member) for member in members]
 
 
 def _contradiction(
@@ -260,30 +251,3 @@ def _chain(
         apart.rule,
         tuple(reversed(chain)),
     )
-
-
-def domains_left(
-    compiled: numbers.Compiled, contracted: Contracted, scope: int
-) -> dict[int, Flags]:
-    """Return bundle -> the domains at ``scope`` that all of it can take.
-
-    Only bundles of several members; a member alone is told by its shape.
-    """
-    column = compiled.domain[scope]
-    of_shape: list[Flags] = []
-    for shape in compiled.shapes:
-        flags = np.zeros(compiled.n_domains[scope], np.bool_)
-        found = column[shape.places]
-        flags[found[found != UNKNOWN]] = True
-        of_shape.append(flags)
-    left = {}
-    known: dict[frozenset[int], Flags] = {}
-    for number, members in enumerate(contracted.bundles[scope]):
-        if len(members) > 1:
-            shapes = frozenset(int(compiled.shape_of[m]) for m in members)
-            if shapes not in known:
-                known[shapes] = np.logical_and.reduce(
-                    [of_shape[s] for s in sorted(shapes)]
-                )
-            left[number] = known[shapes]
-    return left

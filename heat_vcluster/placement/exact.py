@@ -15,7 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from heat_vcluster.placement import amounts, constraints, model, program
+from heat_vcluster.placement import (
+    amounts,
+    constraints,
+    model,
+    program,
+    unions,
+)
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.compiled import Clause, Compiled
 from heat_vcluster.placement.program import INFINITY, NO, YES, Sum
@@ -546,7 +552,7 @@ class Formulation:
                 ):
                     break
         for scope, found in enumerate(ties):
-            for group in _unions(found):
+            for group in _merged(found):
                 self._share(group, scope)
 
     def _share(self, group: Sequence[int], scope: int) -> None:
@@ -1049,22 +1055,9 @@ def _first(
     return value
 
 
-def _unions(groups: Sequence[Sequence[int]]) -> list[list[int]]:
+def _merged(groups: Sequence[Sequence[int]]) -> list[list[int]]:
     """Merge groups that share a number; in order of first appearance."""
-    parent: dict[int, int] = {}
-
-    def find(k: int) -> int:
-        while parent[k] != k:
-            parent[k] = parent[parent[k]]
-            k = parent[k]
-        return k
-
+    tied = unions.Unions[int]()
     for group in groups:
-        for k in group:
-            parent.setdefault(k, k)
-        for k in group[1:]:
-            parent[find(k)] = find(group[0])
-    merged: dict[int, list[int]] = {}
-    for k in parent:
-        merged.setdefault(find(k), []).append(k)
-    return list(merged.values())
+        tied.join(group)
+    return tied.sets()

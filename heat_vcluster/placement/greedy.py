@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from heat_vcluster.placement import amounts, constraints, contract
+from heat_vcluster.placement import amounts, constraints, contract, unions
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.state import Item, State, Tally
@@ -211,28 +211,18 @@ class _Greedy:
             for index, root in enumerate(roots)
             for item in root.items
         }
-        joined = list(range(len(roots)))
+        joined = unions.Unions(range(len(roots)))
         scopes = dict.fromkeys(range(len(roots)), 0)
-
-        def find(index: int) -> int:
-            while joined[index] != index:
-                joined[index] = joined[joined[index]]
-                index = joined[index]
-            return index
-
         for scope, members in sorted(self._wishes(), key=lambda w: w[0]):
             items = {int(self._state.item_of[m]) for m in members} - {UNKNOWN}
-            indices = sorted({find(owner[i]) for i in items})
+            indices = sorted({joined.find(owner[i]) for i in items})
             if len(indices) > 1:
                 widest = max(scope, *(scopes[i] for i in indices))
-                for index in indices[1:]:
-                    joined[index] = indices[0]
+                joined.join(indices)
                 scopes[indices[0]] = widest
-        groups: dict[int, list[Node]] = {}
-        for index in range(len(roots)):
-            groups.setdefault(find(index), []).append(roots[index])
         found = []
-        for index, nodes in groups.items():
+        for group in joined.sets():
+            nodes = [roots[index] for index in group]
             if len(nodes) == 1:
                 found.append(nodes[0])
                 continue
@@ -240,7 +230,7 @@ class _Greedy:
             items_ = tuple(item for node in nodes for item in node.items)
             found.append(
                 Node(
-                    min(scopes[index], self._top),
+                    min(scopes[joined.find(group[0])], self._top),
                     items_,
                     tuple(nodes),
                     wished=True,

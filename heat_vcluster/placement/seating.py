@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from heat_vcluster.placement import amounts, constraints, exact
+from heat_vcluster.placement import amounts, constraints, exact, unions
 from heat_vcluster.placement.colours import Orbit
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.remainder import Like, Remainder
@@ -107,25 +107,13 @@ class _Seating:
 
     def _parties(self) -> list[list[int]]:
         """Return the free members, together those that clauses tie."""
-        parent = {m: m for m in self._like_of}
-
-        def find(member: int) -> int:
-            while parent[member] != member:
-                parent[member] = parent[parent[member]]
-                member = parent[member]
-            return member
-
+        tied = unions.Unions(self._like_of)
         for orbit in self._counts.orbits:
             if orbit.clause.kind not in TIES:
                 continue
             for number in orbit.numbers:
-                members = self._rest.index.clauses[number].members
-                for member in members[1:]:
-                    parent[find(member)] = find(members[0])
-        parties: dict[int, list[int]] = {}
-        for member in parent:
-            parties.setdefault(find(member), []).append(member)
-        return [sorted(party) for party in parties.values()]
+                tied.join(self._rest.index.clauses[number].members)
+        return [sorted(party) for party in tied.sets()]
 
     # -- homes ---------------------------------------------------------------
 
