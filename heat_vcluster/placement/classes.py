@@ -47,6 +47,21 @@ class Proof:
     """There is no placement, proven."""
 
 
+def refute(
+    compiled: numbers.Compiled,
+    contracted: contract.Contracted,
+    deadline: float,
+    seed: int = 0,
+) -> bool:
+    """Tell whether blocks of hosts, each as a whole, rule out a placement.
+
+    ``deadline`` is as of ``time.monotonic``. True is a proof; False: not
+    known.
+    """
+    frame = tally.Frame(likeness.Likeness(compiled, contracted))
+    return _is_none(tally.Tally(frame, ()), deadline, seed) is True
+
+
 def prove(
     compiled: numbers.Compiled,
     contracted: contract.Contracted,
@@ -55,22 +70,26 @@ def prove(
 ) -> bool:
     """Tell whether there is no placement, proven; False: not known.
 
-    ``deadline`` is as of ``time.monotonic``. Blocks of hosts are looked at
-    as a whole first, then all hosts one by one.
+    As :func:`refute`, and then by all hosts one by one.
     """
     if contracted.contradiction is not None or compiled.stuck():
         return True
     frame = tally.Frame(likeness.Likeness(compiled, contracted))
     for opened in ((), None):
-        program = tally.Tally(frame, opened)
-        if program.impossible:
-            return True
-        outcome = program.program.solve(deadline, seed)
-        if outcome.status is linear.Status.NONE:
-            return True
-        if outcome.status is linear.Status.UNKNOWN:
-            return False
+        none = _is_none(tally.Tally(frame, opened), deadline, seed)
+        if none is not False:
+            return none is True
     return False
+
+
+def _is_none(counts: tally.Tally, deadline: float, seed: int) -> bool | None:
+    """Tell whether no counts obey the rules; None: time ran out."""
+    if counts.impossible:
+        return True
+    outcome = counts.program.solve(deadline, seed)
+    if outcome.status is linear.Status.UNKNOWN:
+        return None
+    return outcome.status is linear.Status.NONE
 
 
 def place(

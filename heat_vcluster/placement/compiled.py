@@ -88,7 +88,8 @@ class Clause:
 class Compiled:
     """A problem, or what is left of it when only some rules are kept.
 
-    ``keep`` has the names of the rules in force (see ``rule_names``); None:
+    ``keep`` has the names of the rules in force: those of hard rules, and
+    what ``fit`` and ``limit`` make of members and budgets. None:
     all of them, and the soft ones too. A member whose ``fit:`` is not kept
     has no size and no needs but still sits somewhere.
     """
@@ -170,6 +171,7 @@ class Compiled:
             self.domain.append(np.concatenate((column, rest)))
             self.domain_names.append(names)
         self.n_domains = [len(names) for names in self.domain_names]
+        self._above: dict[tuple[int, int], Ints] = {}
         self.parent: list[Ints] = []
         self.is_nested: list[bool] = []
         for scope in range(len(self.scopes) - 1):
@@ -199,6 +201,20 @@ class Compiled:
         column = self.domain[scope][: self.n_hosts][self.hosts.is_busy]
         busy[column[column != UNKNOWN]] = True
         return busy
+
+    def above(self, narrow: int, wide: int) -> Ints:
+        """Return, by domain at a narrow scope, that at a wide one around it.
+
+        UNKNOWN where none is known. Made once; not to be written to.
+        """
+        if (narrow, wide) not in self._above:
+            outer = np.arange(self.n_domains[narrow])
+            for scope in range(narrow, wide):
+                known = outer != UNKNOWN
+                outer[known] = self.parent[scope][outer[known]]
+            outer.flags.writeable = False
+            self._above[narrow, wide] = outer
+        return self._above[narrow, wide]
 
     def numbers_of_domains(self, scope: int) -> dict[str, int]:
         """Return domain name -> number, at one scope."""
@@ -590,26 +606,3 @@ class Compiled:
     def restricted(self, keep: Collection[str]) -> Compiled:
         """Return the problem with only these rules in force."""
         return Compiled(self.problem, self._kinds, keep)
-
-
-def rule_names(
-    problem: model.Problem, kinds: Mapping[str, policies.Policy]
-) -> tuple[str, ...]:
-    """Return the names of all that can conflict.
-
-    These are the fits, the provider's budgets, and the hard rules.
-    """
-    scopes = (model.HOST, *reversed(problem.snapshot.levels))
-    return (
-        *(
-            fit(d.member)
-            for d in problem.demands
-            if d.member not in problem.pinned
-        ),
-        *(limit(budget.name) for budget in problem.budgets),
-        *(
-            rule.name
-            for rule in problem.rules
-            if kinds[rule.policy].hard(rule, scopes)
-        ),
-    )

@@ -276,10 +276,11 @@ class _Greedy:
         while queue:
             self._look_at_the_clock()
             root = queue[0]
-            if self._place_root(root, held):
-                queue.remove(root)
+            is_placed = self._place_root(root, held)
+            # Only now: who is in the queue when time runs out is left.
+            queue.pop(0)
+            if is_placed:
                 continue
-            queue.remove(root)
             if root.wished:
                 queue[:0] = root.parts
                 continue
@@ -482,7 +483,8 @@ class _Greedy:
         seen = set()
         free: Flags = np.ones(self._compiled.n_domains[scope], np.bool_)
         if within != EVERYWHERE:
-            free &= self._lies_in(scope, within)
+            wide, domain = within
+            free &= self._compiled.above(scope, wide) == domain
         for item in node.items:
             if item.kind in seen:
                 continue
@@ -513,14 +515,6 @@ class _Greedy:
             order = np.array([*head, *tail])
         yield from map(int, order)
 
-    def _lies_in(self, scope: int, within: tuple[int, int]) -> Flags:
-        above = np.arange(self._compiled.n_domains[scope])
-        for k in range(scope, within[0]):
-            parents = self._compiled.parent[k]
-            above = np.where(above == UNKNOWN, UNKNOWN, parents[above])
-        flags: Flags = above == within[1]
-        return flags
-
     def _bar(self, node: Node, scope: int, free: Flags) -> None:
         """Leave out domains that a clause forbids to some of the node."""
         done = set()
@@ -542,19 +536,11 @@ class _Greedy:
 
     def _narrowed(self, flags: Flags, wide: int, narrow: int) -> Flags:
         """Return flags by domain at a wide scope by those at a narrow one."""
-        above = self._widened(narrow, wide)
+        above = self._compiled.above(narrow, wide)
         known = above != UNKNOWN
         found = np.zeros(len(above), np.bool_)
         found[known] = flags[above[known]]
         return found
-
-    def _widened(self, narrow: int, wide: int) -> Ints:
-        """Return, by domain at a narrow scope, that at a wide one."""
-        above = np.arange(self._compiled.n_domains[narrow])
-        for k in range(narrow, wide):
-            known = above != UNKNOWN
-            above[known] = self._compiled.parent[k][above[known]]
-        return above
 
     def _wish_cost(self, node: Node, scope: int, domains: Ints) -> Ints:
         """Return about what the soft clauses charge for these domains."""
@@ -567,7 +553,7 @@ class _Greedy:
                     charge = tally.charges(member)
                     if charge is None:
                         continue
-                    above = self._widened(scope, tally.scope)[domains]
+                    above = self._compiled.above(scope, tally.scope)[domains]
                     known = above != UNKNOWN
                     total[known] += charge[above[known]]
         return 1000 * total
@@ -644,11 +630,9 @@ class _Greedy:
         """Return the domain at a wide scope that a narrow one lies in."""
         if scope == PLACE:
             return int(self._compiled.domain[wide][domain])
-        for k in range(scope, wide):
-            if domain == UNKNOWN:
-                return UNKNOWN
-            domain = int(self._compiled.parent[k][domain])
-        return domain if scope <= wide else UNKNOWN
+        if scope > wide or domain == UNKNOWN:
+            return UNKNOWN
+        return int(self._compiled.above(scope, wide)[domain])
 
     def _by_leave(
         self, item: Item, ranked: list[tuple[float, int]]

@@ -28,13 +28,10 @@ from heat_vcluster.placement import (
     exact,
     greedy,
     improve,
-    likeness,
-    linear,
     mend,
     model,
     reasons,
     repairs,
-    tally,
 )
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import policies as policy_kinds
@@ -209,7 +206,9 @@ class _Search:
             if placement is not None:
                 return self._first(placement)
         self.tried.append('counting kinds of members by domain')
-        if self._is_refuted():
+        if classes.refute(
+            self._compiled, self._contracted, self._ends, self._seed
+        ):
             return INFEASIBLE
         if len(found.left) <= FEW:
             found = self._greedy(trouble=None)
@@ -294,14 +293,6 @@ class _Search:
             seed=self._seed,
             trouble=trouble,
         )
-
-    def _is_refuted(self) -> bool:
-        kinds = likeness.Likeness(self._compiled, self._contracted)
-        counted = tally.Tally(tally.Frame(kinds), ())
-        if counted.impossible:
-            return True
-        outcome = counted.program.solve(self._ends, self._seed)
-        return outcome.status is linear.Status.NONE
 
     def _is_done(self, found: greedy.Found) -> bool:
         return found.is_whole and amounts.is_valid(

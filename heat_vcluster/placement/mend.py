@@ -217,10 +217,7 @@ class _Mending:
 
     def _draw_wider(self, worth: Floats, wide: int) -> Floats:
         """Return 1 for the domains of one wider domain, drawn by worth."""
-        above = np.arange(self._compiled.n_domains[self._scope])
-        for k in range(self._scope, wide):
-            parents = self._compiled.parent[k]
-            above = np.where(above == UNKNOWN, UNKNOWN, parents[above])
+        above = self._compiled.above(self._scope, wide)
         total = np.zeros(self._compiled.n_domains[wide])
         known = above != UNKNOWN
         np.add.at(total, above[known], worth[known])

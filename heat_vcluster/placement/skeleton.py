@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How members and hard rules hang together, whatever the cloud.
 
-A *core* is a set of rule names as of ``compiled.rule_names``: those of hard
+A *core* is a set of the names of rules that can conflict: those of hard
 rules, ``fit:<member>``, and ``limit:<budget>`` for what is the provider's.
 Here it is known what is left of a problem when only a core is in force, which
 of its rules are alike, and which can change places with one another without

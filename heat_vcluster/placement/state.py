@@ -165,13 +165,7 @@ class Tally:
         if self.kind is constraints.AtMost:
             if self.limit >= self.total:
                 return None
-            full: Flags = self.count >= self.limit
-            if self.has_units:
-                unit = self.unit_of[member]
-                for (other, domain), here in self.present.items():
-                    if other == unit and here:
-                        full[domain] = False
-            return full
+            return self._full(member)
         if self.kind is constraints.Level:
             return self._unlevel()
         if self.kind is constraints.AtLeast:
@@ -182,12 +176,26 @@ class Tally:
                 return self.count > 0
             return None
         if self.kind is constraints.Alone:
-            taken: Flags = self.busy | (self.others > self.count)
-            return taken
+            return self._taken()
         if self.kind is constraints.Together and self.used:
             away: Flags = self.count == 0
             return away
         return None
+
+    def _full(self, member: int) -> Flags:
+        """Return where one more unit is too many, unless it is there."""
+        full: Flags = self.count >= self.limit
+        if self.has_units:
+            unit = self.unit_of[member]
+            for (other, domain), here in self.present.items():
+                if other == unit and here:
+                    full[domain] = False
+        return full
+
+    def _taken(self) -> Flags:
+        """Return where others are, for those who must be alone."""
+        taken: Flags = self.busy | (self.others > self.count)
+        return taken
 
     def _unlevel(self) -> Flags | None:
         if not len(self.within):
@@ -207,30 +215,22 @@ class Tally:
     def charges(self, member: int) -> Ints | None:
         """Return, by domain, about what this member would cost there."""
         weight = self.weight or 0
-        if not weight or not self.placed:
-            if self.kind is constraints.Alone and weight:
-                shared = self.busy | (self.others > self.count)
-                return np.where(shared & (self.count == 0), weight, 0)
+        if not weight:
+            return None
+        if self.kind is constraints.Alone:
+            return np.where(self._taken() & (self.count == 0), weight, 0)
+        if not self.placed:
             return None
         if self.kind is constraints.Together:
             return np.where(self.count == 0, weight, 0)
         if self.kind is constraints.AtMost:
-            full = self.count >= self.limit
-            if self.has_units:
-                unit = self.unit_of[member]
-                for (other, domain), here in self.present.items():
-                    if other == unit and here:
-                        full[domain] = False
-            return np.where(full, weight, 0)
+            return np.where(self._full(member), weight, 0)
         if self.kind is constraints.Level and len(self.within):
             low = int(self.count[self.within].min())
             over = self.is_within & (self.count >= low + self.limit)
             return np.where(over, weight, 0)
         if self.kind is constraints.AtLeast and self.used < self.limit:
             return np.where(self.count > 0, weight, 0)
-        if self.kind is constraints.Alone:
-            shared = self.busy | (self.others > self.count)
-            return np.where(shared & (self.count == 0), weight, 0)
         return None
 
 
@@ -253,6 +253,7 @@ class State:
             np.zeros(count, np.int64) for count in compiled.n_domains
         ]
         self.on_host = np.zeros(compiled.n_hosts, np.int64)  # our servers
+        self._may_pools: dict[int, Flags] = {}  # by shape
         self._pools_of: dict[int, list[int]] = {}
         for pool in range(compiled.n_hosts, compiled.n_places):
             host = int(compiled.domain[0][pool])
@@ -435,14 +436,12 @@ class State:
         return [chosen[volume] for volume in item.volumes]
 
     def _may_pool(self, volume: int) -> Flags:
-        cache = self.__dict__.setdefault('_may_pools', {})
         shape = int(self.compiled.shape_of[volume])
-        if shape not in cache:
+        if shape not in self._may_pools:
             flags = np.zeros(self.compiled.n_places, np.bool_)
             flags[self.compiled.places(volume)] = True
-            cache[shape] = flags
-        found: Flags = cache[shape]
-        return found
+            self._may_pools[shape] = flags
+        return self._may_pools[shape]
 
     # -- rules ----------------------------------------------
 

@@ -157,11 +157,7 @@ class Frame:
         kind = self.likeness.kinds[number]
         if not kind.scope:
             return compiled.domain[scope]
-        outer = np.arange(compiled.n_domains[kind.scope])
-        for inner in range(kind.scope, scope):
-            known = outer != UNKNOWN
-            outer[known] = compiled.parent[inner][outer[known]]
-        return outer
+        return compiled.above(kind.scope, scope)
 
     def _reached(self, number: int, scope: int) -> Flags:
         """Return which domains at a scope have a place for the kind."""
@@ -782,20 +778,12 @@ class Tally:
         for kind in inside.kinds:
             gathered.add(self.at(kind, inside.scope), 1)
         outer = self._caps_by_domain(inside)
-        above = self._domain_above(inside.scope, inside.within)
+        above = self.compiled.above(inside.scope, inside.within)
         for domain, variables, factors, _ in gathered.rows():
             more, caps = outer.get(int(above[domain]), ([], []))
             self.program.row(
                 [*variables, *more], [*factors, *(-c for c in caps)], high=0
             )
-
-    def _domain_above(self, scope: int, within: int) -> Ints:
-        compiled = self.compiled
-        outer = np.arange(compiled.n_domains[scope])
-        for inner in range(scope, within):
-            known = outer != UNKNOWN
-            outer[known] = compiled.parent[inner][outer[known]]
-        return outer
 
     def _caps_by_domain(
         self, inside: likeness.Inside
