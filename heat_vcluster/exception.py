@@ -16,9 +16,11 @@ class VClusterError(Exception):
 
     ``code`` is stable and meant for programs; ``str(error)`` is meant for
     people and never holds a secret, a host name or a capacity.
+    ``request_id`` is known of an error that a service elsewhere has told.
     """
 
     code = 'vcluster.error'
+    request_id: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -175,6 +177,63 @@ class ClusterNotFound(VClusterError):
         super().__init__(f'Cluster {cluster_id} could not be found')
 
 
+class MemberNotFound(VClusterError):
+    """The cluster has no member of that name."""
+
+    code = 'vcluster.member_not_found'
+
+    def __init__(self, cluster_id: str, name: str) -> None:
+        super().__init__(f'Cluster {cluster_id} has no member {name}')
+
+
+class PlanNotFound(VClusterError):
+    """There is no such held plan, or it belongs to another project."""
+
+    code = 'vcluster.plan_not_found'
+
+    def __init__(self, plan_id: str) -> None:
+        super().__init__(f'Plan {plan_id} could not be found')
+
+
+class PlanExpired(VClusterError):
+    """The plan was held for its time; the room is free for all again."""
+
+    code = 'vcluster.plan_expired'
+
+    def __init__(self, plan_id: str) -> None:
+        super().__init__(f'Plan {plan_id} is no longer held')
+
+
+class LimitExceeded(VClusterError):
+    """The project would have more than this service allows it."""
+
+    code = 'vcluster.limit_exceeded'
+
+    def __init__(
+        self, resource: str, limit: int, used: int, asked: int
+    ) -> None:
+        self.resource = resource
+        self.limit = limit
+        self.used = used
+        self.asked = asked
+        super().__init__(
+            f'{asked} more of {resource.replace("_", " ")} would be over the '
+            f"project's limit of {limit}; {used} are in use"
+        )
+
+
+class TrustRefused(VClusterError):
+    """The user did not, or cannot, let the service act for him later."""
+
+    code = 'vcluster.trust_refused'
+
+
+class TrustLost(VClusterError):
+    """The service may no longer act for the user of a cluster."""
+
+    code = 'vcluster.trust_lost'
+
+
 class ClusterFailed(VClusterError):
     """A cluster ended in ERROR; ``view`` is the whole of it."""
 
@@ -213,3 +272,19 @@ class InvalidConfiguration(VClusterError):
     """The operator's configuration cannot be meant."""
 
     code = 'vcluster.invalid_configuration'
+
+
+class ServiceUnavailable(VClusterError):
+    """The service did not answer, or not yet; nothing is known to be done."""
+
+    code = 'vcluster.unavailable'
+
+
+class ServiceError(VClusterError):
+    """The service told of an error that has no class here; it has its code."""
+
+    code = 'vcluster.service_error'
+
+    def __init__(self, message: str, code: str | None) -> None:
+        self.code = code or self.code
+        super().__init__(message)

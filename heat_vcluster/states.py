@@ -14,12 +14,20 @@ class ClusterStatus(enum.StrEnum):
     """What a cluster is, as a whole."""
 
     PLANNING = 'PLANNING'
+    HELD = 'HELD'
     CREATING = 'CREATING'
     ACTIVE = 'ACTIVE'
     ROLLING_BACK = 'ROLLING_BACK'
     ERROR = 'ERROR'
     DELETING = 'DELETING'
     DELETED = 'DELETED'
+
+
+class Wanted(enum.StrEnum):
+    """What the tenant wants of a cluster, whatever it is by now."""
+
+    PRESENT = 'present'
+    ABSENT = 'absent'
 
 
 class MemberStatus(enum.StrEnum):
@@ -37,9 +45,13 @@ class MemberStatus(enum.StrEnum):
 #: Moves of a cluster: (from, to) -> why it happens.
 CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
     (ClusterStatus.PLANNING, ClusterStatus.CREATING): 'all places are held',
+    (ClusterStatus.PLANNING, ClusterStatus.HELD): 'the plan is kept',
     (ClusterStatus.PLANNING, ClusterStatus.ROLLING_BACK): 'cancelled',
     (ClusterStatus.PLANNING, ClusterStatus.ERROR): 'no valid placement',
     (ClusterStatus.PLANNING, ClusterStatus.DELETING): 'deleted early',
+    (ClusterStatus.HELD, ClusterStatus.CREATING): 'its plan is built',
+    (ClusterStatus.HELD, ClusterStatus.ERROR): 'its engine died',
+    (ClusterStatus.HELD, ClusterStatus.DELETING): 'released or expired',
     (ClusterStatus.CREATING, ClusterStatus.ACTIVE): 'every member is active',
     (ClusterStatus.CREATING, ClusterStatus.ROLLING_BACK): 'a step failed',
     (ClusterStatus.CREATING, ClusterStatus.ERROR): 'its engine died',
@@ -78,6 +90,12 @@ IN_PROGRESS = frozenset(
         ClusterStatus.ROLLING_BACK,
         ClusterStatus.DELETING,
     }
+)
+
+#: Nothing more happens to a cluster in one of these unless it is asked for.
+#: HELD is in neither set: a plan waits to be built, or to expire.
+SETTLED = frozenset(
+    {ClusterStatus.ACTIVE, ClusterStatus.ERROR, ClusterStatus.DELETED}
 )
 
 

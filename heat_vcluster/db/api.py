@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from heat_vcluster import exception, states
 from heat_vcluster.db import connection as db_connection
-from heat_vcluster.db import migration, models, records
+from heat_vcluster.db import listing, migration, models, records, usage
 from heat_vcluster.db import writer as db_writer
+
+_ABSENT = {'wanted': states.Wanted.ABSENT.value, 'cancel_requested': True}
 
 #: A cluster in progress that nobody ever leased is given this long, before
 #: it counts as interrupted: its creator may be about to take the lease.
@@ -56,12 +59,21 @@ class Store:
         document: Mapping[str, Any],
         members: Sequence[records.NewMember],
         name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Iterable[str] = (),
         deadline: datetime.datetime | None = None,
+        expires_at: datetime.datetime | None = None,
+        trust_id: str | None = None,
+        request_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> records.ClusterRecord:
         """Write a new cluster down: PLANNING, its members PLANNED.
 
-        Said again, with the same project and document, it returns what is
-        there (even DELETED by now); ClusterExists if the id is another's.
+        With ``expires_at`` it is a plan to be held. Said again, with the
+        same project and document, it returns what is there (even DELETED by
+        now); ClusterExists if the id is another's. ``limits`` (see
+        :mod:`heat_vcluster.db.usage`) cannot be passed by two at once;
+        raises LimitExceeded.
         """
         now = self._clock()
         cluster = {
@@ -69,11 +81,17 @@ class Store:
             'name': name,
             'project_id': project_id,
             'user_id': user_id,
+            'built_as': name,
+            'metadata': dict(metadata or {}),
             'document': dict(document),
             'status': states.ClusterStatus.PLANNING.value,
             'fence': 0,
             'cancel_requested': False,
+            'wanted': states.Wanted.PRESENT.value,
             'deadline': deadline,
+            'expires_at': expires_at,
+            'trust_id': trust_id,
+            'request_id': request_id,
             'created_at': now,
             'updated_at': now,
         }
@@ -81,21 +99,23 @@ class Store:
             _new_member(id, position, member)
             for position, member in enumerate(members)
         ]
-        try:
-            with self._open().writing() as connection:
+        asked = {
+            usage.HELD_PLANS if expires_at else usage.CLUSTERS: 1,
+            usage.MEMBERS: len(rows),
+        }
+        # Another project may be quicker to take the id.
+        with (
+            contextlib.suppress(sa.exc.IntegrityError),
+            self._in_turn(project_id) as connection,
+        ):
+            if not _has(connection, models.clusters.c.id == id):
+                usage.check(connection, project_id, asked, limits or {})
                 connection.execute(sa.insert(models.clusters), cluster)
                 if rows:
                     connection.execute(sa.insert(models.members), rows)
-        except sa.exc.IntegrityError:
-            return self._same_cluster(id, project_id, document)
-        return self.get_cluster(id)
-
-    def _same_cluster(
-        self, id: str, project_id: str, document: Mapping[str, Any]
-    ) -> records.ClusterRecord:
+                _set_tags(connection, id, tags)
         there = self.get_cluster(id)
-        wanted = json.loads(json.dumps(document))
-        if there.project_id != project_id or there.document != wanted:
+        if not _is_same(there, cluster):
             raise exception.ClusterExists(f'The id {id} is taken')
         return there
 
@@ -111,29 +131,192 @@ class Store:
         )
         if project_id is not None:
             wanted = wanted.where(models.clusters.c.project_id == project_id)
-        found = self._rows(wanted)
+        found = self._clusters(wanted)
         if not found:
             raise exception.ClusterNotFound(cluster_id)
-        return records.cluster_from_row(found[0])
+        return found[0]
 
     def list_clusters(
         self,
         project_id: str | None = None,
         *,
-        with_deleted: bool = False,
+        name: str | None = None,
+        status: states.ClusterStatus | None = None,
+        tags: Sequence[str] = (),
+        sort: listing.Sort = listing.OLDEST_FIRST,
         limit: int | None = None,
+        marker: str | None = None,
+        with_deleted: bool = False,
     ) -> tuple[records.ClusterRecord, ...]:
-        """Return the clusters of a project, or of all; oldest first."""
-        wanted = sa.select(models.clusters).order_by(
-            models.clusters.c.created_at, models.clusters.c.id
+        """Return the clusters of a project, or of all; never held plans.
+
+        ``tags``: those that have all of them. ``sort`` takes the keys in
+        ``listing.SORT_KEYS``. ``marker`` is the id of the last one of the
+        page before; nothing follows an unknown one.
+        """
+        wanted = listing.query(
+            project_id=project_id,
+            name=name,
+            status=status,
+            tags=tags,
+            with_deleted=with_deleted,
         )
-        if project_id is not None:
-            wanted = wanted.where(models.clusters.c.project_id == project_id)
-        if not with_deleted:
-            wanted = wanted.where(models.clusters.c.deleted_at.is_(None))
-        if limit is not None:
-            wanted = wanted.limit(limit)
-        return tuple(map(records.cluster_from_row, self._rows(wanted)))
+        if marker is not None:
+            wanted = listing.after(wanted, sort, marker)
+        return self._clusters(listing.in_order(wanted, sort).limit(limit))
+
+    def update_cluster(
+        self,
+        cluster_id: str,
+        project_id: str,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> records.ClusterRecord:
+        """Change what is the tenant's alone; None leaves it as it is.
+
+        No lease is needed: no engine reads it. Raises ClusterNotFound.
+        """
+        table = models.clusters
+        values: dict[str, Any] = {'updated_at': self._clock()}
+        if name is not None:
+            values['name'] = name
+        if metadata is not None:
+            values['metadata'] = dict(metadata)
+        with self._open().writing() as connection:
+            changed = connection.execute(
+                sa.update(table)
+                .where(
+                    table.c.id == cluster_id,
+                    table.c.project_id == project_id,
+                    table.c.deleted_at.is_(None),
+                )
+                .values(**values)
+            )
+            if changed.rowcount != 1:
+                raise exception.ClusterNotFound(cluster_id)
+            if tags is not None:
+                _set_tags(connection, cluster_id, tags)
+        return self.get_cluster(cluster_id)
+
+    def set_trust(self, cluster_id: str, trust_id: str | None) -> None:
+        """Write down by which trust the work may be gone on with."""
+        self._update(cluster_id, trust_id=trust_id)
+
+    # Held plans
+
+    def get_plan(self, plan_id: str, project_id: str) -> records.ClusterRecord:
+        """Return a plan that is held; raises PlanNotFound, PlanExpired."""
+        found = self._find_plan(plan_id, project_id)
+        if found.claimed_at is not None:
+            raise exception.PlanNotFound(plan_id)
+        return found
+
+    def claim_plan(
+        self,
+        plan_id: str,
+        project_id: str,
+        *,
+        user_id: str,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Iterable[str] = (),
+        deadline: datetime.datetime | None = None,
+        trust_id: str | None = None,
+        request_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> records.ClusterRecord:
+        """Turn a held plan into a cluster that is to be built by it.
+
+        It stays HELD until an engine begins, but does not expire. Said
+        again it returns what has become of it. Without a ``name`` it has
+        that of the plan. Raises PlanNotFound, PlanExpired, LimitExceeded.
+        """
+        now = self._clock()
+        there = self._find_plan(plan_id, project_id)
+        is_open = _is_open_plan(plan_id, now)
+        with self._in_turn(project_id) as connection:
+            if _has(connection, is_open):
+                usage.check(
+                    connection, project_id, {usage.CLUSTERS: 1}, limits or {}
+                )
+                connection.execute(
+                    sa.update(models.clusters)
+                    .where(is_open)
+                    .values(
+                        user_id=user_id,
+                        name=name or there.name,
+                        built_as=name or there.name,
+                        metadata=dict(metadata or {}),
+                        deadline=deadline,
+                        trust_id=trust_id,
+                        request_id=request_id,
+                        expires_at=None,
+                        claimed_at=now,
+                        updated_at=now,
+                    )
+                )
+                _set_tags(connection, plan_id, tags)
+        return self._find_plan(plan_id, project_id)
+
+    def drop_plan(self, plan_id: str, project_id: str) -> None:
+        """Let nobody build a held plan any more: it is to be released.
+
+        Raises PlanNotFound, also when it was claimed, and PlanExpired.
+        """
+        self.get_plan(plan_id, project_id)
+        with self._open().writing() as connection:
+            dropped = connection.execute(
+                sa.update(models.clusters)
+                .where(_is_open_plan(plan_id, self._clock()))
+                .values(**_ABSENT)
+            )
+        if dropped.rowcount != 1:
+            raise exception.PlanNotFound(plan_id)
+
+    def _find_plan(
+        self, plan_id: str, project_id: str
+    ) -> records.ClusterRecord:
+        """Return a plan that is held, or what was made of it."""
+        try:
+            found = self.get_cluster(plan_id, project_id)
+        except exception.ClusterNotFound:
+            raise exception.PlanNotFound(plan_id) from None
+        if found.claimed_at is not None:
+            return found
+        is_wanted = found.wanted is states.Wanted.PRESENT
+        if found.expires_at is None or not is_wanted:
+            raise exception.PlanNotFound(plan_id)
+        if found.expires_at <= self._clock():
+            raise exception.PlanExpired(plan_id)
+        if found.status is not states.ClusterStatus.HELD:
+            raise exception.PlanNotFound(plan_id)
+        return found
+
+    # Limits
+
+    def count_usage(self, project_id: str) -> dict[str, int]:
+        """Return what a project has of each of ``usage.RESOURCES``."""
+        with self._open().reading() as connection:
+            return usage.count(connection, project_id)
+
+    def get_limits(self, project_id: str) -> dict[str, int]:
+        """Return what was set for this project alone; -1: no limit."""
+        table = models.project_limits
+        wanted = sa.select(table).where(table.c.project_id == project_id)
+        return {row.resource: row.amount for row in self._rows(wanted)}
+
+    def set_limit(
+        self, project_id: str, resource: str, amount: int | None
+    ) -> None:
+        """Limit one project; None: by the configuration again."""
+        table = models.project_limits
+        row = {'project_id': project_id, 'resource': resource}
+        with self._in_turn(project_id) as connection:
+            connection.execute(sa.delete(table).filter_by(**row))
+            if amount is not None:
+                connection.execute(sa.insert(table), {**row, 'amount': amount})
 
     def purge(self, before: datetime.datetime) -> int:
         """Forget clusters that were deleted before a time; tell how many."""
@@ -229,16 +412,16 @@ class Store:
 
     # Stopping
 
+    def want_absent(self, cluster_id: str) -> None:
+        """Have the cluster removed; whoever builds it is to stop.
+
+        No lease is needed. The request to stop is over once it is DELETING.
+        """
+        self._update(cluster_id, **_ABSENT)
+
     def request_cancel(self, cluster_id: str) -> None:
         """Ask whoever works on the cluster to stop; no lease is needed."""
-        with self._open().writing() as connection:
-            asked = connection.execute(
-                sa.update(models.clusters)
-                .where(models.clusters.c.id == cluster_id)
-                .values(cancel_requested=True)
-            )
-            if asked.rowcount != 1:
-                raise exception.ClusterNotFound(cluster_id)
+        self._update(cluster_id, cancel_requested=True)
 
     def is_cancel_requested(self, cluster_id: str) -> bool:
         return self.get_cluster(cluster_id).cancel_requested
@@ -299,6 +482,36 @@ class Store:
     def writer(self, lease: records.Lease) -> db_writer.Writer:
         return db_writer.Writer(self._open(), lease, self._clock)
 
+    def unattended(
+        self, grace: datetime.timedelta = GRACE
+    ) -> tuple[records.ClusterRecord, ...]:
+        """Return what needs an engine and has none that lives.
+
+        Clusters in progress; claimed plans that nobody has begun to build;
+        those to be removed that nobody has begun to remove; held plans that
+        have expired. Their lease has expired, or there is none and nothing
+        was written for ``grace``.
+        """
+        table = models.clusters
+        is_expired_plan = sa.and_(
+            table.c.expires_at <= self._clock(),
+            table.c.status != states.ClusterStatus.DELETED.value,
+        )
+        is_claimed = sa.and_(
+            table.c.expires_at.is_(None),
+            table.c.status == states.ClusterStatus.HELD.value,
+        )
+        # A removal that failed stays until it is asked for again.
+        is_unwanted = sa.and_(
+            table.c.wanted == states.Wanted.ABSENT.value,
+            table.c.cancel_requested.is_(True),
+            table.c.status != states.ClusterStatus.DELETED.value,
+        )
+        return self._left_alone(
+            sa.or_(_is_in_progress, is_expired_plan, is_claimed, is_unwanted),
+            grace,
+        )
+
     def interrupted(
         self, grace: datetime.timedelta = GRACE
     ) -> tuple[records.ClusterRecord, ...]:
@@ -307,25 +520,24 @@ class Store:
         Their lease has expired, or there is none and nothing was written
         for ``grace``.
         """
+        return self._left_alone(_is_in_progress, grace)
+
+    def _left_alone(
+        self, condition: Any, grace: datetime.timedelta
+    ) -> tuple[records.ClusterRecord, ...]:
         table = models.clusters
         now = self._clock()
-        wanted = (
+        has_no_engine = sa.or_(
+            table.c.lease_until < now,
+            sa.and_(
+                table.c.owner.is_(None), table.c.updated_at <= now - grace
+            ),
+        )
+        return self._clusters(
             sa.select(table)
-            .where(
-                table.c.status.in_(
-                    [each.value for each in states.IN_PROGRESS]
-                ),
-                sa.or_(
-                    table.c.lease_until < now,
-                    sa.and_(
-                        table.c.owner.is_(None),
-                        table.c.updated_at <= now - grace,
-                    ),
-                ),
-            )
+            .where(condition, has_no_engine)
             .order_by(table.c.created_at, table.c.id)
         )
-        return tuple(map(records.cluster_from_row, self._rows(wanted)))
 
     def with_idle_holds(self) -> tuple[str, ...]:
         """Return ids of settled clusters whose holds were not given back.
@@ -339,9 +551,7 @@ class Store:
             .where(
                 models.holds.c.state == records.HoldState.HELD.value,
                 table.c.owner.is_(None),
-                table.c.status.not_in(
-                    [each.value for each in states.IN_PROGRESS]
-                ),
+                table.c.status.in_([each.value for each in states.SETTLED]),
             )
             .distinct()
         )
@@ -359,6 +569,40 @@ class Store:
             rows: Sequence[Any] = connection.execute(statement).all()
             return rows
 
+    def _clusters(self, statement: Any) -> tuple[records.ClusterRecord, ...]:
+        with self._open().reading() as connection:
+            rows = connection.execute(statement).all()
+            tags = _get_tags(connection, [row.id for row in rows])
+        return tuple(
+            records.cluster_from_row(row, tags.get(row.id, ())) for row in rows
+        )
+
+    @contextlib.contextmanager
+    def _in_turn(self, project_id: str) -> Iterator[Any]:
+        """Write while nobody else counts what the project has."""
+        table = models.projects
+        if not self._rows(sa.select(table.c.id).filter_by(id=project_id)):
+            with (
+                contextlib.suppress(sa.exc.IntegrityError),
+                self._open().writing() as connection,
+            ):
+                connection.execute(
+                    sa.insert(table), {'id': project_id, 'turn': 0}
+                )
+        with self._open().writing() as connection:
+            usage.take_turn(connection, project_id)
+            yield connection
+
+    def _update(self, cluster_id: str, **values: Any) -> None:
+        with self._open().writing() as connection:
+            changed = connection.execute(
+                sa.update(models.clusters)
+                .where(models.clusters.c.id == cluster_id)
+                .values(**values)
+            )
+            if changed.rowcount != 1:
+                raise exception.ClusterNotFound(cluster_id)
+
     def _set_lease(self, lease: records.Lease, **values: Any) -> bool:
         table = models.clusters
         with self._open().writing() as connection:
@@ -372,6 +616,61 @@ class Store:
                 .values(**values)
             )
             return bool(done.rowcount == 1)
+
+
+_is_in_progress = models.clusters.c.status.in_(
+    [each.value for each in states.IN_PROGRESS]
+)
+
+
+def _is_open_plan(plan_id: str, now: datetime.datetime) -> Any:
+    table = models.clusters
+    return sa.and_(
+        table.c.id == plan_id,
+        table.c.status == states.ClusterStatus.HELD.value,
+        table.c.wanted == states.Wanted.PRESENT.value,
+        table.c.expires_at > now,
+    )
+
+
+def _has(connection: Any, condition: Any) -> bool:
+    """Tell whether there is such a cluster."""
+    found = connection.scalar(sa.select(models.clusters.c.id).where(condition))
+    return found is not None
+
+
+def _is_same(there: records.ClusterRecord, asked: Mapping[str, Any]) -> bool:
+    """Tell whether a create that finds its id taken is a repeated one."""
+    return (
+        there.project_id == asked['project_id']
+        and there.is_plan == (asked['expires_at'] is not None)
+        and there.document == json.loads(json.dumps(asked['document']))
+    )
+
+
+def _get_tags(
+    connection: Any, cluster_ids: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the tags of each cluster that has any, in order."""
+    table = models.tags
+    found: dict[str, list[str]] = {}
+    if cluster_ids:
+        rows = connection.execute(
+            sa.select(table)
+            .where(table.c.cluster_id.in_(cluster_ids))
+            .order_by(table.c.tag)
+        )
+        for row in rows:
+            found.setdefault(row.cluster_id, []).append(row.tag)
+    return found
+
+
+def _set_tags(connection: Any, cluster_id: str, tags: Iterable[str]) -> None:
+    table = models.tags
+    connection.execute(sa.delete(table).filter_by(cluster_id=cluster_id))
+    rows = [{'cluster_id': cluster_id, 'tag': tag} for tag in {*tags}]
+    if rows:
+        connection.execute(sa.insert(table), rows)
 
 
 def _new_member(

@@ -25,7 +25,9 @@ class UtcDateTime(sa.types.TypeDecorator):  # type: ignore[misc]
     Microseconds are kept everywhere; MySQL has to be asked for them.
     """
 
-    impl = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql')
+    impl = sa.DateTime().with_variant(
+        mysql.DATETIME(fsp=6), 'mysql', 'mariadb'
+    )
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Any) -> Any:
@@ -41,6 +43,13 @@ class UtcDateTime(sa.types.TypeDecorator):  # type: ignore[misc]
 
 def _json(name: str, *, nullable: bool = False) -> Any:
     return sa.Column(name, sa.JSON(none_as_null=True), nullable=nullable)
+
+
+def _exact(length: int) -> Any:
+    """Text that differs by case, in MySQL too."""
+    return sa.String(length).with_variant(
+        mysql.VARCHAR(length, collation='utf8mb4_bin'), 'mysql', 'mariadb'
+    )
 
 
 def _of_cluster(**options: Any) -> Any:
@@ -69,6 +78,9 @@ clusters = _table(
     sa.Column('name', sa.String(255)),
     sa.Column('project_id', sa.String(64), nullable=False),
     sa.Column('user_id', sa.String(64), nullable=False),
+    # The name its things were given: a later change of name leaves them.
+    sa.Column('built_as', sa.String(255)),
+    _json('metadata', nullable=True),
     _json('document'),
     _json('plan', nullable=True),
     sa.Column('status', sa.String(16), nullable=False),
@@ -79,12 +91,43 @@ clusters = _table(
     sa.Column('lease_until', UtcDateTime),
     sa.Column('fence', sa.Integer, nullable=False),
     sa.Column('cancel_requested', sa.Boolean, nullable=False),
+    sa.Column(
+        'wanted', sa.String(16), nullable=False, server_default='present'
+    ),
+    # A held plan has expires_at; creating the cluster from it clears that.
+    sa.Column('expires_at', UtcDateTime),
+    sa.Column('claimed_at', UtcDateTime),
+    # A reference to a trust is no secret: it serves our own account only.
+    sa.Column('trust_id', sa.String(64)),
+    sa.Column('request_id', sa.String(255)),
     sa.Column('deadline', UtcDateTime),
     sa.Column('created_at', UtcDateTime, nullable=False),
     sa.Column('updated_at', UtcDateTime, nullable=False),
     sa.Column('deleted_at', UtcDateTime),
     sa.Index(None, 'project_id', 'created_at'),
     sa.Index(None, 'status'),
+)
+
+tags = _table(
+    'tags',
+    _of_cluster(primary_key=True),
+    sa.Column('tag', _exact(255), primary_key=True),
+    sa.Index(None, 'tag'),
+)
+
+# Whoever has changed the row of a project counts alone until he commits.
+projects = _table(
+    'projects',
+    sa.Column('id', sa.String(64), primary_key=True),
+    sa.Column('turn', sa.Integer, nullable=False),
+)
+
+# What an operator allows one project, other than the configuration says.
+project_limits = _table(
+    'project_limits',
+    sa.Column('project_id', sa.String(64), primary_key=True),
+    sa.Column('resource', sa.String(64), primary_key=True),
+    sa.Column('amount', sa.Integer, nullable=False),
 )
 
 members = _table(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from heat_vcluster import states
@@ -40,12 +40,17 @@ class Lease:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ClusterRecord:
-    """One cluster. All times are aware, in UTC."""
+    """One cluster, or a held plan. All times are aware, in UTC.
+
+    ``built_as`` is the name it was made with, which its things bear.
+    """
 
     id: str
     name: str | None
     project_id: str
     user_id: str
+    built_as: str | None
+    metadata: Mapping[str, str]
     document: Mapping[str, Any]
     plan: placement.Plan | None
     status: states.ClusterStatus
@@ -55,14 +60,25 @@ class ClusterRecord:
     lease_until: datetime.datetime | None
     fence: int
     cancel_requested: bool
+    wanted: states.Wanted
+    expires_at: datetime.datetime | None
+    claimed_at: datetime.datetime | None
+    trust_id: str | None
+    request_id: str | None
     deadline: datetime.datetime | None
     created_at: datetime.datetime
     updated_at: datetime.datetime
     deleted_at: datetime.datetime | None
+    tags: tuple[str, ...]
 
     @property
     def is_in_progress(self) -> bool:
         return self.status in states.IN_PROGRESS
+
+    @property
+    def is_plan(self) -> bool:
+        """Tell a plan, which expires, from a cluster."""
+        return self.expires_at is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -158,8 +174,11 @@ def _violation_from_json(raw: Mapping[str, Any]) -> placement.Violation:
     return placement.Violation(**{**raw, 'where': where})
 
 
-def cluster_from_row(row: Any) -> ClusterRecord:
+def cluster_from_row(row: Any, tags: Iterable[str]) -> ClusterRecord:
     values = dict(row._mapping)
+    values['tags'] = tuple(tags)
+    values['metadata'] = values['metadata'] or {}
+    values['wanted'] = states.Wanted(values['wanted'])
     values['plan'] = plan_from_json(values['plan'])
     values['status'] = states.ClusterStatus(values['status'])
     return ClusterRecord(**values)

@@ -68,9 +68,29 @@ class Writer:
                 'status_reason': reason,
                 'error_code': error_code,
             }
+            if status is states.ClusterStatus.DELETING:
+                values['cancel_requested'] = False  # what it was meant for
             if status is states.ClusterStatus.DELETED:
                 values['deleted_at'] = self._clock()
             self._set_cluster(connection, **values)
+
+    def expire_plan(self) -> bool:
+        """Move a held plan to DELETING; False if it was claimed."""
+        with self._fenced() as connection:
+            expired = connection.execute(
+                sa.update(models.clusters)
+                .where(
+                    self._is_cluster,
+                    models.clusters.c.status
+                    == states.ClusterStatus.HELD.value,
+                    models.clusters.c.expires_at.is_not(None),
+                )
+                .values(
+                    status=states.ClusterStatus.DELETING.value,
+                    cancel_requested=False,
+                )
+            )
+            return bool(expired.rowcount == 1)
 
     def set_plan(self, plan: placement.Plan | None) -> None:
         raw = None if plan is None else records.plan_to_json(plan)

@@ -84,6 +84,7 @@ class LeaseTest(base.StoreTest):
         hold = cloud.Hold('h', 'a', 'p', {'VCPU': 1})
         writes = {
             'set_status': (Cluster.ERROR,),
+            'expire_plan': (),
             'set_plan': (placement.Plan(placement={}),),
             'set_deadline': (self.clock.now,),
             'clear_cancel': (),

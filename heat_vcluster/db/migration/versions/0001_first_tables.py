@@ -12,7 +12,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql')
+TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb')
 JSON = sa.JSON(none_as_null=True)
 
 
