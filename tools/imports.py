@@ -134,9 +134,37 @@ TABLE = (
     Rule('client'),
     Rule('direct', ('client', 'context', 'service')),
     Rule(
+        'http',
+        ('client', 'exception', 'spec.faults', 'spec.reader', 'wire'),
+    ),
+    Rule('wire', ('exception',), ('keystoneauth1',)),
+    Rule('sdk', ('wire',), ('openstack',)),
+    Rule(
+        'osc',
+        (
+            'client',
+            'exception',
+            'http',
+            # Drawing what the service tells, not deciding anything.
+            'placement.boxes',
+            'placement.signs',
+            'states',
+            'wire',
+        ),
+        ('cliff', 'osc_lib'),
+    ),
+    Rule(
         'heat',
-        ('client', 'context', 'deploy', 'exception', 'states'),
-        ('heat', 'oslo_log'),
+        (
+            'client',
+            'context',
+            'deploy',
+            'exception',
+            'http',
+            'states',
+            'wire',
+        ),
+        ('heat', 'keystoneauth1', 'oslo_log'),
     ),
     # Wiring: the one place where config, cloud, store and engine meet.
     Rule(
