@@ -42,12 +42,49 @@ class InvalidDocument(VClusterError):
     """The document cannot be meant; ``faults`` has all that was found."""
 
     code = 'vcluster.invalid_document'
+    subject = 'document'
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         count = len(self.faults)
-        head = f'{count} fault{"" if count == 1 else "s"} in the document'
+        head = (
+            f'{count} fault{"" if count == 1 else "s"} in the {self.subject}'
+        )
         super().__init__('\n'.join([head, *map(str, self.faults)]))
+
+
+class InvalidRequest(InvalidDocument):
+    """A request cannot be meant, for what is around its document."""
+
+    code = 'vcluster.invalid_request'
+    subject = 'request'
+
+
+class Unauthorized(VClusterError):
+    """It is not known who asks."""
+
+    code = 'vcluster.unauthorized'
+
+    def __init__(self) -> None:
+        super().__init__('The request needs a valid token')
+
+
+class NotAllowed(VClusterError):
+    """Whoever asks has not the role for it."""
+
+    code = 'vcluster.not_allowed'
+
+    def __init__(self) -> None:
+        super().__init__('Your roles in the project do not allow this')
+
+
+class ProjectNotFound(VClusterError):
+    """There is no such project, or whoever asks has nothing to do in it."""
+
+    code = 'vcluster.project_not_found'
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f'Project {project_id} could not be found')
 
 
 class NoValidPlacement(VClusterError):
