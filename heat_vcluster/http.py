@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib import parse
 
@@ -14,8 +14,6 @@ from heat_vcluster.spec import faults, reader
 
 #: Seconds for which a service that says "not now" is asked again.
 PATIENCE = 60.0
-
-_KEEP: Any = object()
 
 
 class HttpClient(client.Client):
@@ -43,12 +41,13 @@ class HttpClient(client.Client):
         self._call('POST', '/vclusters/validate', json=body)
 
     def plan(
-        self, document: Any, *, hold_seconds: int | None = None
+        self, document: Any, *, hold_seconds: float | None = None
     ) -> client.View:
-        body = _given(vcluster=values(document), hold_seconds=hold_seconds)
+        held = _whole(hold_seconds)
+        body = _given(vcluster=values(document), hold_seconds=held)
         # A hold that nobody knows of would stay until its time is up.
         is_repeatable = hold_seconds is None
-        return self._ask(
+        return self._show(
             'plan',
             'POST',
             '/vclusters/plan',
@@ -57,7 +56,7 @@ class HttpClient(client.Client):
         )
 
     def show_plan(self, plan_id: str) -> client.View:
-        return self._ask('plan', 'GET', f'/vclusters/plan/{_part(plan_id)}')
+        return self._show('plan', 'GET', f'/vclusters/plan/{_part(plan_id)}')
 
     def release_plan(self, plan_id: str) -> None:
         self._call('DELETE', f'/vclusters/plan/{_part(plan_id)}')
@@ -70,13 +69,13 @@ class HttpClient(client.Client):
         name: str | None = None,
         timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
-        tags: Iterable[str] | None = None,
+        tags: Sequence[str] | None = None,
     ) -> client.View:
         wishes = _wishes(name, timeout, metadata, tags)
         # Ours, if not the caller's: then it is safe to ask again.
         wishes['id'] = cluster_id or str(uuid.uuid4())
         body = {'vcluster': {**values(document), **wishes}}
-        return self._ask('vcluster', 'POST', '/vclusters', json=body)
+        return self._show('vcluster', 'POST', '/vclusters', json=body)
 
     def create_planned(
         self,
@@ -85,79 +84,110 @@ class HttpClient(client.Client):
         name: str | None = None,
         timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
-        tags: Iterable[str] | None = None,
+        tags: Sequence[str] | None = None,
     ) -> client.View:
         wishes = _wishes(name, timeout, metadata, tags)
         body = {'vcluster': {'plan_id': plan_id, **wishes}}
-        # A plan is built once: a second call would be refused.
-        return self._ask(
-            'vcluster', 'POST', '/vclusters', json=body, is_repeatable=False
-        )
+        return self._show('vcluster', 'POST', '/vclusters', json=body)
 
     def update(
         self,
         cluster_id: str,
         *,
-        name: str | None = _KEEP,
-        metadata: Mapping[str, str] = _KEEP,
-        tags: Iterable[str] = _KEEP,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
     ) -> client.View:
-        wishes = {'name': name, 'metadata': metadata, 'tags': tags}
-        changes = {k: v for k, v in wishes.items() if v is not _KEEP}
-        body = {'vcluster': changes}
-        return self._ask('vcluster', 'PUT', _path(cluster_id), json=body)
+        body = {'vcluster': _given(name=name, metadata=metadata, tags=tags)}
+        return self._show('vcluster', 'PUT', _path(cluster_id), json=body)
 
     def show(self, cluster_id: str) -> client.View:
-        return self._ask('vcluster', 'GET', _path(cluster_id))
+        return self._show('vcluster', 'GET', _path(cluster_id))
 
-    def list(self, **filters: Any) -> Sequence[client.View]:
-        return [*self._pages(**filters)]
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        tags: Sequence[str] | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+        all_projects: bool = False,
+    ) -> Sequence[client.View]:
+        query = _given(
+            name=name,
+            status=status,
+            tag=tags or None,
+            sort=sort,
+            marker=marker,
+            all_projects='true' if all_projects else None,
+        )
+        return [*self._pages(query, limit)]
 
     def delete(self, cluster_id: str) -> None:
         self._call('DELETE', _path(cluster_id))
 
     def members(self, cluster_id: str) -> Sequence[client.View]:
-        return self._ask('members', 'GET', _path(cluster_id, 'members'))
+        return self._list('members', 'GET', _path(cluster_id, 'members'))
 
     def member(self, cluster_id: str, name: str) -> client.View:
         path = _path(cluster_id, 'members', name)
-        return self._ask('member', 'GET', path)
+        return self._show('member', 'GET', path)
 
     def events(
         self, cluster_id: str, after: int = 0, limit: int | None = None
     ) -> Sequence[Mapping[str, Any]]:
-        query = _given(after=after, limit=limit)
-        path = _path(cluster_id, 'events')
-        return self._ask('events', 'GET', path, params=query)
+        """All of them, though the service may tell but some at a time."""
+        found: list[Mapping[str, Any]] = []
+        while limit is None or len(found) < limit:
+            left = None if limit is None else limit - len(found)
+            query = _given(after=after, limit=left)
+            path = _path(cluster_id, 'events')
+            page = self._list('events', 'GET', path, params=query)
+            if not page:
+                break
+            found.extend(page)
+            after = page[-1]['id']
+        return found
 
     def topology(self, cluster_id: str) -> client.View:
         path = _path(cluster_id, 'topology')
-        return self._ask('topology', 'GET', path)
+        return self._show('topology', 'GET', path)
 
     def limits(self) -> client.View:
-        return self._ask('limits', 'GET', '/limits')
+        return self._show('limits', 'GET', '/limits')
 
     # -- below ------------------------------------------------------------
 
     def _pages(
-        self, *, limit: int | None = None, **filters: Any
+        self, query: dict[str, Any], limit: int | None
     ) -> Iterator[client.View]:
         """Yield what is listed, page for page; ``limit`` of them in all."""
-        query = _query(filters)
-        left = math.inf if limit is None else limit
-        while left > 0:
-            if limit is not None:
-                query['limit'] = left
-            answer = self._call('GET', '/vclusters', params=query)
+        left = limit
+        while left is None or left > 0:
+            asked = query if left is None else {**query, 'limit': left}
+            answer = self._call('GET', '/vclusters', params=asked)
             page = _field(answer, 'vclusters')
             yield from page
             if not answer.get('vclusters_links'):
                 return
             query['marker'] = page[-1]['id']
-            left -= len(page)
+            left = None if left is None else left - len(page)
 
-    def _ask(self, field: str, method: str, path: str, **options: Any) -> Any:
-        return _field(self._call(method, path, **options), field)
+    def _show(
+        self, field: str, method: str, path: str, **options: Any
+    ) -> client.View:
+        answer = self._call(method, path, **options)
+        view: client.View = _field(answer, field)
+        return view
+
+    def _list(
+        self, field: str, method: str, path: str, **options: Any
+    ) -> Sequence[client.View]:
+        answer = self._call(method, path, **options)
+        views: Sequence[client.View] = _field(answer, field)
+        return views
 
     def _call(
         self, method: str, path: str, **options: Any
@@ -183,7 +213,7 @@ def values(source: Any) -> dict[str, Any]:
             found.add((), 'must be a mapping with instances and groups')
     if found:
         raise found.error()
-    return document
+    return dict(document)
 
 
 def _unwrapped(document: Any) -> Any:
@@ -197,12 +227,12 @@ def _wishes(
     name: str | None,
     timeout: float | None,
     metadata: Mapping[str, str] | None,
-    tags: Iterable[str] | None,
+    tags: Sequence[str] | None,
 ) -> dict[str, Any]:
     """Return what is asked of a cluster beside its document."""
     return _given(
         name=name,
-        timeout=None if timeout is None else math.ceil(timeout),
+        timeout=_whole(timeout),
         metadata=metadata,
         tags=None if tags is None else [*tags],
     )
@@ -212,16 +242,8 @@ def _given(**wishes: Any) -> dict[str, Any]:
     return {key: wish for key, wish in wishes.items() if wish is not None}
 
 
-def _query(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the query for the filters of a list."""
-    query = _given(**filters)
-    if tags := query.pop('tags', None):
-        query['tag'] = tags
-    if sort := query.pop('sort', None):
-        query['sort'] = ','.join(f'{key}:{way}' for key, way in sort)
-    if 'all_projects' in query:
-        query['all_projects'] = str(query['all_projects']).lower()
-    return query
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else math.ceil(seconds)
 
 
 def _path(cluster_id: str, *parts: str) -> str:

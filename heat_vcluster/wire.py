@@ -133,7 +133,7 @@ def _error(
     told = [str(detail.get('message')) for detail in details]
     if kind is None:
         return exception.ServiceError(message, code)
-    if issubclass(kind, exception.InvalidDocument):
+    if issubclass(kind, exception.InvalidDocument) and told:
         faults = zip((str(d.get('path')) for d in details), told, strict=True)
         return kind(exception.Fault(*fault) for fault in faults)
     if issubclass(kind, exception.CloudError):

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waits for what a cluster is to become, and tells how it comes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from osc_lib import exceptions
+
+from heat_vcluster import client, exception, states
+from heat_vcluster.osc import progress
+
+INTERVAL = 1.0  # seconds from one look at the cluster to the next
+
+Status = states.ClusterStatus
+
+#: What a cluster that is built, or not to be, stays in by itself.
+ENDS = (Status.ACTIVE, Status.ERROR)
+
+
+def until_built(
+    vcluster: client.Client, cluster_id: str, told: progress.Progress
+) -> client.View:
+    """Return the view of the cluster once it is ACTIVE.
+
+    Raises CommandError if it is not going to be.
+    """
+    while True:
+        view = vcluster.show(cluster_id)
+        told.tell_cluster(view)
+        if view['status'] == Status.ACTIVE:
+            return view
+        if view['status'] == Status.ERROR:
+            raise _failed(view)
+        time.sleep(INTERVAL)
+
+
+class Removal:
+    """A delete that was asked for when this was made."""
+
+    def __init__(self, vcluster: client.Client, cluster_id: str) -> None:
+        self._vcluster = vcluster
+        self._cluster_id = cluster_id
+        vcluster.delete(cluster_id)
+        # An ERROR that is there by now says nothing about the delete.
+        view = self._view_if_any()
+        is_error = view is not None and view['status'] == Status.ERROR
+        self._overtaken = view['updated_at'] if view and is_error else None
+
+    def wait(self, told: progress.Progress) -> None:
+        """Return once nothing is left.
+
+        Raises CommandError if something could not be removed.
+        """
+        while view := self._view_if_any():
+            told.tell_cluster(view)
+            is_news = view['updated_at'] != self._overtaken
+            if view['status'] == Status.ERROR and is_news:
+                raise _failed(view)
+            time.sleep(INTERVAL)
+
+    def _view_if_any(self) -> client.View | None:
+        try:
+            return self._vcluster.show(self._cluster_id)
+        except exception.ClusterNotFound:
+            return None
+
+
+def events(
+    vcluster: client.Client, cluster_id: str, after: int
+) -> Iterator[Mapping[str, Any]]:
+    """Yield events as they happen, until the cluster settles or is gone."""
+    while True:
+        is_over = _is_over(vcluster, cluster_id)
+        for event in vcluster.events(cluster_id, after):
+            after = event['id']
+            yield event
+        if is_over:
+            return
+        time.sleep(INTERVAL)
+
+
+def _is_over(vcluster: client.Client, cluster_id: str) -> bool:
+    try:
+        return vcluster.show(cluster_id)['status'] in ENDS
+    except exception.ClusterNotFound:
+        return True
+
+
+def _failed(view: client.View) -> exceptions.CommandError:
+    reason = f': {view["status_reason"]}' if view['status_reason'] else ''
+    return exceptions.CommandError(
+        f'Cluster {view["id"]} is {view["status"]}{reason}'
+    )

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What openstackclient asks of a plug-in: its names, and its client."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from osc_lib import utils
+
+from heat_vcluster import client, http, wire
+
+DEFAULT_API_VERSION = '2'
+API_VERSION_OPTION = 'os_vcluster_api_version'
+API_NAME = 'vcluster'
+API_VERSIONS = ('2',)
+
+
+def make_client(instance: Any) -> client.Client:
+    """Return the client of whoever calls the shell.
+
+    Region, interface and ``vcluster_endpoint_override`` are those of the
+    cloud in clouds.yaml, as for every other service.
+    """
+    config = instance.sdk_connection.config
+    return http.HttpClient(config.get_session_client(wire.SERVICE_TYPE))
+
+
+def build_option_parser(
+    parser: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    """Add the one option that every service's plug-in has."""
+    parser.add_argument(
+        '--os-vcluster-api-version',
+        metavar='<vcluster-api-version>',
+        default=utils.env('OS_VCLUSTER_API_VERSION'),
+        help='Virtual cluster API version, default='
+        f'{DEFAULT_API_VERSION} (Env: OS_VCLUSTER_API_VERSION)',
+    )
+    return parser
