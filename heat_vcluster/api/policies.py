@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what, unless the operator's policy file says otherwise.
+
+A reader sees what his project has, a member changes it, an administrator
+sees and changes what any project has. What needs the tenant's own rights in
+the cloud (to plan, build and remove) takes a token of the very project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oslo_config import cfg
+from oslo_policy import policy
+
+ADMIN = 'rule:vcluster:admin'
+READER = 'rule:vcluster:reader'
+MEMBER = 'rule:vcluster:member'
+OWN_MEMBER = 'rule:vcluster:own_member'
+
+_CLUSTERS = '/v2/{project_id}/vclusters'
+_CLUSTER = f'{_CLUSTERS}/{{cluster_id}}'
+_PLANS = f'{_CLUSTERS}/plan'
+_PLAN = f'{_PLANS}/{{plan_id}}'
+
+BASE = (
+    policy.RuleDefault(
+        'vcluster:admin', 'role:admin', 'An administrator of the cloud'
+    ),
+    policy.RuleDefault(
+        'vcluster:reader',
+        '(role:reader and project_id:%(project_id)s) or role:admin',
+        'Who may look at what a project has',
+    ),
+    policy.RuleDefault(
+        'vcluster:own_member',
+        'role:member and project_id:%(project_id)s',
+        'Who may act in the project of his token',
+    ),
+    policy.RuleDefault(
+        'vcluster:member',
+        '(role:member and project_id:%(project_id)s) or role:admin',
+        'Who may change what a project has',
+    ),
+)
+
+
+def _rule(
+    name: str, check: str, description: str, *operations: tuple[str, str]
+) -> policy.DocumentedRuleDefault:
+    return policy.DocumentedRuleDefault(
+        f'vcluster:{name}',
+        check,
+        description,
+        [{'method': method, 'path': path} for method, path in operations],
+        scope_types=['project'],
+    )
+
+
+RULES = (
+    _rule(
+        'clusters:create', OWN_MEMBER, 'Create a cluster', ('POST', _CLUSTERS)
+    ),
+    _rule(
+        'clusters:list',
+        READER,
+        "List a project's clusters",
+        ('GET', _CLUSTERS),
+    ),
+    _rule(
+        'clusters:list_all',
+        ADMIN,
+        'List the clusters of all projects',
+        ('GET', f'{_CLUSTERS}?all_projects=true'),
+    ),
+    _rule('clusters:show', READER, 'Show a cluster', ('GET', _CLUSTER)),
+    _rule(
+        'clusters:update',
+        MEMBER,
+        "Change a cluster's name, metadata and tags",
+        ('PUT', _CLUSTER),
+    ),
+    _rule(
+        'clusters:delete',
+        OWN_MEMBER,
+        'Delete a cluster',
+        ('DELETE', _CLUSTER),
+    ),
+    _rule(
+        'clusters:validate',
+        READER,
+        'Check a document',
+        ('POST', f'{_CLUSTERS}/validate'),
+    ),
+    _rule(
+        'plans:create',
+        OWN_MEMBER,
+        'Plan a cluster, and hold the room if asked to',
+        ('POST', _PLANS),
+    ),
+    _rule('plans:show', READER, 'Show a held plan', ('GET', _PLAN)),
+    _rule(
+        'plans:delete',
+        OWN_MEMBER,
+        'Release a held plan',
+        ('DELETE', _PLAN),
+    ),
+    _rule(
+        'members:list',
+        READER,
+        "List a cluster's members",
+        ('GET', f'{_CLUSTER}/members'),
+    ),
+    _rule(
+        'members:show',
+        READER,
+        'Show a member',
+        ('GET', f'{_CLUSTER}/members/{{name}}'),
+    ),
+    _rule(
+        'events:list',
+        READER,
+        'List what happened to a cluster',
+        ('GET', f'{_CLUSTER}/events'),
+    ),
+    _rule(
+        'topology:show',
+        READER,
+        "Show where a cluster's members are, in pseudonyms",
+        ('GET', f'{_CLUSTER}/topology'),
+    ),
+    _rule(
+        'limits:show',
+        READER,
+        "Show a project's limits and what it uses of them",
+        ('GET', '/v2/{project_id}/limits'),
+    ),
+)
+
+
+def list_rules() -> Iterator[policy.RuleDefault]:
+    """The entry point of oslopolicy-sample-generator."""
+    yield from BASE
+    yield from RULES
+
+
+def enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
+    """Return what judges by our rules and the operator's policy file."""
+    made = policy.Enforcer(conf)
+    made.register_defaults(list_rules())
+    return made

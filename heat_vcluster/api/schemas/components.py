@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All shapes that have a name, as OpenAPI calls them: components."""
+
+from __future__ import annotations
+
+import functools
+
+from heat_vcluster.api.schemas import clusters, common, errors, members, plans
+
+
+@functools.cache
+def schemas() -> dict[str, common.Schema]:
+    """Return name -> schema; made late, as rules may be plugged in."""
+    return {
+        'Changes': clusters.UPDATE,
+        'Document': clusters.document(),
+        'Domain': plans.DOMAIN,
+        'Error': errors.ERROR,
+        'Event': members.EVENT,
+        'ListedMember': members.LISTED_MEMBER,
+        'Member': members.MEMBER,
+        'Placement': plans.PLACEMENT,
+        'Plan': plans.PLAN,
+        'PlanToBuild': clusters.OF_PLAN,
+        'Summary': clusters.SUMMARY,
+        'Topology': plans.TOPOLOGY,
+        'VCluster': clusters.CLUSTER,
+    }

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes of plans, and of where members are."""
+
+from __future__ import annotations
+
+from heat_vcluster.api.schemas import common
+
+PLACEMENT = common.mapping(
+    {
+        'soft_cost': {
+            **common.NUMBER,
+            'description': 'What the wishes that do not hold cost together.',
+        },
+        'given_up': common.listing(
+            common.mapping(
+                {
+                    'group': common.TEXT,
+                    'violation': common.NUMBER,
+                    'cost': common.NUMBER,
+                    'where': common.TEXTS,
+                }
+            )
+        ),
+        'not_applied': common.listing(
+            common.mapping({'group': common.TEXT, 'member': common.TEXT})
+        ),
+    }
+)
+PLAN = common.mapping(
+    {
+        'id': {
+            **common.nullable(common.UUID),
+            'description': 'Of a plan whose room is held; else null.',
+        },
+        'verdict': {
+            'enum': ['feasible', 'infeasible', 'unknown'],
+            'description': '`infeasible` is proven; `unknown` means that the '
+            'time for the search ran out.',
+        },
+        'expires_at': common.nullable(common.TIME),
+        'members': common.by_name(
+            common.mapping({'domains': common.by_name(common.TEXT)})
+        ),
+        'placement': common.nullable(common.named('Placement')),
+        'reasons': common.TEXTS,
+        'repairs': {
+            **common.TEXTS,
+            'description': 'Changes that would fit, the least first.',
+        },
+        'rules': {
+            **common.TEXTS,
+            'description': 'The groups that cannot all be obeyed.',
+        },
+    }
+)
+PLAN_BODY = common.mapping(
+    {
+        'vcluster': common.named('Document'),
+        'hold_seconds': {
+            **common.SECONDS,
+            'description': 'Hold the room of the plan for so long.',
+        },
+    },
+    ['vcluster'],
+)
+HOLD = common.mapping({'hold_seconds': common.SECONDS}, [])
+PLAN_ANSWER = common.mapping({'plan': common.named('Plan')})
+
+DOMAIN = common.mapping(
+    {
+        'level': common.TEXT,
+        'name': {**common.TEXT, 'description': 'A pseudonym.'},
+        'domains': common.listing(common.named('Domain')),
+        'members': {
+            **common.TEXTS,
+            'description': 'Those of which nothing narrower is known.',
+        },
+    }
+)
+RULE = common.mapping(
+    {
+        'name': common.TEXT,
+        'policy': common.TEXT,
+        'scope': common.nullable(common.TEXT),
+        'strict': common.FLAG,
+        'weight': common.nullable({'type': 'number'}),
+        'members': common.TEXTS,
+        'holds': {
+            **common.nullable(common.FLAG),
+            'description': 'Null as long as there is no plan.',
+        },
+    }
+)
+TOPOLOGY = common.mapping(
+    {
+        'levels': {**common.TEXTS, 'description': 'The widest first.'},
+        'domains': common.listing(common.named('Domain')),
+        'unplaced': common.TEXTS,
+        'rules': common.listing(RULE),
+    }
+)
+TOPOLOGY_ANSWER = common.mapping({'topology': common.named('Topology')})

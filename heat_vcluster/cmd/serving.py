@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What vcluster-service and vcluster-api share: to serve until a signal."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log
+
+from heat_vcluster import conf as configuration
+from heat_vcluster import exception
+from heat_vcluster import service as services
+from heat_vcluster.api import app
+from heat_vcluster.wsgi import server
+
+LOG = logging.getLogger(__name__)
+
+EPILOG = """\
+Configuration is read from the files that --config-file names, else from
+those in the environment variable HEAT_VCLUSTER_CONFIG (":" between), else
+from /etc/heat-vcluster/heat-vcluster.conf. The least there has to be:
+
+  [keystone_authtoken]      how tokens are checked
+  [service_auth]            the account that acts beside the tenant's token
+  [database]
+  connection = ...          unset: SQLite below /var/lib/heat-vcluster
+
+SIGTERM or SIGINT: no new requests, what has begun ends or is handed over,
+then exit 0. A second one ends the process at once.
+
+Logs go to standard error; [DEFAULT]/use_json makes them JSON.
+"""
+
+#: Makes the service that a configuration describes.
+Make = Callable[[cfg.ConfigOpts], services.Service]
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog=name,
+        description=description,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        '--config-file',
+        action='append',
+        metavar='FILE',
+        help='a file of the configuration (may be repeated)',
+    )
+    made.add_argument('--host', help='listen there, not at [api]/host')
+    made.add_argument(
+        '--port', type=int, help='listen there, not at [api]/port'
+    )
+    return made
+
+
+def run(arguments: argparse.Namespace, name: str, make: Make) -> int:
+    """Serve by the configuration; return the exit code."""
+    try:
+        conf = configuration.load(config_files=arguments.config_file)
+        for option in ('host', 'port'):
+            if getattr(arguments, option) is not None:
+                conf.set_override(option, getattr(arguments, option), 'api')
+        log.setup(conf, 'heat_vcluster')
+        return serve(make(conf), conf)
+    except (exception.InvalidConfiguration, ValueError, OSError) as error:
+        print(f'{name}: {error}', file=sys.stderr)
+        return 1
+
+
+def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
+    """Answer requests until a signal; what has begun is then ended well."""
+    options: Any = conf.api
+    door = server.Server(
+        app.make_app(service, conf),
+        options.host,
+        options.port,
+        threads=options.threads,
+        stop_seconds=options.stop_seconds,
+    )
+    told = _signalled()
+    try:
+        door.start()
+        LOG.info('Listening on %s', door.address)
+        told.wait()
+        LOG.info('Stopping')
+    finally:
+        door.stop()
+        service.stop(options.stop_seconds)
+    return 0
+
+
+def _signalled() -> threading.Event:
+    """Return an event that the first signal sets; a second one kills."""
+    told = threading.Event()
+    ours = (signal.SIGTERM, signal.SIGINT)
+
+    def hear(number: int, frame: Any) -> None:
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
+        told.set()
+
+    for each in ours:
+        signal.signal(each, hear)
+    return told

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API for any WSGI server: ``heat_vcluster.wsgi.api:application``.
+
+Which work is done where is the configuration's to say: see ``[work]``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from oslo_log import log
+
+from heat_vcluster import conf as configuration
+from heat_vcluster import deploy
+from heat_vcluster.api import app
+
+_lock = threading.Lock()
+_made: dict[int, app.Application] = {}  # by process: a fork makes its own
+
+
+def application(env: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Answer one request; the first one in a process makes the API."""
+    return _application()(env, start_response)
+
+
+def _application() -> app.Application:
+    with _lock:
+        made = _made.get(os.getpid())
+        if made is None:
+            conf = configuration.load()
+            log.setup(conf, 'heat_vcluster')
+            service = deploy.from_config(conf)
+            made = _made[os.getpid()] = app.make_app(service, conf)
+        return made
