@@ -12,7 +12,7 @@ from urllib import parse
 from heat_vcluster import client, exception, wire
 from heat_vcluster.spec import faults, reader
 
-#: Seconds for which a service that says "not now" is asked again.
+#: Seconds for which a service that does not answer is asked again.
 PATIENCE = 60.0
 
 
@@ -29,7 +29,7 @@ class HttpClient(client.Client):
     of keystoneauth are raised if keystone gives no token.
 
     What may be repeated is asked again for ``patience`` seconds while the
-    service is not ready.
+    service is not there or not ready.
     """
 
     def __init__(self, adapter: Any, *, patience: float = PATIENCE) -> None:

@@ -14,8 +14,6 @@ from heat_vcluster import exception
 
 SERVICE_TYPE = 'vcluster'
 
-#: How often a connection that is refused is tried again.
-CONNECT_RETRIES = 3
 FIRST_PAUSE, LAST_PAUSE = 1.0, 20.0  # seconds, where the service names none
 
 _VERSIONED = re.compile(r'/v2(\.\d+)?(/[^/]+)?$')
@@ -56,32 +54,29 @@ def call(
 ) -> Mapping[str, Any]:
     """Ask for a path below the root; return the answer's body.
 
-    While the service says "not now" (503), what is repeatable is asked again
-    for ``patience`` seconds. Raises the service's own error, and
+    While there is no answer, or "not now" (503), what is repeatable is asked
+    again for ``patience`` seconds. Raises the service's own error, and
     ServiceUnavailable if there is no answer.
     """
     url = root(adapter) + path
-    if is_repeatable:
-        options['connect_retries'] = CONNECT_RETRIES
     until = time.monotonic() + (patience if is_repeatable else 0.0)
     pauses = _pauses()
     while True:
-        response = _answer(adapter, method, url, options)
-        if response.status_code < 400:
-            return _body(response)
-        pause = _retry_after(response) or next(pauses)
-        if response.status_code != 503 or time.monotonic() + pause > until:
-            raise failure(response)
+        pause = next(pauses)
+        try:
+            response = adapter.request(url, method, raise_exc=False, **options)
+        except ksa.RetriableConnectionFailure as error:
+            if time.monotonic() + pause > until:
+                raise exception.ServiceUnavailable(str(error)) from error
+        except ksa.ConnectionError as error:
+            raise exception.ServiceUnavailable(str(error)) from error
+        else:
+            if response.status_code < 400:
+                return _body(response)
+            pause = _retry_after(response) or pause
+            if response.status_code != 503 or time.monotonic() + pause > until:
+                raise failure(response)
         time.sleep(pause)
-
-
-def _answer(
-    adapter: Any, method: str, url: str, options: Mapping[str, Any]
-) -> Any:
-    try:
-        return adapter.request(url, method, raise_exc=False, **options)
-    except ksa.ConnectionError as error:
-        raise exception.ServiceUnavailable(str(error)) from error
 
 
 def _pauses() -> Iterator[float]:

@@ -156,7 +156,7 @@ TABLE = (
             'states',
             'wire',
         ),
-        ('cliff', 'osc_lib'),
+        ('cliff', 'keystoneauth1', 'osc_lib'),
     ),
     Rule(
         'heat',

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from keystoneauth1 import adapter
 from osc_lib import utils
 
 from heat_vcluster import client, http, wire
@@ -15,6 +16,9 @@ API_VERSION_OPTION = 'os_vcluster_api_version'
 API_NAME = 'vcluster'
 API_VERSIONS = ('2',)
 
+#: Seconds: somebody waits who would rather be told.
+PATIENCE = 10.0
+
 
 def make_client(instance: Any) -> client.Client:
     """Return the client of whoever calls the shell.
@@ -23,7 +27,17 @@ def make_client(instance: Any) -> client.Client:
     cloud in clouds.yaml, as for every other service.
     """
     config = instance.sdk_connection.config
-    return http.HttpClient(config.get_session_client(wire.SERVICE_TYPE))
+    kind = wire.SERVICE_TYPE
+    return http.HttpClient(
+        adapter.Adapter(
+            instance.session,
+            service_type=kind,
+            region_name=config.get_region_name(kind),
+            interface=config.get_interface(kind),
+            endpoint_override=config.get_endpoint(kind),
+        ),
+        patience=PATIENCE,
+    )
 
 
 def build_option_parser(
