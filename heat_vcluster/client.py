@@ -14,9 +14,15 @@ class Client(abc.ABC):
     """One tenant's access to the service; answers are views.
 
     A *cluster view* is made by :mod:`heat_vcluster.views`: ``id``, ``name``,
-    ``status``, ``status_reason``, ``error_code``, ``created_at``,
-    ``updated_at``, ``members`` (name -> member view), ``placement``,
-    ``leftovers``. No view holds a host's real name.
+    ``project_id``, ``user_id``, ``status``, ``status_reason``,
+    ``error_code``, ``created_at``, ``updated_at``, ``metadata``, ``tags``,
+    ``members`` (name -> member view), ``placement``, ``leftovers``,
+    ``instances``, ``groups``. A *plan view* has ``verdict`` (``feasible``,
+    ``infeasible`` or ``unknown``), ``members``, ``placement``, ``reasons``,
+    ``repairs``, ``rules``, and if it is held ``id`` and ``expires_at``. No
+    view holds a host's real name.
+
+    Any verb raises InvalidRequest for arguments that cannot be meant.
     """
 
     @abc.abstractmethod
@@ -26,12 +32,29 @@ class Client(abc.ABC):
         Raises InvalidDocument with all faults.
         """
 
+    # -- plans ------------------------------------------------------------
+
     @abc.abstractmethod
-    def plan(self, document: Any) -> View:
+    def plan(
+        self, document: Any, *, hold_seconds: float | None = None
+    ) -> View:
         """Say where everything would go; build nothing.
 
-        Raises InvalidDocument or NoValidPlacement.
+        With ``hold_seconds`` a feasible plan is held that long: nobody else
+        gets its room, and ``create_planned`` builds exactly that. That there
+        is no placement is no error but the verdict. Raises InvalidDocument,
+        LimitExceeded, ReservationConflict.
         """
+
+    @abc.abstractmethod
+    def show_plan(self, plan_id: str) -> View:
+        """Show a held plan; raises PlanNotFound, PlanExpired."""
+
+    @abc.abstractmethod
+    def release_plan(self, plan_id: str) -> None:
+        """Give back the room of a held plan; PlanNotFound, PlanExpired."""
+
+    # -- clusters ---------------------------------------------------------
 
     @abc.abstractmethod
     def create(
@@ -41,11 +64,44 @@ class Client(abc.ABC):
         cluster_id: str | None = None,
         name: str | None = None,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
     ) -> View:
         """Begin to build a cluster and return at once.
 
         With a ``cluster_id`` of the caller's choice (a uuid) a repeated call
         is the same cluster. ``timeout`` in seconds bounds the whole build.
+        Raises InvalidDocument, ClusterExists, LimitExceeded, TrustRefused.
+        """
+
+    @abc.abstractmethod
+    def create_planned(
+        self,
+        plan_id: str,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> View:
+        """Begin to build a held plan; the cluster has the plan's id.
+
+        A repeated call is the same cluster. Raises PlanNotFound,
+        PlanExpired, LimitExceeded, TrustRefused.
+        """
+
+    @abc.abstractmethod
+    def update(
+        self,
+        cluster_id: str,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> View:
+        """Change what is not None, each as a whole; raises ClusterNotFound.
+
+        What the cluster is made of keeps the names it was given.
         """
 
     @abc.abstractmethod
@@ -53,8 +109,25 @@ class Client(abc.ABC):
         """Raises ClusterNotFound, also once it is deleted."""
 
     @abc.abstractmethod
-    def list(self) -> Sequence[View]:
-        """All clusters of the tenant, oldest first."""
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        tags: Sequence[str] | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+        all_projects: bool = False,
+    ) -> Sequence[View]:
+        """Clusters of the tenant, oldest first; those with all the tags.
+
+        Cluster views without ``members``, ``placement``, ``leftovers``,
+        ``instances``, ``groups``, but with ``member_count`` and
+        ``members_active``. ``sort`` is ``key:direction,...``; keys are
+        ``created_at``, ``updated_at``, ``name``, ``status``, ``id``.
+        ``marker`` is the id of the last one of the page before.
+        """
 
     @abc.abstractmethod
     def delete(self, cluster_id: str) -> None:
@@ -66,9 +139,34 @@ class Client(abc.ABC):
         """
 
     @abc.abstractmethod
+    def members(self, cluster_id: str) -> Sequence[View]:
+        """Member views in the order of the document; ``member`` names it."""
+
+    @abc.abstractmethod
+    def member(self, cluster_id: str, name: str) -> View:
+        """One of those; raises ClusterNotFound, MemberNotFound."""
+
+    @abc.abstractmethod
     def events(
-        self, cluster_id: str, after: int = 0
+        self, cluster_id: str, after: int = 0, limit: int | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """What happened, oldest first: ``id``, ``at``, ``member``,
         ``kind``, ``message``; only those with an id above ``after``.
+        """
+
+    @abc.abstractmethod
+    def topology(self, cluster_id: str) -> View:
+        """Where the members sit: ``levels`` (widest first), ``domains``,
+        ``unplaced``, ``rules``.
+
+        A domain has ``level``, ``name`` (a pseudonym), ``domains`` in it and
+        the ``members`` of which nothing narrower is known. A rule has
+        ``name``, ``policy``, ``scope``, ``strict``, ``weight``, ``members``
+        and whether it ``holds`` (None as long as nothing is placed).
+        """
+
+    @abc.abstractmethod
+    def limits(self) -> View:
+        """``clusters``, ``members``, ``held_plans``: each with ``limit``
+        (-1: none) and ``used``.
         """

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from pathlib import Path
@@ -14,10 +15,12 @@ from heat_vcluster import archive, direct, exception, planner, registry
 from heat_vcluster import client as clients
 from heat_vcluster import conf as configuration
 from heat_vcluster import context as ctx
+from heat_vcluster import quota as quotas
 from heat_vcluster import service as services
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
 from heat_vcluster.engine import base as engine_base
+from heat_vcluster.engine import engine as engines
 from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import model
 
@@ -57,6 +60,7 @@ def from_config(conf: cfg.ConfigOpts) -> services.Service:
         objective=conf.placement.objective,
         save_problems=conf.placement.save_problems,
         limits=limits_of(conf),
+        quota=quota_of(conf),
     )
 
 
@@ -71,10 +75,12 @@ def assemble(
     objective: str = 'balance',
     save_problems: str | None = None,
     limits: provider.Limits | None = None,
+    quota: quotas.Quota | None = None,
 ) -> services.Service:
     """Make a service of its parts; ``database`` is a SQLAlchemy URL.
 
-    ``save_problems`` names the directory to save every decision in.
+    ``save_problems`` names the directory to save every decision in. Without
+    a ``quota`` a project may have any number of clusters.
     """
     for scope in sorted(limits.scopes if limits else ()):
         if scope == model.HOST or scope not in opener.scopes:
@@ -82,20 +88,18 @@ def assemble(
                 f'[limits]: {scope!r} is not a level of [topology]/levels'
             )
     record = archive.Recorder(Path(save_problems)) if save_problems else None
-    chosen = registry.get('solvers', solver)()
-    return services.Service(
-        db.Store(database),
-        opener,
-        planner.Planner(
-            chosen,
-            deadline=deadline,
-            patience=patience,
-            objective=objective,
-            record=record,
-            limits=limits,
-        ),
-        settings,
+    chosen = planner.Planner(
+        registry.get('solvers', solver)(),
+        deadline=deadline,
+        patience=patience,
+        objective=objective,
+        record=record,
+        limits=limits,
     )
+    store = db.Store(database)
+    load = functools.partial(services.load, opener)
+    engine = engines.Engine(store, opener, chosen, load, settings)
+    return services.Service(store, opener, chosen, engine, settings, quota)
 
 
 def limits_of(conf: cfg.ConfigOpts) -> provider.Limits:
@@ -110,6 +114,16 @@ def limits_of(conf: cfg.ConfigOpts) -> provider.Limits:
         )
     except ValueError as error:
         raise exception.InvalidConfiguration(f'[limits]: {error}') from error
+
+
+def quota_of(conf: cfg.ConfigOpts) -> quotas.Quota:
+    options: Any = conf.quota
+    return quotas.Quota(
+        clusters=options.clusters,
+        members=options.members,
+        held_plans=options.held_plans,
+        max_hold_seconds=options.max_hold_seconds,
+    )
 
 
 def settings_of(conf: cfg.ConfigOpts) -> engine_base.Settings:

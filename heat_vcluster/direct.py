@@ -20,35 +20,52 @@ class DirectClient(client.Client):
     def validate(self, document: Any) -> None:
         self._service.load(document)
 
-    def plan(self, document: Any) -> client.View:
-        return self._service.plan(self._context, document)
-
-    def create(
-        self,
-        document: Any,
-        *,
-        cluster_id: str | None = None,
-        name: str | None = None,
-        timeout: float | None = None,
+    def plan(
+        self, document: Any, *, hold_seconds: float | None = None
     ) -> client.View:
-        return self._service.create(
-            self._context,
-            document,
-            cluster_id=cluster_id,
-            name=name,
-            timeout=timeout,
+        return self._service.plan(
+            self._context, document, hold_seconds=hold_seconds
         )
+
+    def show_plan(self, plan_id: str) -> client.View:
+        return self._service.show_plan(self._context, plan_id)
+
+    def release_plan(self, plan_id: str) -> None:
+        self._service.release_plan(self._context, plan_id)
+
+    def create(self, document: Any, **options: Any) -> client.View:
+        return self._service.create(self._context, document, **options)
+
+    def create_planned(self, plan_id: str, **options: Any) -> client.View:
+        return self._service.create_planned(self._context, plan_id, **options)
+
+    def update(self, cluster_id: str, **changes: Any) -> client.View:
+        return self._service.update(self._context, cluster_id, **changes)
 
     def show(self, cluster_id: str) -> client.View:
         return self._service.show(self._context, cluster_id)
 
-    def list(self) -> Sequence[client.View]:
-        return self._service.list(self._context)
+    def list(self, **filters: Any) -> Sequence[client.View]:
+        return self._service.list(self._context, **filters)
 
     def delete(self, cluster_id: str) -> None:
         self._service.delete(self._context, cluster_id)
 
+    def members(self, cluster_id: str) -> Sequence[client.View]:
+        return self._service.members(self._context, cluster_id)
+
+    def member(self, cluster_id: str, name: str) -> client.View:
+        return self._service.member(self._context, cluster_id, name)
+
     def events(
-        self, cluster_id: str, after: int = 0
+        self, cluster_id: str, after: int = 0, limit: int | None = None
     ) -> Sequence[Mapping[str, Any]]:
-        return self._service.events(self._context, cluster_id, after)
+        return self._service.events(
+            self._context, cluster_id, after=after, limit=limit
+        )
+
+    def topology(self, cluster_id: str) -> client.View:
+        return self._service.topology(self._context, cluster_id)
+
+    def limits(self) -> client.View:
+        return self._service.limits(self._context)

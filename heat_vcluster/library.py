@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from heat_vcluster import client as clients
@@ -81,8 +81,25 @@ class VCluster:
     # -- verbs ------------------------------------------------------------
 
     def plan(self, document: Any) -> clients.View:
-        """Say where everything would go; build nothing."""
-        return self._client.plan(document)
+        """Say where everything would go; build nothing.
+
+        Raises NoValidPlacement unless there is a place for everything.
+        """
+        return _feasible(self._client.plan(document))
+
+    def hold(self, document: Any, seconds: float) -> clients.View:
+        """Plan, and hold the room that long for ``create_planned``.
+
+        Raises NoValidPlacement as ``plan`` does.
+        """
+        return _feasible(self._client.plan(document, hold_seconds=seconds))
+
+    def show_plan(self, plan_id: str) -> clients.View:
+        return self._client.show_plan(plan_id)
+
+    def release_plan(self, plan_id: str) -> None:
+        """Give back the room of a held plan."""
+        self._client.release_plan(plan_id)
 
     def create(
         self,
@@ -91,17 +108,41 @@ class VCluster:
         cluster_id: str | None = None,
         name: str | None = None,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
     ) -> clients.View:
         """Begin to build; returns at once. See ``client.Client.create``."""
         return self._client.create(
-            document, cluster_id=cluster_id, name=name, timeout=timeout
+            document,
+            cluster_id=cluster_id,
+            name=name,
+            timeout=timeout,
+            metadata=metadata,
+            tags=tags,
         )
+
+    def create_planned(self, plan_id: str, **options: Any) -> clients.View:
+        """Begin to build a held plan, exactly as it is.
+
+        ``options`` as those of ``create``, but for ``cluster_id``: the
+        cluster has the id of the plan.
+        """
+        return self._client.create_planned(plan_id, **options)
+
+    def update(self, cluster_id: str, **changes: Any) -> clients.View:
+        """Change ``name``, ``metadata`` or ``tags``."""
+        return self._client.update(cluster_id, **changes)
 
     def show(self, cluster_id: str) -> clients.View:
         return self._client.show(cluster_id)
 
-    def list(self) -> list[clients.View]:
-        return list(self._client.list())
+    def list(self, **filters: Any) -> list[clients.View]:
+        """Return summaries. ``filters``: see ``client.Client.list``."""
+        return list(self._client.list(**filters))
+
+    def topology(self, cluster_id: str) -> clients.View:
+        """Say who sits where. See ``client.Client.topology``."""
+        return self._client.topology(cluster_id)
 
     def delete(self, cluster_id: str) -> None:
         """Begin to remove all of it; returns at once."""
@@ -181,6 +222,17 @@ class VCluster:
             return views.is_settled(self.show(cluster_id))
         except exception.ClusterNotFound:
             return True
+
+
+def _feasible(plan: clients.View) -> clients.View:
+    if plan['verdict'] != 'feasible':
+        raise exception.NoValidPlacement(
+            plan['reasons'],
+            rules=plan['rules'],
+            proven=plan['verdict'] == 'infeasible',
+            repairs=plan['repairs'],
+        )
+    return plan
 
 
 def _pause(until: float, interval: float) -> None:

@@ -1,58 +1,85 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service layer: plan, create, show, list, delete, for one tenant."""
+"""The service layer: every verb on plans and clusters, for one tenant."""
 
 from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from heat_vcluster import arguments, exception, states, views
 from heat_vcluster import context as ctx
-from heat_vcluster import exception, states, views
+from heat_vcluster import quota as quotas
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
 from heat_vcluster.db import records
 from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import decision
-from heat_vcluster.engine import engine as engines
+from heat_vcluster.engine import work as works
 from heat_vcluster.planner import Planner
 from heat_vcluster.spec import loader
 from heat_vcluster.spec import model as spec
 
 View = views.View
+ClusterStatus = states.ClusterStatus
+
+#: A cluster in one of these waits for somebody to begin.
+NOT_BEGUN = (ClusterStatus.PLANNING, ClusterStatus.HELD)
 
 
 class Service:
-    """All verbs; what the front doors share. Safe for many threads."""
+    """All verbs; what the front doors share. Safe for many threads.
+
+    ``engine`` carries out what a verb has written down: in this process or
+    in others.
+    """
 
     def __init__(
         self,
         store: db.Store,
         opener: cloud.CloudOpener,
         planner: Planner,
+        engine: works.Work,
         settings: engine_base.Settings | None = None,
+        quota: quotas.Quota | None = None,
     ) -> None:
         self._store = store
         self._opener = opener
         self._planner = planner
         self._settings = settings or engine_base.Settings()
-        self.engine = engines.Engine(
-            store, opener, planner, self.load, self._settings
-        )
-
-    # -- verbs ------------------------------------------------------------
+        self._quota = quota or quotas.Quota()
+        self.engine = engine
 
     def load(self, document: Any) -> spec.GroupSpec:
         """Check a document; raises InvalidDocument with all faults."""
-        if isinstance(document, spec.GroupSpec):
-            document = document.document
-        return loader.load(document, scopes=tuple(self._opener.scopes))
+        return load(self._opener, document)
 
-    def plan(self, context: ctx.Context, document: Any) -> View:
-        """Decide where everything would go; hold and build nothing."""
-        wanted = self.load(document)
-        self._planner.check(wanted)
+    # -- plans ------------------------------------------------------------
+
+    def plan(
+        self,
+        context: ctx.Context,
+        document: Any,
+        *,
+        hold_seconds: float | None = None,
+        plan_id: str | None = None,
+    ) -> View:
+        """Decide where everything would go; build nothing.
+
+        With ``hold_seconds`` the room is held that long, under a ``plan_id``
+        of the caller's choice if need be.
+        """
+        wanted = self._load_allowed(document)
+        arguments.check(id=plan_id, hold_seconds=hold_seconds)
+        try:
+            if hold_seconds is None:
+                return self._decide(context, wanted)
+            return self._hold(context, wanted, hold_seconds, plan_id)
+        except exception.NoValidPlacement as refusal:
+            return views.show_refusal(refusal)
+
+    def _decide(self, context: ctx.Context, wanted: spec.GroupSpec) -> View:
         outside = self._opener.open(context)
         found = outside.resolve(wanted)
         used = None
@@ -72,6 +99,52 @@ class Service:
         )
         return views.show_plan(made.plan, made.snapshot)
 
+    def _hold(
+        self,
+        context: ctx.Context,
+        wanted: spec.GroupSpec,
+        seconds: float,
+        plan_id: str | None,
+    ) -> View:
+        if seconds > self._quota.max_hold_seconds:
+            raise exception.InvalidRequest(
+                [
+                    exception.Fault(
+                        'hold_seconds',
+                        f'it may be {self._quota.max_hold_seconds} at most',
+                    )
+                ]
+            )
+        self.engine.check_open()
+        plan = self._store.create_cluster(
+            id=plan_id or str(uuid.uuid4()),
+            project_id=context.project_id,
+            user_id=context.user_id,
+            document=wanted.document,
+            members=_new_members(wanted),
+            name=wanted.name,
+            expires_at=_from_now(seconds),
+            request_id=context.request_id,
+            limits=self._limits(context),
+        )
+        if plan.status is ClusterStatus.PLANNING:
+            self.engine.watch()
+            self.engine.hold(plan.id, context)
+        return self.show_plan(context, plan.id)
+
+    def show_plan(self, context: ctx.Context, plan_id: str) -> View:
+        self.engine.watch()
+        plan = self._store.get_plan(plan_id, context.project_id)
+        return views.show_held_plan(plan, self._store.get_members(plan_id))
+
+    def release_plan(self, context: ctx.Context, plan_id: str) -> None:
+        """Give back what is held; the room is free for all on return."""
+        self._store.drop_plan(plan_id, context.project_id)
+        self.engine.watch()
+        self.engine.release(plan_id)
+
+    # -- clusters ---------------------------------------------------------
+
     def create(
         self,
         context: ctx.Context,
@@ -80,82 +153,283 @@ class Service:
         cluster_id: str | None = None,
         name: str | None = None,
         timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
     ) -> View:
         """Record a cluster and begin to build it."""
-        wanted = self.load(document)
-        self._planner.check(wanted)
-        self.engine.check_open()
-        cluster = self._store.create_cluster(
-            id=cluster_id or str(uuid.uuid4()),
-            project_id=context.project_id,
-            user_id=context.user_id,
-            document=wanted.document,
-            members=[
-                records.NewMember(member.name, member.type, {})
-                for member in wanted.members
-            ],
-            name=name or wanted.name,
-            deadline=self._deadline(timeout),
+        wanted = self._load_allowed(document)
+        name = name or wanted.name
+        arguments.check(
+            id=cluster_id,
+            name=name,
+            timeout=timeout,
+            metadata=metadata,
+            tags=tags,
         )
-        if cluster.status is states.ClusterStatus.PLANNING:
+
+        def write(trust_id: str | None) -> records.ClusterRecord:
+            return self._store.create_cluster(
+                id=cluster_id or str(uuid.uuid4()),
+                project_id=context.project_id,
+                user_id=context.user_id,
+                document=wanted.document,
+                members=_new_members(wanted),
+                name=name,
+                metadata=metadata,
+                tags=tags or (),
+                deadline=self._deadline(timeout),
+                trust_id=trust_id,
+                request_id=context.request_id,
+                limits=self._limits(context),
+            )
+
+        return self._build(context, write)
+
+    def create_planned(
+        self,
+        context: ctx.Context,
+        plan_id: str,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> View:
+        """Begin to build exactly a held plan; the cluster has its id."""
+        arguments.check(
+            name=name, timeout=timeout, metadata=metadata, tags=tags
+        )
+
+        def write(trust_id: str | None) -> records.ClusterRecord:
+            return self._store.claim_plan(
+                plan_id,
+                context.project_id,
+                user_id=context.user_id,
+                name=name,
+                metadata=metadata,
+                tags=tags or (),
+                deadline=self._deadline(timeout),
+                trust_id=trust_id,
+                request_id=context.request_id,
+                limits=self._limits(context),
+            )
+
+        return self._build(context, write)
+
+    def _build(
+        self,
+        context: ctx.Context,
+        write: Callable[[str | None], records.ClusterRecord],
+    ) -> View:
+        """Begin with what ``write`` records, together with a trust."""
+        self.engine.check_open()
+        trust_id = self._opener.entrust(context)
+        if trust_id is None and self.engine.needs_trust:
+            raise exception.TrustRefused(
+                'The work is done by others than the one you talk to, who '
+                'need a trust; it cannot be had with these credentials'
+            )
+        recorded: str | None = None
+        try:
+            cluster = write(trust_id)
+            recorded = cluster.trust_id
+        finally:
+            # Refused, or recorded before with a trust of its own.
+            if trust_id is not None and recorded != trust_id:
+                self._opener.end_trust(trust_id)
+        if cluster.status in NOT_BEGUN:
             self.engine.watch()
-            self.engine.create(cluster.id, context)
+            self.engine.begin(cluster.id, context)
         return self.show(context, cluster.id)
+
+    def update(
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> View:
+        """Change what is not None."""
+        arguments.check(name=name, metadata=metadata, tags=tags)
+        self._find(context, cluster_id)
+        self._store.update_cluster(
+            cluster_id,
+            context.project_id,
+            name=name,
+            metadata=metadata,
+            tags=tags,
+        )
+        return self.show(context, cluster_id)
 
     def show(self, context: ctx.Context, cluster_id: str) -> View:
         self.engine.watch()  # the first to look may be so since a restart
-        cluster = self._find(context, cluster_id)
         return views.show_cluster(
-            cluster,
+            self._find(context, cluster_id),
             self._store.get_members(cluster_id),
             self._store.get_leftovers(cluster_id),
         )
 
-    def list(self, context: ctx.Context) -> Sequence[View]:
+    def list(
+        self,
+        context: ctx.Context,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        tags: Sequence[str] | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+        all_projects: bool = False,
+    ) -> Sequence[View]:
+        """Return summaries of the tenant's clusters, or of all there are."""
+        arguments.check(
+            name=name,
+            status=status,
+            tags=tags,
+            sort=sort,
+            limit=limit,
+            marker=marker,
+        )
+        project_id = None if all_projects else context.project_id
+        if marker is not None:
+            self._check_marker(marker, project_id)
+        found = self._store.list_clusters(
+            project_id,
+            name=name,
+            status=None if status is None else ClusterStatus(status),
+            tags=tags or (),
+            sort=arguments.parse_sort(sort),
+            limit=limit,
+            marker=marker,
+        )
+        counts = self._store.count_members([each.id for each in found])
         return [
-            views.show_cluster(
-                cluster,
-                self._store.get_members(cluster.id),
-                self._store.get_leftovers(cluster.id),
-            )
-            for cluster in self._store.list_clusters(context.project_id)
+            views.show_summary(cluster, *counts[cluster.id])
+            for cluster in found
         ]
+
+    def _check_marker(self, marker: str, project_id: str | None) -> None:
+        try:
+            self._store.get_cluster(marker, project_id)
+        except exception.ClusterNotFound as error:
+            fault = exception.Fault('marker', 'there is no such cluster')
+            raise exception.InvalidRequest([fault]) from error
 
     def delete(self, context: ctx.Context, cluster_id: str) -> None:
         """Begin to delete; work that builds it is stopped first."""
         cluster = self._find(context, cluster_id)
-        if cluster.status is not states.ClusterStatus.DELETING:
-            self._store.request_cancel(cluster_id)
+        if cluster.status is not ClusterStatus.DELETING:
+            self._store.want_absent(cluster_id)
             self.engine.hurry(cluster_id)
         self.engine.watch()
-        self.engine.delete(cluster_id, context)
+        self.engine.begin(cluster_id, context)
 
-    def events(
-        self, context: ctx.Context, cluster_id: str, after: int = 0
-    ) -> Sequence[Mapping[str, Any]]:
-        """What happened to a cluster; also after it was deleted."""
-        self._store.get_cluster(cluster_id, context.project_id)
+    # -- what there is to know of one -------------------------------------
+
+    def members(self, context: ctx.Context, cluster_id: str) -> Sequence[View]:
+        cluster = self._find(context, cluster_id)
         return [
-            views.show_event(event)
-            for event in self._store.get_events(cluster_id, after)
+            {'member': member.name, **views.show_member(cluster, member)}
+            for member in self._store.get_members(cluster_id)
         ]
 
+    def member(self, context: ctx.Context, cluster_id: str, name: str) -> View:
+        for view in self.members(context, cluster_id):
+            if view['member'] == name:
+                return view
+        raise exception.MemberNotFound(cluster_id, name)
+
+    def events(
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
+        """What happened to a cluster; also after it was deleted."""
+        arguments.check(after=after, limit=limit)
+        self._get(context, cluster_id)
+        return [
+            views.show_event(event)
+            for event in self._store.get_events(cluster_id, after, limit)
+        ]
+
+    def topology(self, context: ctx.Context, cluster_id: str) -> View:
+        """Where the members sit, and which rules hold there."""
+        cluster = self._find(context, cluster_id)
+        return views.show_topology(
+            cluster,
+            self._store.get_members(cluster_id),
+            self.load(cluster.document).groups,
+            self._opener.scopes,
+        )
+
+    # -- the service itself -----------------------------------------------
+
+    def limits(self, context: ctx.Context) -> View:
+        """What the project may have of each, and what it has."""
+        used = self._store.count_usage(context.project_id)
+        return {
+            resource: {'limit': limit, 'used': used[resource]}
+            for resource, limit in self._limits(context).items()
+        }
+
+    def ping(self) -> None:
+        """Raise ServiceUnavailable unless the database answers."""
+        self._store.ping()
+
     def stop(self, timeout: float = 60.0) -> None:
-        """Stop the work of this process (it is rolled back) and wait."""
+        """Stop the work of this process and wait for it."""
         self.engine.stop(timeout)
         self._store.close()
 
     # -- below ------------------------------------------------------------
 
-    def _find(
+    def _load_allowed(self, document: Any) -> spec.GroupSpec:
+        wanted = self.load(document)
+        self._planner.check(wanted)
+        return wanted
+
+    def _get(
         self, context: ctx.Context, cluster_id: str
     ) -> records.ClusterRecord:
+        """Return a cluster that is or was; a held plan is none."""
         cluster = self._store.get_cluster(cluster_id, context.project_id)
-        if cluster.status is states.ClusterStatus.DELETED:
+        if cluster.is_plan:
             raise exception.ClusterNotFound(cluster_id)
         return cluster
 
+    def _find(
+        self, context: ctx.Context, cluster_id: str
+    ) -> records.ClusterRecord:
+        cluster = self._get(context, cluster_id)
+        if cluster.status is ClusterStatus.DELETED:
+            raise exception.ClusterNotFound(cluster_id)
+        return cluster
+
+    def _limits(self, context: ctx.Context) -> dict[str, int]:
+        return self._quota.limits(self._store.get_limits(context.project_id))
+
     def _deadline(self, timeout: float | None) -> datetime.datetime:
-        seconds = timeout or self._settings.create_timeout
-        now = datetime.datetime.now(datetime.UTC)
-        return now + datetime.timedelta(seconds=seconds)
+        return _from_now(timeout or self._settings.create_timeout)
+
+
+def load(opener: cloud.CloudOpener, document: Any) -> spec.GroupSpec:
+    """Check a document against what the cloud has levels of."""
+    if isinstance(document, spec.GroupSpec):
+        document = document.document
+    return loader.load(document, scopes=tuple(opener.scopes))
+
+
+def _new_members(wanted: spec.GroupSpec) -> list[records.NewMember]:
+    return [
+        records.NewMember(member.name, member.type, {})
+        for member in wanted.members
+    ]
+
+
+def _from_now(seconds: float) -> datetime.datetime:
+    now = datetime.datetime.now(datetime.UTC)
+    return now + datetime.timedelta(seconds=seconds)

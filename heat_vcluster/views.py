@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from heat_vcluster import states
+from heat_vcluster import exception, states
 from heat_vcluster.db import records
 from heat_vcluster.members import base as members
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import pseudonyms
+from heat_vcluster.spec import model as spec
 
 View = dict[str, Any]
 
@@ -26,6 +27,28 @@ def show_cluster(
 ) -> View:
     """Return the whole view of a cluster: see ``client.Client``."""
     return {
+        **_show_head(cluster),
+        'members': {m.name: show_member(cluster, m) for m in its_members},
+        'placement': show_placement(cluster.plan),
+        'leftovers': [show_leftover(each) for each in leftovers],
+        'instances': list(cluster.document['instances']),
+        'groups': list(cluster.document.get('groups', ())),
+    }
+
+
+def show_summary(
+    cluster: records.ClusterRecord, member_count: int, members_active: int
+) -> View:
+    """What a list has of a cluster."""
+    return {
+        **_show_head(cluster),
+        'member_count': member_count,
+        'members_active': members_active,
+    }
+
+
+def _show_head(cluster: records.ClusterRecord) -> View:
+    return {
         'id': cluster.id,
         'name': cluster.name,
         'project_id': cluster.project_id,
@@ -35,9 +58,8 @@ def show_cluster(
         'error_code': cluster.error_code,
         'created_at': moment(cluster.created_at),
         'updated_at': moment(cluster.updated_at),
-        'members': {m.name: show_member(cluster, m) for m in its_members},
-        'placement': show_placement(cluster.plan),
-        'leftovers': [show_leftover(each) for each in leftovers],
+        'metadata': dict(cluster.metadata),
+        'tags': list(cluster.tags),
     }
 
 
@@ -52,7 +74,7 @@ def show_member(
     floating = [ip['address'] for ip in member.facts.get('floating_ips', ())]
     return {
         'id': member.resource_id,
-        'name': '-'.join(n for n in (cluster.name, member.name) if n),
+        'name': '-'.join(n for n in (cluster.built_as, member.name) if n),
         'type': member.type,
         'status': str(member.status),
         'reason': member.reason,
@@ -91,14 +113,107 @@ def show_placement(plan: placement.Plan | None) -> View | None:
 
 
 def show_plan(plan: placement.Plan, snapshot: placement.Snapshot) -> View:
-    """The view of a plan that nothing was built of."""
+    """The view of a plan for which nothing is held."""
     named = pseudonyms.assign(plan.placement, snapshot)
+    return _feasible(named.of_member, pseudonyms.disguise(plan, named.known))
+
+
+def show_held_plan(
+    held: records.ClusterRecord, its_members: Iterable[records.MemberRecord]
+) -> View:
+    """The view of a plan whose room is held until ``expires_at``."""
+    domains = {m.name: m.domains for m in its_members if m.place is not None}
     return {
+        **_feasible(domains, held.plan),
+        'id': held.id,
+        'expires_at': held.expires_at and moment(held.expires_at),
+    }
+
+
+def show_refusal(error: exception.NoValidPlacement) -> View:
+    """The view of a plan that there is not, or that was not found."""
+    return {
+        'id': None,
+        'verdict': 'infeasible' if error.proven else 'unknown',
+        'expires_at': None,
+        'members': {},
+        'placement': None,
+        'reasons': list(error.reasons),
+        'repairs': list(error.repairs),
+        'rules': list(error.rules),
+    }
+
+
+def _feasible(
+    domains: Mapping[str, Mapping[str, str]], plan: placement.Plan | None
+) -> View:
+    return {
+        'id': None,
+        'verdict': 'feasible',
+        'expires_at': None,
         'members': {
-            member: {'domains': dict(domains)}
-            for member, domains in named.of_member.items()
+            member: {'domains': dict(its)} for member, its in domains.items()
         },
-        'placement': show_placement(pseudonyms.disguise(plan, named.known)),
+        'placement': show_placement(plan),
+        'reasons': [],
+        'repairs': [],
+        'rules': [],
+    }
+
+
+def show_topology(
+    cluster: records.ClusterRecord,
+    its_members: Iterable[records.MemberRecord],
+    groups: Iterable[spec.Group],
+    levels: Iterable[str],
+) -> View:
+    """Where the members sit, as a tree of pseudonyms.
+
+    ``levels``: widest first. A member stands in the narrowest domain that
+    is known of it; one of which none is known is ``unplaced``.
+    """
+    levels = tuple(levels)
+    top = _domain('', '')
+    unplaced: list[str] = []
+    for member in its_members:
+        at = top
+        for level in levels:
+            if level in member.domains:
+                at = _inside(at, level, member.domains[level])
+        (unplaced if at is top else at['members']).append(member.name)
+    return {
+        'levels': list(levels),
+        'domains': top['domains'],
+        'unplaced': unplaced,
+        'rules': [show_rule(group, cluster.plan) for group in groups],
+    }
+
+
+def _domain(level: str, name: str) -> View:
+    return {'level': level, 'name': name, 'domains': [], 'members': []}
+
+
+def _inside(outer: View, level: str, name: str) -> View:
+    """Return the domain of that name in another; make it if need be."""
+    for inner in outer['domains']:
+        if (inner['level'], inner['name']) == (level, name):
+            return cast('View', inner)
+    made = _domain(level, name)
+    outer['domains'].append(made)
+    return made
+
+
+def show_rule(group: spec.Group, plan: placement.Plan | None) -> View:
+    """``holds``: None as long as there is no plan."""
+    given_up = {violation.rule for violation in plan.given_up} if plan else ()
+    return {
+        'name': group.name,
+        'policy': group.policy,
+        'scope': group.scope,
+        'strict': group.is_hard,
+        'weight': group.weight,
+        'members': list(group.members),
+        'holds': group.name not in given_up if plan else None,
     }
 
 
@@ -123,7 +238,7 @@ def show_event(event: records.EventRecord) -> Mapping[str, Any]:
 
 def is_settled(view: Mapping[str, Any]) -> bool:
     """Tell whether a cluster's view will not change by itself any more."""
-    return view['status'] not in states.IN_PROGRESS
+    return view['status'] in states.SETTLED
 
 
 def moment(at: datetime.datetime) -> str:

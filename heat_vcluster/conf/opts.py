@@ -6,16 +6,18 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from heat_vcluster.conf import (
+    api,
     auth,
     cloud,
     engine,
     limits,
     placement,
+    quota,
     topology,
     volume,
 )
 
-MODULES = (engine, placement, limits, topology, volume, cloud)
+MODULES = (api, engine, placement, limits, quota, topology, volume, cloud)
 
 
 def register(conf: cfg.ConfigOpts) -> None:

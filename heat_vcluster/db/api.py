@@ -45,6 +45,10 @@ class Store:
         migration.upgrade(self._database)
         self._is_upgraded = True
 
+    def ping(self) -> None:
+        """Raise ServiceUnavailable unless the database answers."""
+        self._rows(sa.select(1))
+
     def close(self) -> None:
         self._database.close()
 
@@ -339,6 +343,24 @@ class Store:
             .order_by(table.c.position)
         )
         return tuple(map(records.member_from_row, self._rows(wanted)))
+
+    def count_members(
+        self, cluster_ids: Sequence[str]
+    ) -> dict[str, tuple[int, int]]:
+        """Return for each cluster: how many members, how many ACTIVE."""
+        table = models.members
+        is_active = table.c.status == states.MemberStatus.ACTIVE.value
+        wanted = (
+            sa.select(
+                table.c.cluster_id,
+                sa.func.count(),
+                sa.func.count(sa.case((is_active, 1))),
+            )
+            .where(table.c.cluster_id.in_(cluster_ids))
+            .group_by(table.c.cluster_id)
+        )
+        found = {row[0]: (row[1], row[2]) for row in self._rows(wanted)}
+        return {each: found.get(each, (0, 0)) for each in cluster_ids}
 
     def get_holds(
         self, cluster_id: str, state: records.HoldState | None = None

@@ -17,6 +17,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from heat_vcluster import exception
+
 BUSY_SECONDS = 30
 _WRITE = {'vcluster_write': True}
 
@@ -25,6 +27,7 @@ class Database:
     """A database behind a URL; ``reading`` and ``writing`` lend connections.
 
     Each is one transaction: committed at the end, rolled back on an error.
+    Both raise ServiceUnavailable if the database does not answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -38,12 +41,13 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Any]:
-        with self.engine.begin() as connection:
+        with _answering(), self.engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Any]:
         with (
+            _answering(),
             self.engine.connect() as plain,
             plain.execution_options(**_WRITE) as connection,
             connection.begin(),
@@ -63,6 +67,21 @@ class Database:
         if not self.is_in_memory:
             _inherited.append(self.engine.pool)
             self.engine.dispose(close=False)
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Tell a database that is away, or too busy, from our own mistakes."""
+    try:
+        yield
+    except (
+        sa.exc.OperationalError,
+        sa.exc.InterfaceError,
+        sa.exc.TimeoutError,
+    ) as error:
+        raise exception.ServiceUnavailable(
+            'The database does not answer'
+        ) from error
 
 
 def _open(database: Database) -> Any:

@@ -61,7 +61,9 @@ class TwoServicesTest(LeaseTest):
     def test_other_is_shown_the_same(self):
         view = self.build(documents.SMALL)
         self.assertEqual(view, self.show(view['id'], service=self.other))
-        self.assertEqual([view], self.other.list(base.ANN))
+        self.assertEqual(
+            self.service.list(base.ANN), self.other.list(base.ANN)
+        )
 
     def test_create_said_to_both_is_one(self):
         cluster = self.begin()
@@ -243,7 +245,10 @@ class StopTest(base.EngineTest):
             lambda: self.service.delete(base.ANN, view['id']),
         ):
             self.assertRaises(exception.ClusterBusy, verb)
-        self.assertEqual([view], self.service.list(base.ANN))
+        (still,) = self.service.list(base.ANN)
+        self.assertEqual(
+            (view['id'], 'ACTIVE'), (still['id'], still['status'])
+        )
 
     def test_stop_does_not_wait_for_ever(self):
         """What hangs is let go of, for others to settle later."""

@@ -32,7 +32,10 @@ class LibraryTest(base.TestCase):
         ]
         self.assertEqual(('create', 'active'), (kinds[0], kinds[-1]))
         view = self.vclusters.wait(cluster['id'], **self.quick)
-        self.assertEqual([view], self.vclusters.list())
+        (summary,) = self.vclusters.list()
+        self.assertEqual(
+            (cluster['id'], view['status']), (summary['id'], summary['status'])
+        )
         self.assertEqual(
             [],
             rules.broken(
@@ -123,7 +126,10 @@ class LibraryTest(base.TestCase):
         with VCluster(
             self.cloud, database=database, settings=FAST
         ) as vclusters:
-            self.assertEqual([view], vclusters.list())
+            self.assertEqual(view, vclusters.show(cluster))
+            self.assertEqual(
+                [cluster], [each['id'] for each in vclusters.list()]
+            )
             vclusters.delete(cluster)
             vclusters.wait_deleted(cluster, **self.quick)
         self.assertEqual((), self.cloud.leftovers())

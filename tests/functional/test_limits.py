@@ -34,17 +34,17 @@ class LimitedTest(base.EngineTest):
 
     def refused(self, document, *words, context=base.ANN):
         """Return what ``plan`` and a create that failed say, being equal."""
-        error = self.assertRaises(
-            exception.NoValidPlacement, self.service.plan, context, document
-        )
+        planned = self.service.plan(context, document)
+        self.assertEqual('infeasible', planned['verdict'])
+        told = '; '.join(planned['reasons'])
         view = self.settle(self.create(document, context), context)
         self.assertEqual('ERROR', view['status'])
         self.assertEqual('vcluster.no_valid_placement', view['error_code'])
-        for said in (str(error), view['status_reason']):
+        for said in (told, view['status_reason']):
             for word in words:
                 self.assertIn(word, said)
             self.assertNotRegex(said, 'rack1|rack2|r1h|r2h')
-        return str(error)
+        return told
 
 
 class ForbiddenRulesTest(LimitedTest):

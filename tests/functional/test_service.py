@@ -132,15 +132,18 @@ class PlanTest(base.EngineTest):
         self.assert_nothing_left()
 
     def test_no_plan_says_which_rules(self):
-        refused = self.assertRaises(
-            exception.NoValidPlacement,
-            self.service.plan,
+        refused = self.service.plan(
             base.ANN,
             documents.servers(
                 5, documents.group('anti-affinity', 'm', scope='rack')
             ),
         )
-        self.assertEqual(('anti-affinity-of-m',), refused.rules)
+        self.assertEqual('infeasible', refused['verdict'])
+        self.assertEqual(['anti-affinity-of-m'], refused['rules'])
+        self.assertEqual(
+            (None, {}, None),
+            (refused['id'], refused['members'], refused['placement']),
+        )
 
     def test_a_refusal_says_what_would_fit(self):
         document = documents.servers(
@@ -155,15 +158,12 @@ class PlanTest(base.EngineTest):
         )
 
     def test_a_smaller_flavor_is_proposed_where_it_fits(self):
-        refused = self.assertRaises(
-            exception.NoValidPlacement,
-            self.service.plan,
-            base.ANN,
-            documents.servers(40, flavor='c8'),
+        refused = self.service.plan(
+            base.ANN, documents.servers(40, flavor='c8')
         )
         self.assertTrue(
-            any('the flavor' in each for each in refused.repairs),
-            refused.repairs,
+            any('the flavor' in each for each in refused['repairs']),
+            refused['repairs'],
         )
 
     def test_soft_rule_that_is_given_up_is_told(self):
@@ -211,7 +211,7 @@ class TimeTest(base.EngineTest):
             return {members[name]['id'] for name in late} <= asked
 
         self.until(are_waited_for, late)
-        self.service.engine._signals[cluster].deadline = 0.0
+        self.service.engine._operations[cluster]._signal.deadline = 0.0
         return self.check(self.settle(cluster))
 
     def test_server_that_stays_in_build(self):
