@@ -265,6 +265,12 @@ class TrustRefused(VClusterError):
     code = 'vcluster.trust_refused'
 
 
+class Interrupted(VClusterError):
+    """An engine died at work, and nobody may go on in the user's name."""
+
+    code = 'vcluster.interrupted'
+
+
 class TrustLost(VClusterError):
     """The service may no longer act for the user of a cluster."""
 

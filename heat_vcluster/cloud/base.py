@@ -13,6 +13,7 @@ import abc
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import context as ctx
+from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach as reaches
@@ -29,13 +30,16 @@ class Cloud(abc.ABC):
     # -- what is there ----------------------------------------------------
 
     @abc.abstractmethod
-    def resolve(self, wanted: spec.GroupSpec) -> model.Resolution:
+    def resolve(
+        self, wanted: spec.GroupSpec, *, is_begun: bool = False
+    ) -> model.Resolution:
         """Find every existing thing the document names, and what it needs.
 
         Raises InvalidDocument with all faults at once (unknown flavor,
         image, network, key, volume type, security group, external network,
         multiattach not allowed by the type, quotas that cannot suffice).
-        Nothing is changed in the cloud.
+        Quotas are not looked at if ``is_begun``: a part of what is wanted
+        is there, and counts already. Nothing is changed in the cloud.
         """
 
     @abc.abstractmethod
@@ -200,3 +204,26 @@ class CloudOpener(abc.ABC):
     @abc.abstractmethod
     def release_holds(self, hold_ids: Iterable[str]) -> None:
         """Release holds by our own rights alone, without any tenant."""
+
+    # -- acting for a tenant who is not there -----------------------------
+
+    def entrust(self, context: ctx.Context) -> str | None:
+        """Let us act for the tenant later; return a reference to that.
+
+        With the roles he has now, no more. None where it cannot be had:
+        then nobody goes on with his clusters if their engine dies.
+        """
+        return None
+
+    def trusted(
+        self, project_id: str, user_id: str, trust_id: str
+    ) -> ctx.Context:
+        """Return the context of a tenant who has entrusted us.
+
+        Raises TrustLost if that does not hold (any more), and CloudError if
+        it cannot be told now.
+        """
+        raise exception.TrustLost('Trusts are not to be had in this cloud')
+
+    def end_trust(self, trust_id: str) -> None:  # noqa: B027
+        """Give a trust back. Gone already is fine; never raises."""

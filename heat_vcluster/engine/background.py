@@ -102,7 +102,9 @@ class Background:
 def _attempt(key: Key, work: Work, has_begun: threading.Event) -> None:
     try:
         work(has_begun)
-    except (exception.LeaseLost, exception.ClusterBusy):
-        LOG.warning('%s of cluster %s: others are at work on it', *key)
+    except (exception.LeaseLost, exception.ClusterBusy) as busy:
+        LOG.warning('%s of cluster %s: %s', *key, busy)
+    except exception.CloudError as error:
+        LOG.warning('%s of cluster %s is put off: %s', *key, error)
     except Exception:  # the edge of a thread
         LOG.exception('%s of cluster %s ended badly', *key)

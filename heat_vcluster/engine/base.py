@@ -9,10 +9,14 @@ from typing import Any, Protocol
 
 from heat_vcluster import states
 from heat_vcluster.cloud import model
+from heat_vcluster.db import records
 from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
+
+#: Of a member in one of these nothing was ever made.
+NEVER_BUILT = (states.MemberStatus.PLANNED, states.MemberStatus.HELD)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +55,10 @@ class Writer(Protocol):
         error_code: str | None = None,
     ) -> None: ...
 
+    def expire_plan(self) -> bool: ...
+
+    def clear_cancel(self) -> None: ...
+
     def set_member(
         self,
         name: str,
@@ -87,7 +95,11 @@ class Store(Protocol):
 
     def get_members(self, cluster_id: str) -> Sequence[Any]: ...
 
-    def get_holds(self, cluster_id: str) -> Sequence[Any]: ...
+    def get_holds(
+        self, cluster_id: str, state: records.HoldState | None = None
+    ) -> Sequence[Any]: ...
+
+    def get_domains(self, cluster_id: str) -> Sequence[Any]: ...
 
     def get_project_holds(self, project_id: str) -> Sequence[Any]: ...
 
@@ -101,7 +113,7 @@ class Store(Protocol):
 
     def is_cancel_requested(self, cluster_id: str) -> bool: ...
 
-    def interrupted(self) -> Sequence[Any]: ...
+    def unattended(self) -> Sequence[Any]: ...
 
     def with_idle_holds(self) -> Sequence[str]: ...
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import logging
@@ -22,7 +23,16 @@ from typing import Any, TypeVar
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
-from heat_vcluster.engine import base, decision, gate, lease, reasons, removal
+from heat_vcluster.db import records
+from heat_vcluster.engine import (
+    base,
+    decision,
+    gate,
+    lease,
+    reasons,
+    remembered,
+    removal,
+)
 from heat_vcluster.members import base as members
 from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import columns, pseudonyms
@@ -30,6 +40,7 @@ from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import model as spec
 
 LOG = logging.getLogger(__name__)
+MemberStatus = states.MemberStatus
 T = TypeVar('T')
 
 #: The first pause between two polls and the longest, as parts of the poll
@@ -87,19 +98,56 @@ class Build(members.Site):
         self._snapshot: placement.Snapshot | None = None
         self._begun: set[str] = set()
         self._waiting = 0
+        self._finished: frozenset[str] = frozenset()
+        self._is_begun = False
+
+    def load(
+        self,
+        rows: Sequence[records.MemberRecord],
+        domains: Iterable[records.DomainRecord],
+    ) -> None:
+        """Go on from what is on record of a build that was begun."""
+        self._known = {(row.scope, row.real): row.pseudonym for row in domains}
+        self._snapshot = remembered.snapshot(rows, self._known)
+        self._facts = {row.name: dict(row.facts) for row in rows}
+        self._plan = placement.Plan(
+            {row.name: row.place for row in rows if row.place is not None}
+        )
+        self._finished = frozenset(
+            row.name for row in rows if row.status is MemberStatus.ACTIVE
+        )
+        self._is_begun = any(
+            row.status not in base.NEVER_BUILT for row in rows
+        )
+        self.is_held = True
+
+    @property
+    def steps(self) -> tuple[members.Step, ...]:
+        """What is to be done: every step of every unfinished member."""
+        finished = members.ready(self.wanted, self._finished)
+        return tuple(
+            dataclasses.replace(step, requires=step.requires - finished)
+            for step in members.all_steps(self.wanted)
+            if step.member not in self._finished
+        )
 
     # -- before anything is built -----------------------------------------
 
     def resolve(self) -> None:
         """Find out what the document's names mean in this cloud."""
         self._signal.check()
-        self.resolution = self.cloud.resolve(self.wanted)
+        self.resolution = self.cloud.resolve(
+            self.wanted, is_begun=self._is_begun
+        )
 
-    def reserve(self) -> None:
+    def reserve(
+        self, then: states.ClusterStatus = states.ClusterStatus.CREATING
+    ) -> None:
         """Decide where everything goes, and hold all of it or nothing.
 
         Room that goes to others between the reading and the hold leads to
         a new plan on fresh capacity, ``replan_attempts`` times at most.
+        The cluster is ``then`` what it is said to be.
         """
         for _ in range(self._settings.replan_attempts + 1):
             self._signal.check()
@@ -107,9 +155,9 @@ class Build(members.Site):
                 self.resolution.demands, choices=self.resolution.choices
             )
             if self._hold(made.plan, made.demands):
-                self._keep(made.plan, made.snapshot, states.MemberStatus.HELD)
+                self._keep(made.plan, made.snapshot, MemberStatus.HELD)
                 self.is_held = True
-                self._writer.set_status(states.ClusterStatus.CREATING)
+                self._writer.set_status(then)
                 return
             self._writer.add_event(
                 None, 'replanned', 'the room went to others; planning again'
@@ -153,6 +201,70 @@ class Build(members.Site):
             self.cloud.usage(), self._store.get_project_holds(self.project_id)
         )
 
+    def take_up(self) -> None:
+        """Put right what a dead engine left, so that the steps may run.
+
+        What is there by tag is adopted; what is not built yet is held, at
+        its place if that can still be had, else it is to move.
+        """
+        self._signal.check()
+        there = collections.defaultdict(list)
+        for thing in removal.find(self.cloud, self._settings, self.cluster_id):
+            there[thing.owner.member].append(thing)
+        for member in self.wanted.members:
+            if member.name not in self._finished:
+                self._signal.check()
+                kind = members.member_type(member.type)
+                kind.take_up(self, member.name, there[member.name])
+        self._restore_holds()
+
+    def _restore_holds(self) -> None:
+        """Leave exactly those without a server held; each at its place."""
+        unbuilt = {
+            demand.member: demand
+            for demand in self.resolution.demands
+            if isinstance(demand, placement.ServerDemand)
+            and self._is_unbuilt(demand.member)
+        }
+        on_record = self._store.get_holds(
+            self.cluster_id, records.HoldState.HELD
+        )
+        there = self.cloud.find_holds([hold.id for hold in on_record])
+        good = {
+            hold.member: hold
+            for hold in on_record
+            if hold.id in there
+            and hold.member in unbuilt
+            and hold.place == self.place(hold.member)
+        }
+        kept = {hold.id for hold in good.values()}
+        stale = [hold.id for hold in on_record if hold.id not in kept]
+        self.cloud.release(stale)
+        self._writer.drop_holds(stale)
+        self._holds = {
+            name: model.Hold(hold.id, name, hold.place, hold.resources)
+            for name, hold in good.items()
+        }
+        self._hold_again([unbuilt[name] for name in unbuilt.keys() - good])
+
+    def _is_unbuilt(self, member: str) -> bool:
+        """Tell whether its room is to be held: nothing else takes it."""
+        if member in self._finished:
+            return False
+        facts = self.facts(member)
+        kind = members.member_type(self.wanted.member(member).type)
+        is_made = kind.resource_id(facts) is not None
+        return not is_made and not facts.get(members.PLACE_LOST)
+
+    def _hold_again(self, demands: Sequence[placement.Demand]) -> None:
+        """Hold lost places; who finds his taken has to move."""
+        if not demands or self._hold(self._plan, demands):
+            return
+        for demand in demands:
+            if not self._hold(self._plan, [demand]):
+                self.record(demand.member, place_lost=True)
+                self.tell(demand.member, 'space_lost', 'its place was taken')
+
     def _hold(
         self, plan: placement.Plan, demands: Iterable[placement.Demand]
     ) -> bool:
@@ -188,7 +300,7 @@ class Build(members.Site):
         self,
         plan: placement.Plan,
         snapshot: placement.Snapshot,
-        status: states.MemberStatus | None = None,
+        status: MemberStatus | None = None,
     ) -> None:
         """Write down the plan, under the names the tenant will see.
 
@@ -376,11 +488,20 @@ class Build(members.Site):
         self.abandoned.set()
         self._signal.stop(error)
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: exception.MemberFailed) -> None:
+        """Stop all else; the first failure is why, on record from now on."""
         with self._lock:
-            if self.cause is None:
+            is_first = self.cause is None
+            if is_first:
                 self.cause = error
         self._signal.stop(error)
+        if is_first and not self.abandoned.is_set():
+            try:
+                self._writer.set_status(
+                    states.ClusterStatus.ROLLING_BACK, str(error), error.code
+                )
+            except exception.LeaseLost as lost:
+                self.abandon(lost)
 
     def undo(self, step: members.Step) -> None:
         """Remove what a step made. Never raises: a sweep comes last."""

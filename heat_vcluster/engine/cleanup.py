@@ -10,6 +10,7 @@ from typing import Any
 
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
+from heat_vcluster.db import records
 from heat_vcluster.engine import base, flows, reasons, removal
 
 LOG = logging.getLogger(__name__)
@@ -19,7 +20,6 @@ MemberStatus = states.MemberStatus
 #: How often holds are given back, and everything of a cluster is looked for
 #: and removed, before what is still there counts as left.
 SWEEPS = 3
-NEVER_BUILT = (MemberStatus.PLANNED, MemberStatus.HELD)
 UNDER_WAY = (MemberStatus.BUILDING, MemberStatus.DELETING)
 
 
@@ -47,32 +47,40 @@ class Cleanup:
         self._run = run
         self._is_abandoned = is_abandoned
 
-    def release_holds(self) -> str | None:
-        """Give back all holds on record; return why not, if not.
+    def give_back(self) -> None:
+        """Give back all holds on record; raises CloudError in the end.
 
         By our own rights: a tenant's token may have run out by now.
         """
         held = [
             hold.id
-            for hold in self._store.get_holds(self._cluster_id)
-            if hold.state == 'held'
+            for hold in self._store.get_holds(
+                self._cluster_id, records.HoldState.HELD
+            )
         ]
         if not held:
-            return None
-        refusal: exception.CloudError | None = None
-        for _ in range(SWEEPS):
+            return
+        for _ in range(SWEEPS - 1):
             try:
                 self._opener.release_holds(held)
             except exception.CloudError as error:
                 LOG.warning(
                     'Cannot release holds of %s: %s', self._cluster_id, error
                 )
-                refusal = error
                 time.sleep(self._settings.poll_interval)
             else:
-                self._writer.drop_holds(held)
-                return None
-        return reasons.words(refusal)
+                break
+        else:
+            self._opener.release_holds(held)
+        self._writer.drop_holds(held)
+
+    def release_holds(self) -> str | None:
+        """Give back all holds on record; return why not, if not."""
+        try:
+            self.give_back()
+        except exception.CloudError as refusal:
+            return reasons.words(refusal)
+        return None
 
     def sweep(self, outside: cloud.Cloud) -> list[removal.Leftover] | None:
         """Remove everything that bears the cluster's tag.
@@ -121,7 +129,7 @@ class Cleanup:
     def interrupt(self) -> None:
         """Write what is known of each member when nobody builds on."""
         for member in self._store.get_members(self._cluster_id):
-            if member.status in NEVER_BUILT:
+            if member.status in base.NEVER_BUILT:
                 self._writer.set_member(member.name, MemberStatus.DELETED)
             elif member.status in UNDER_WAY:
                 self._writer.set_member(
@@ -136,7 +144,7 @@ class Cleanup:
         name = member.name
         if not states.is_allowed(member.status, MemberStatus.DELETED):
             self._writer.set_member(name, MemberStatus.DELETING)
-        if member.status in NEVER_BUILT or (is_known and reason is None):
+        if member.status in base.NEVER_BUILT or (is_known and reason is None):
             self._writer.set_member(
                 name, MemberStatus.DELETED, resource_id=None
             )

@@ -12,23 +12,27 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, removal, tasks
 from heat_vcluster.engine.build import Build
-from heat_vcluster.members import base as members
 
 
 def create(build: Build) -> Any:
-    """Resolve, reserve, then every step as soon as what it needs is there.
+    """Resolve, reserve, then every step as soon as what it needs is there."""
+    return _steps_after(tasks.ReservePlacement(build), build)
 
-    All tasks go in by one call: adding or linking them one by one makes
+
+def resume(build: Build) -> Any:
+    """Resolve, take up what a dead engine left, then what is not done."""
+    return _steps_after(tasks.TakeUp(build), build)
+
+
+def _steps_after(begins: Any, build: Build) -> Any:
+    """All tasks go in by one call: adding or linking them one by one makes
     TaskFlow copy the whole graph each time.
     """
     flow = graph_flow.Flow(f'create {build.cluster_id}')
     flow.add(
         tasks.ResolveNames(build),
-        tasks.ReservePlacement(build),
-        *(
-            tasks.BuildStep(build, step)
-            for step in members.all_steps(build.wanted)
-        ),
+        begins,
+        *(tasks.BuildStep(build, step) for step in build.steps),
     )
     return flow
 

@@ -65,6 +65,7 @@ class Keeper(threading.Thread):
     ) -> None:
         super().__init__(name=f'lease-{lease.cluster_id[:8]}', daemon=True)
         self.is_lost = threading.Event()
+        self.is_handed_over = False
         self._store = store
         self._lease = lease
         self._signal = signal
@@ -98,6 +99,11 @@ class Keeper(threading.Thread):
     def _lose(self, reason: exception.LeaseLost) -> None:
         self.is_lost.set()
         self._signal.stop(reason)
+
+    def hand_over(self) -> None:
+        """Let go of all work at its next step, for others to go on with."""
+        self.is_handed_over = True
+        self._lose(exception.LeaseLost('Another engine is to go on with it'))
 
     def end(self) -> None:
         self._done.set()

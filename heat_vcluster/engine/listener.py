@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from taskflow import states as task_states
@@ -14,22 +13,18 @@ from taskflow.types import failure as failures
 
 from heat_vcluster import exception, states
 from heat_vcluster.engine import base, reasons
+from heat_vcluster.engine.build import Build
 from heat_vcluster.members import base as members
 
 
 class Recorder(listeners.Listener):
     """Turns states of tasks into statuses of members and events.
 
-    ``abandon`` is told when these may not be written any more.
+    Writes nothing about a build that is abandoned: whoever goes on with it
+    is to find it as it was.
     """
 
-    def __init__(
-        self,
-        engine: Any,
-        writer: base.Writer,
-        steps: tuple[members.Step, ...],
-        abandon: Callable[[exception.LeaseLost], None],
-    ) -> None:
+    def __init__(self, engine: Any, writer: base.Writer, build: Build) -> None:
         super().__init__(
             engine,
             task_listen_for=(
@@ -41,7 +36,8 @@ class Recorder(listeners.Listener):
             flow_listen_for=(),
         )
         self._writer = writer
-        self._abandon = abandon
+        self._build = build
+        steps = build.steps
         self._steps = {step.symbol: step for step in steps}
         self._open = collections.Counter(step.member for step in steps)
         self._begun: set[str] = set()
@@ -54,10 +50,12 @@ class Recorder(listeners.Listener):
         }
 
     def _task_receiver(self, state: str, details: dict[str, Any]) -> None:
+        if self._build.abandoned.is_set():
+            return
         try:
             self._record(state, details)
         except exception.LeaseLost as lost:  # TaskFlow would only log it
-            self._abandon(lost)
+            self._build.abandon(lost)
 
     def _record(self, state: str, details: dict[str, Any]) -> None:
         step = self._steps.get(details['task_name'])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from heat_vcluster import exception
 from heat_vcluster.engine import removal
@@ -14,6 +15,7 @@ NAMED = 5
 INTERRUPTED = (
     'its engine died while it was at work; delete removes what was made'
 )
+STOPPED = 'it was being removed when its engine died'
 UNVERIFIED = (
     'It could not be verified that nothing is left; '
     'delete the cluster to have it looked for again'
@@ -35,6 +37,22 @@ def code(error: BaseException | None) -> str:
     if isinstance(error, exception.VClusterError):
         return error.code
     return exception.VClusterError.code
+
+
+def recorded(cluster: Any) -> exception.VClusterError:
+    """Return the failure that a cluster is being rolled back for."""
+    error = exception.VClusterError(cluster.status_reason or STOPPED)
+    error.code = cluster.error_code or exception.Interrupted.code
+    return error
+
+
+def interrupted(member: Any) -> exception.VClusterError:
+    """Return why a cluster with such a member cannot be completed."""
+    if member.reason is None:
+        return exception.Interrupted(STOPPED)
+    error = exception.VClusterError(member.reason)
+    error.code = exception.MemberFailed.code
+    return error
 
 
 def timed_out(late: Collection[str]) -> exception.TimedOut:

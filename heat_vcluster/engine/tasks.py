@@ -47,6 +47,25 @@ class ReservePlacement(task.Task):
         self._build.undo_reservation()
 
 
+class TakeUp(task.Task):
+    """Puts right what a dead engine left, and holds what was held."""
+
+    def __init__(self, build: Build) -> None:
+        super().__init__(
+            name='take up',
+            provides=members.RESERVATION,
+            requires=[RESOLUTION],
+        )
+        self._build = build
+
+    def execute(self, **done: Any) -> bool:
+        self._build.take_up()
+        return True
+
+    def revert(self, *args: Any, **kwargs: Any) -> None:
+        self._build.undo_reservation()
+
+
 class BuildStep(task.Task):
     """Builds one part of one member."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from heat_vcluster import registry
@@ -18,6 +18,9 @@ T = TypeVar('T')
 
 #: What every step waits for: all places of the cluster are held.
 RESERVATION = 'reservation'
+#: The fact that a member's place was taken by others: it has to move. It is
+#: written down before the move, so that no other engine adopts what is there.
+PLACE_LOST = 'place_lost'
 
 
 class Site(abc.ABC):
@@ -130,6 +133,15 @@ class MemberType(abc.ABC):
     def addresses(self, facts: Mapping[str, Any]) -> list[str]:
         """Return the member's addresses, in the order of its interfaces."""
         return []
+
+    def take_up(  # noqa: B027
+        self, site: Site, member: str, there: Sequence[model.Thing]
+    ) -> None:
+        """Judge what a dead engine left of a member, before its steps run.
+
+        ``there``: all that bears its tag. Steps find by themselves what is
+        good, so only what is not has to be told: raises MemberFailed.
+        """
 
 
 def member_type(name: str) -> MemberType:

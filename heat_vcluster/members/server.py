@@ -10,7 +10,7 @@ out, and the member is placed again while all other holds stay.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from heat_vcluster import exception
@@ -77,6 +77,29 @@ class Server(base.MemberType):
             for address in port['addresses']
         ]
 
+    def take_up(
+        self, site: base.Site, member: str, there: Sequence[model.Thing]
+    ) -> None:
+        """Adopt the server, if there is one that may become what it should.
+
+        One that is on its way out does not tell so: that its place was lost
+        is known by the facts.
+        """
+        if site.facts(member).get(base.PLACE_LOST):
+            return
+        found: str | None = None
+        for thing in there:
+            if thing.kind is model.Kind.SERVER:
+                state = site.cloud.server_state(thing.id)
+                if state.no_valid_host:
+                    site.record(member, server_id=None, place_lost=True)
+                    return
+                if state.progress is model.Progress.FAILED:
+                    raise failure(member, state)
+                if state.progress is not model.Progress.GONE:
+                    found = thing.id
+        site.record(member, server_id=found)
+
 
 def create_ports(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
     """Make the ports before the server, so that addresses are known."""
@@ -112,20 +135,27 @@ def volume_id(site: base.Site, reference: spec.Reference) -> str:
 
 def hand_over(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
     """Turn the member's hold into a server on the held host."""
-    for attempt in range(site.attempts):
-        if attempt:
-            site.remove(member, {model.Kind.SERVER})
-            site.move(member)
+    for _ in range(site.attempts):
+        if site.facts(member).get(base.PLACE_LOST):
+            move(site, member)
         with site.handover():
             site.release(member)
             server_id = request_server(site, member, asked)
             claimed = site.wait(Claim(site, member, server_id), quick=True)
         if claimed:
             return
+        site.record(member, server_id=None, place_lost=True)
         site.tell(member, 'space_lost', 'its place was taken')
     raise exception.MemberFailed(
         member, f'its place was taken by others {site.attempts} times'
     )
+
+
+def move(site: base.Site, member: str) -> None:
+    """Find another place for a member that lost its own."""
+    site.remove(member, {model.Kind.SERVER})
+    site.move(member)
+    site.record(member, place_lost=None)
 
 
 def request_server(

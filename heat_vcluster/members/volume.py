@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from heat_vcluster import exception
@@ -36,6 +36,15 @@ class Volume(base.MemberType):
 
     def resource_id(self, facts: Mapping[str, Any]) -> str | None:
         return facts.get('volume_id')
+
+    def take_up(
+        self, site: base.Site, member: str, there: Sequence[model.Thing]
+    ) -> None:
+        for thing in there:
+            if thing.kind is model.Kind.VOLUME:
+                state = site.cloud.volume_state(thing.id)
+                if state.progress is model.Progress.FAILED:
+                    raise failure(member, state)
 
 
 def create_volume(
@@ -71,6 +80,10 @@ def settled_volume(
         return state
     if state.progress is model.Progress.BUILDING:
         return None
-    raise exception.MemberFailed(
+    raise failure(member, state)
+
+
+def failure(member: str, state: model.VolumeState) -> exception.MemberFailed:
+    return exception.MemberFailed(
         member, state.reason or f'the volume is in status {state.status}'
     )

@@ -1,107 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An engine dies at any moment; another one cleans up after it."""
+"""An engine dies at any moment; another one cleans up after it.
 
-import contextlib
-import dataclasses
-import datetime
-import threading
+Nobody has entrusted us: it may not go on in the tenant's name.
+"""
 
-from heat_vcluster import db, exception, planner, service
-from heat_vcluster.cloud.fake import CloudDeath
-from heat_vcluster.placement import joint
-from tests.functional import base, documents, mortal
-
-ENOUGH = 60
-HOUR = datetime.timedelta(hours=1)
+from heat_vcluster import exception
+from tests.functional import base, deaths, documents
+from tests.functional.deaths import ENOUGH
 
 
-def later():
-    """The time at which every lease of now has run out."""
-    return datetime.datetime.now(datetime.UTC) + HOUR
-
-
-class DeathTest(base.EngineTest):
-    """``heir`` lives an hour later, on the same store as those that die."""
-
-    # Nobody settles anything but by order: to the clock of the heir even
-    # the living would look dead.
-    settings = dataclasses.replace(base.FAST, watch_interval=3600.0)
-
-    def setUp(self):
-        super().setUp()
-        self.heir = self.assemble(db.Store(self.url, clock=later))
-        self.addCleanup(self.heir.stop, 5.0)
-        self.silence_deaths()
-
-    def silence_deaths(self):
-        """Threads that die of a CloudDeath are what is asked for here."""
-        before = threading.excepthook
-
-        def hook(args):
-            if args.exc_type is not CloudDeath:
-                before(args)
-
-        threading.excepthook = hook
-        self.addCleanup(setattr, threading, 'excepthook', before)
-
-    def assemble(self, store):
-        return service.Service(
-            store,
-            self.cloud,
-            planner.Planner(joint.JointSolver()),
-            self.settings,
-        )
-
-    def life(self):
-        """Begin a process that the fake cloud can kill."""
-        store = mortal.MortalStore(self.url, self.cloud.faults)
-        return store, self.assemble(store)
-
-    def bury(self, store, dead):
-        """Make sure that nothing of a dead process moves any more."""
-        store.bury()
-        dead.engine._stopping.set()
-        for signal in list(dead.engine._signals.values()):
-            signal.stop(exception.Cancelled('dead'))
-        self.rest(self.cluster, dead)
-        if dead.engine._pool is not None:
-            dead.engine._pool.shutdown(wait=False)
-        self.cloud.faults.revive()
-
-    def die(self, act, number, at='before', name=None):
-        """Let ``act(service)`` meet its death; tell whether it did."""
-        store, doomed = self.life()
-        self.cloud.faults.crash_at(number, name, at=at)
-        with contextlib.suppress(CloudDeath):
-            act(doomed)
-        self.until(
-            lambda: (
-                self.cloud.faults.is_dead
-                or not doomed.engine._background.threads()
-            ),
-            'death, or the end of the work',
-        )
-        has_died = self.cloud.faults.is_dead
-        self.bury(store, doomed)
-        return has_died
-
-    def create_and_die(self, number, **options):
-        self.cluster = f'00000000-0000-0000-0000-{number:012}'
-
-        def act(doomed):
-            doomed.create(base.ANN, documents.SMALL, cluster_id=self.cluster)
-
-        return self.die(act, number, **options)
-
-    def settle_by_heir(self):
-        self.heir.engine.settle_interrupted()
-        return self.show(self.cluster)
-
-    def delete_by_heir(self):
-        self.heir.delete(base.ANN, self.cluster)
-        self.assertIsNone(self.settle(self.cluster, service=self.heir))
-        self.assert_nothing_left()
-
+class DeathTest(deaths.DeathCase):
     def every_call_of_a_create(self, at):
         for number in range(1, ENOUGH):
             has_died = self.create_and_die(number, at=at)
@@ -173,25 +81,28 @@ class DeathTest(base.EngineTest):
             lambda: 'building' in repr(self.cloud.leftovers()), 'the server'
         )
         watcher = self.make_service()
-        watcher.engine.settle_interrupted()
+        watcher.engine.attend()
+        self.rest(self.cluster, watcher)
         self.assertEqual('CREATING', self.show(self.cluster)['status'])
         self.cloud.faults.clear()
         self.assert_built(documents.SMALL, self.settle(self.cluster))
 
     def test_one_that_cannot_be_settled_does_not_keep_others_waiting(self):
         self.assertTrue(self.create_and_die(16))
-        first = self.cluster
+        first, held = self.cluster, {*self.cloud.world.holds}
+
+        def refuse(call):
+            if held & {*call.arguments['hold_ids']}:
+                raise exception.CloudError('placement', 'away')
+
         self.assertTrue(self.create_and_die(17))
         self.assertEqual(2, len(self.cloud.world.holds))
-        self.cloud.faults.fail(
-            'release_holds',
-            error=exception.CloudError('placement', 'away'),
-            times=3,
-        )
-        self.heir.engine.settle_interrupted()
-        self.assertEqual('CREATING', self.show(first)['status'])
-        self.assert_failed(self.show(self.cluster), 'vcluster.interrupted')
-        self.assertEqual(1, len(self.cloud.world.holds))
-        self.heir.engine.settle_interrupted()
-        self.assert_failed(self.show(first), 'vcluster.interrupted')
+        self.cloud.faults.before('release_holds', None, refuse, times=None)
+        second, self.cluster = self.cluster, first
+        self.assertEqual('CREATING', self.settle_by_heir()['status'])
+        self.rest(second, self.heir)
+        self.assert_failed(self.show(second), 'vcluster.interrupted')
+        self.assertEqual(held, {*self.cloud.world.holds})
+        self.cloud.faults.clear()
+        self.assert_failed(self.settle_by_heir(), 'vcluster.interrupted')
         self.assertEqual({}, self.cloud.world.holds)

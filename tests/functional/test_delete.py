@@ -224,14 +224,14 @@ class RefusalTest(base.EngineTest):
             )
         view = self.build(documents.SMALL)
         self.rest(view['id'])
-        self.service.engine.settle_interrupted()
+        self.service.engine.attend()
         self.assertEqual(1, len(self.cloud.world.holds))
         self.cloud.faults.clear()
-        self.service.engine.settle_interrupted()
+        self.service.engine.attend()
         self.assert_nothing_left()
         self.assertEqual('released', self.events(view['id'])[-1])
         told = len(self.events(view['id']))
-        self.service.engine.settle_interrupted()
+        self.service.engine.attend()
         self.assertEqual(told, len(self.events(view['id'])))
 
 

@@ -11,6 +11,7 @@ from heat_vcluster.cloud.fake import faults as fake_faults
 from heat_vcluster.cloud.fake import holds, networks, world
 from heat_vcluster.cloud.fake.removal import Removal
 from heat_vcluster.cloud.fake.resolution import Resolver
+from heat_vcluster.cloud.fake.trusts import Trusts
 from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import model as spec
 
@@ -35,7 +36,7 @@ class FakeTenant(Resolver, holds.Holds, Removal, base.Cloud):
     """The fake cloud as one tenant sees it."""
 
 
-class FakeCloud(base.CloudOpener):
+class FakeCloud(Trusts):
     """A whole cloud: ``racks`` dealt over ``zones``, hosts r1h1, r1h2, ...
 
     ``backends`` 'rack' or 'host': one volume pool for each, of ``pool_gb``
@@ -43,6 +44,7 @@ class FakeCloud(base.CloudOpener):
     ``pools``, if given, are taken as they are in place of all that.
     ``claim_polls``: how often one must ask until a server claims its room;
     ``build_polls``: how often until it, or a volume, is ready or gone.
+    ``trusts``: whether tenants may entrust us with acting for them.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class FakeCloud(base.CloudOpener):
         levels: Sequence[str] = ('zone', 'rack'),
         claim_polls: int = 1,
         build_polls: int = 1,
+        trusts: bool = False,
     ) -> None:
+        self.has_trusts = trusts
         self.faults = fake_faults.Faults()
         self.world = world.World(
             claim_polls=claim_polls, build_polls=build_polls
@@ -132,11 +136,14 @@ class FakeCloud(base.CloudOpener):
         """All calls so far, oldest first."""
         return tuple(self.faults.calls)
 
-    def leftovers(self) -> tuple[world.Item | model.Hold, ...]:
-        """Return all that tenants' calls have made and that still is."""
+    def leftovers(self) -> tuple[world.Item | model.Hold | str, ...]:
+        """Return all that tenants' calls have made and that still is.
+
+        A trust is told by its id.
+        """
         with self.world.lock:
             made = [i for i in self.world.items.values() if not i.is_preset]
-            return (*made, *self.world.holds.values())
+            return (*made, *self.world.holds.values(), *self.world.trusts)
 
     def places(self, cluster_id: str) -> dict[str, str]:
         """Return member -> the host or pool where it really sits."""
@@ -205,6 +212,16 @@ class FakeCloud(base.CloudOpener):
         """Let a thing vanish, by somebody's doing behind our back."""
         with self.world.lock:
             del self.world.items[thing_id]
+
+    def lose_holds(self) -> None:
+        """Let all that is held be free, by an operator's audit."""
+        with self.world.lock:
+            self.world.holds.clear()
+
+    def revoke_trusts(self) -> None:
+        """Let nobody trust us any more, as when a user is removed."""
+        with self.world.lock:
+            self.world.trusts.clear()
 
     def set_quota(self, project_id: str, **limits: int) -> None:
         """Bound a project: any of ``world.QUOTAS``; -1 does not bound."""

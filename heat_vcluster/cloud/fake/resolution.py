@@ -18,11 +18,15 @@ from heat_vcluster.spec import model as spec
 
 class Resolver(Side):
     @called
-    def resolve(self, wanted: spec.GroupSpec) -> model.Resolution:
+    def resolve(
+        self, wanted: spec.GroupSpec, *, is_begun: bool = False
+    ) -> model.Resolution:
         names = _Names(self._world, self._project_id)
         for member in wanted.members:
             names.read(member)
-        faults = [*names.faults, *self._quota_faults(wanted, names)]
+        faults = [*names.faults]
+        if not is_begun:
+            faults.extend(self._quota_faults(wanted, names))
         if faults:
             raise exception.InvalidDocument(dict.fromkeys(faults))
         demands = tuple(self._demands(wanted, names))

@@ -218,6 +218,7 @@ class World:
         self.items: dict[str, Item] = {}
         self.holds: dict[str, model.Hold] = {}
         self.rivals: dict[str, tuple[str, Mapping[str, int]]] = {}
+        self.trusts: dict[str, tuple[str, str]] = {}  # id: project, user
         self._quotas: dict[str, dict[str, int]] = {}
         self._named: dict[tuple[str, str], dict[str, str]] = {}
 

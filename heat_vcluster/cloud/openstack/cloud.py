@@ -53,12 +53,14 @@ class OpenStackCloud(base.Cloud):
 
     # -- what is there ----------------------------------------------------
 
-    def resolve(self, wanted: spec.GroupSpec) -> model.Resolution:
+    def resolve(
+        self, wanted: spec.GroupSpec, *, is_begun: bool = False
+    ) -> model.Resolution:
         sources = resolution.Sources(
             self._compute, self._volume, self._network, self._images
         )
         resolver = resolution.Resolver(sources, self._project_id)
-        found = resolver.resolve(wanted)
+        found = resolver.resolve(wanted, checks_quotas=not is_begun)
         self._capacity.remember(resolver.needs, resolver.backends)
         return found
 

@@ -59,7 +59,9 @@ class Resolver:
         self.needs: dict[str, Need] = {}
         self.backends: dict[str, frozenset[str]] = {}
 
-    def resolve(self, wanted: spec.GroupSpec) -> model.Resolution:
+    def resolve(
+        self, wanted: spec.GroupSpec, *, checks_quotas: bool = True
+    ) -> model.Resolution:
         """Return what all names mean. Raises InvalidDocument."""
         for member in wanted.members:
             path = f'{member.path}.spec'
@@ -70,7 +72,7 @@ class Resolver:
                     self._volume(member.name, member.spec, path)
                 case spec.NetworkSpec():
                     self._network(member.spec, path)
-        if not self._faults:
+        if checks_quotas and not self._faults:
             self._check_quotas()
         if self._faults:
             raise exception.InvalidDocument(self._faults)

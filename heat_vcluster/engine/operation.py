@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done about one cluster while one engine has its lease.
+
+What is due follows from the record alone, so that it is the same for the
+engine that begins a cluster and for one that finds it half made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from heat_vcluster import context as ctx
+from heat_vcluster import exception, states
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.db import records
+from heat_vcluster.engine import base, flows, reasons, runner
+from heat_vcluster.engine import lease as leases
+from heat_vcluster.engine.build import Build
+from heat_vcluster.engine.cleanup import Cleanup
+from heat_vcluster.spec import model as spec
+
+LOG = logging.getLogger(__name__)
+
+ClusterStatus = states.ClusterStatus
+MemberStatus = states.MemberStatus
+
+#: A member of a cluster that is CREATING is in one of these once it failed,
+#: or once what was made is being removed again.
+FAILED = (MemberStatus.ERROR, MemberStatus.DELETING, MemberStatus.DELETED)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """What all operations of an engine share.
+
+    ``load`` turns a stored document back into a GroupSpec; ``turns`` bounds
+    the clusters that are built at once, ``windows`` the open hand-overs.
+    """
+
+    store: base.Store
+    opener: cloud.CloudOpener
+    planner: base.Planner
+    load: Callable[[Any], spec.GroupSpec]
+    settings: base.Settings
+    runner: runner.Runner
+    turns: threading.Semaphore
+    windows: threading.Semaphore
+    stopping: threading.Event
+
+
+class Operation:
+    """One cluster in the hands of one engine.
+
+    ``context`` None: the tenant is not there, and only a trust of his lets
+    anything be done in his name.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        record: Any,
+        context: ctx.Context | None,
+        writer: base.Writer,
+        signal: leases.Signal,
+        keeper: leases.Keeper,
+    ) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._record = record
+        self._context = context
+        self._writer = writer
+        self._signal = signal
+        self._keeper = keeper
+
+    # -- what is due ------------------------------------------------------
+
+    def carry_on(self, has_begun: threading.Event) -> None:
+        """Do what the record says; returns when nothing more is due.
+
+        ``has_begun`` is set once a removal is on record as under way.
+        Raises LeaseLost when others are to go on, and CloudError when it is
+        to be tried later.
+        """
+        if self._record.status is ClusterStatus.DELETED:
+            return
+        if self._record.is_plan:
+            self.drop_plan()
+            return
+        try:
+            if self._record.wanted is states.Wanted.ABSENT:
+                self._remove(has_begun)
+            elif self._record.status is ClusterStatus.PLANNING:
+                self._build_new()
+            elif self._record.status is ClusterStatus.HELD:
+                self._build_planned()
+            elif self._record.status is ClusterStatus.CREATING:
+                self._resume()
+            elif self._record.status is ClusterStatus.ROLLING_BACK:
+                self._resume_roll_back()
+            elif self._record.status is ClusterStatus.DELETING:
+                self._remove(has_begun)
+        except (exception.Interrupted, exception.TrustLost) as error:
+            self._give_up(error)
+
+    def stop(self) -> None:
+        """Come to an end: others go on if they can, else roll back."""
+        if self._record.trust_id is not None:
+            self._keeper.hand_over()
+        else:
+            self.cancel(exception.Cancelled('The engine is going down'))
+
+    def cancel(self, reason: exception.Cancelled) -> None:
+        """Stop building, and roll back."""
+        self._signal.stop(reason)
+
+    def _open(self) -> cloud.Cloud:
+        """Open the cloud as the tenant.
+
+        Without him there raises Interrupted or TrustLost if he has not
+        entrusted us, or does so no more.
+        """
+        opener, record = self._parts.opener, self._record
+        if self._context is not None:
+            return opener.open(self._context)
+        if record.trust_id is None:
+            raise exception.Interrupted(reasons.INTERRUPTED)
+        return opener.open(
+            opener.trusted(record.project_id, record.user_id, record.trust_id)
+        )
+
+    # -- plans that are held ----------------------------------------------
+
+    def hold_plan(self) -> None:
+        """Hold the room for a plan; what cannot be held is DELETED."""
+        build = self._prepare()
+        try:
+            build.resolve()
+            build.reserve(then=ClusterStatus.HELD)
+        except Exception as error:
+            self._check_ours(error)
+            with contextlib.suppress(exception.CloudError):
+                self.drop_plan()
+            raise reason_of(build, self._signal, error) from error
+
+    def drop_plan(self) -> None:
+        """Give back the room of a plan; raises CloudError if refused.
+
+        Takes no rights of the tenant: nothing was made of it.
+        """
+        if self._record.status is not ClusterStatus.HELD:
+            self._writer.set_status(ClusterStatus.DELETING)
+        elif not self._writer.expire_plan():
+            return  # it was claimed just now
+        cleanup = self._cleanup(self._parts.stopping.is_set)
+        cleanup.give_back()
+        cleanup.close([])
+        self._end()
+
+    # -- building ---------------------------------------------------------
+
+    def _build_new(self) -> None:
+        """Plan, hold and build; what a dead engine held is given back."""
+        self._writer.add_event(None, 'create', 'begun')
+        self._build(flows.create, self._reset)
+
+    def _build_planned(self) -> None:
+        self._writer.set_status(ClusterStatus.CREATING)
+        self._writer.add_event(None, 'create', 'begun')
+        self._build(flows.resume, self._load)
+
+    def _resume(self) -> None:
+        for member in self._store.get_members(self._record.id):
+            if member.status in FAILED:
+                self._roll_back(self._open(), reasons.interrupted(member))
+                return
+        self._build(flows.resume, self._load)
+
+    def _reset(self, build: Build) -> None:
+        self._cleanup(build.abandoned.is_set).give_back()
+
+    def _load(self, build: Build) -> None:
+        build.load(
+            self._store.get_members(self._record.id),
+            self._store.get_domains(self._record.id),
+        )
+
+    def _build(
+        self,
+        flow: Callable[[Build], Any],
+        begin: Callable[[Build], None],
+    ) -> None:
+        try:
+            build = self._prepare()
+            begin(build)
+        except (
+            exception.CloudError,
+            exception.Interrupted,
+            exception.TrustLost,
+        ):
+            raise
+        except Exception as error:
+            LOG.exception('Cluster %s cannot be built', self._record.id)
+            self._give_up(error)
+            return
+        try:
+            with self._turn():
+                if build.steps:
+                    self._parts.runner.run(flow(build), self._writer, build)
+        except Exception as error:  # whatever it was, it is rolled back
+            self._check_ours(error)
+            self._roll_back(
+                build.cloud,
+                reason_of(build, self._signal, error),
+                is_held=build.is_held,
+            )
+        else:
+            self._writer.add_event(None, 'active', 'every member is ready')
+            self._writer.set_status(
+                ClusterStatus.DELETING
+                if self._is_delete_next()
+                else ClusterStatus.ACTIVE
+            )
+
+    def _prepare(self) -> Build:
+        record, parts = self._record, self._parts
+        return Build(
+            record.id,
+            record.built_as or record.id,
+            record.project_id,
+            parts.load(record.document),
+            self._open(),
+            parts.planner,
+            self._store,
+            self._writer,
+            self._signal,
+            parts.windows,
+            parts.settings,
+            self._keeper.is_lost,
+        )
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until few enough clusters are built at the same time."""
+        while not self._parts.turns.acquire(timeout=0.2):
+            self._signal.check()
+        try:
+            self._signal.check()
+            yield
+        finally:
+            self._parts.turns.release()
+
+    # -- rolling back -----------------------------------------------------
+
+    def _resume_roll_back(self) -> None:
+        self._roll_back(self._open(), reasons.recorded(self._record))
+
+    def _roll_back(
+        self, outside: cloud.Cloud, error: BaseException, is_held: bool = True
+    ) -> None:
+        """Finish what the reverts began: nothing may be left."""
+        if not isinstance(error, exception.VClusterError):
+            LOG.error('Cluster %s failed', self._record.id, exc_info=error)
+        if is_held:
+            self._writer.set_status(
+                ClusterStatus.ROLLING_BACK,
+                reasons.words(error),
+                reasons.code(error),
+            )
+        cleanup = self._cleanup(self._keeper.is_lost.is_set)
+        held = cleanup.release_holds()
+        left = cleanup.sweep(outside) if is_held else []
+        self._check_ours()
+        cleanup.close(left)
+        self._fail(error, reasons.remains(left, held))
+
+    def _fail(self, error: BaseException, note: str) -> None:
+        """End in ERROR; or, if a delete waits for it, let that go on."""
+        reason = reasons.words(error)
+        whole = '. '.join(part for part in (reason, note) if part)
+        self._writer.add_event(None, 'failed', whole)
+        self._writer.set_status(
+            ClusterStatus.DELETING
+            if self._is_delete_next()
+            else ClusterStatus.ERROR,
+            whole,
+            reasons.code(error),
+        )
+
+    def _is_delete_next(self) -> bool:
+        """Tell whether somebody waits for the cluster to delete it."""
+        is_asked = self._store.is_cancel_requested(self._record.id)
+        return is_asked and not self._parts.stopping.is_set()
+
+    # -- removing ---------------------------------------------------------
+
+    def _remove(self, has_begun: threading.Event) -> None:
+        writer = self._writer
+        if self._is_cleared():
+            self._end()
+            return
+        try:
+            outside = self._open()
+            writer.set_status(ClusterStatus.DELETING)
+            has_begun.set()
+            writer.add_event(None, 'delete', 'begun')
+            self._clear(outside)
+        except (
+            exception.LeaseLost,
+            exception.Interrupted,
+            exception.TrustLost,
+        ):
+            raise
+        except Exception as error:  # the edge: say so, do not hang
+            if self._context is None:
+                raise  # nobody waits: it is tried again
+            LOG.exception('Deleting cluster %s failed', self._record.id)
+            reason = reasons.words(error)
+            writer.set_status(ClusterStatus.DELETING)
+            writer.add_event(None, 'failed', reason)
+            writer.set_status(
+                ClusterStatus.ERROR,
+                f'delete: {reason}; delete again to go on',
+                reasons.code(error),
+            )
+
+    def _is_cleared(self) -> bool:
+        """Tell whether an engine died when all but the word was done."""
+        return (
+            self._record.status is ClusterStatus.DELETING
+            and all(
+                member.status is MemberStatus.DELETED
+                for member in self._store.get_members(self._record.id)
+            )
+            and not self._store.get_holds(
+                self._record.id, records.HoldState.HELD
+            )
+        )
+
+    def _clear(self, outside: cloud.Cloud) -> None:
+        for member in self._store.get_members(self._record.id):
+            if states.is_allowed(member.status, MemberStatus.DELETING):
+                self._writer.set_member(member.name, MemberStatus.DELETING)
+        cleanup = self._cleanup(
+            lambda: (
+                self._keeper.is_lost.is_set() or self._parts.stopping.is_set()
+            )
+        )
+        held = cleanup.release_holds()
+        left = cleanup.sweep(outside)
+        self._check_ours()
+        cleanup.close(left)
+        note = reasons.remains(left, held)
+        if note:
+            self._writer.add_event(None, 'failed', note)
+            self._writer.set_status(
+                ClusterStatus.ERROR, note, 'vcluster.leftovers'
+            )
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """Nothing is left. The trust goes first: who ends it again is none
+        the worse, and nobody would come back for it.
+        """
+        trust_id = self._store.get_cluster(self._record.id).trust_id
+        if trust_id is not None:
+            self._parts.opener.end_trust(trust_id)
+        self._writer.add_event(None, 'deleted', 'nothing is left')
+        self._writer.set_status(ClusterStatus.DELETED)
+
+    # -- nobody to act for ------------------------------------------------
+
+    def _give_up(self, error: Exception) -> None:
+        """Give back the holds of a cluster and say why no more is done.
+
+        What was built stays until the cluster is deleted: that takes the
+        tenant's own rights. Raises CloudError: for the sake of the room it
+        is tried again.
+        """
+        cleanup = self._cleanup(self._parts.stopping.is_set)
+        cleanup.give_back()
+        reason = reasons.words(error)
+        self._writer.add_event(None, 'interrupted', reason)
+        if self._record.status in states.SETTLED:
+            self._writer.clear_cancel()  # it waits to be asked again
+            return
+        cleanup.interrupt()
+        self._writer.set_status(
+            ClusterStatus.ERROR, reason, reasons.code(error)
+        )
+
+    def free(self) -> None:
+        """Give back holds that could not be given back at the end."""
+        self._cleanup(self._parts.stopping.is_set).give_back()
+        self._writer.add_event(None, 'released', 'what was held is free again')
+
+    # -- below ------------------------------------------------------------
+
+    def _check_ours(self, error: BaseException | None = None) -> None:
+        """Raise LeaseLost if others go on with it."""
+        if self._keeper.is_lost.is_set():
+            raise exception.LeaseLost(str(self._signal.reason)) from error
+
+    def _cleanup(self, is_abandoned: Callable[[], bool]) -> Cleanup:
+        return Cleanup(
+            self._record.id,
+            self._store,
+            self._writer,
+            self._parts.opener,
+            self._parts.settings,
+            self._parts.runner.run,
+            is_abandoned,
+        )
+
+
+def reason_of(
+    build: Build, signal: leases.Signal, error: BaseException
+) -> BaseException:
+    """Return what began it all: not the failures that it led to."""
+    if build.cause is not None:
+        return build.cause
+    if isinstance(signal.reason, exception.TimedOut):
+        return reasons.timed_out(build.late)
+    return signal.reason or error
