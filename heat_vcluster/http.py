@@ -7,7 +7,6 @@ import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib import parse
 
 from heat_vcluster import client, exception, wire
 from heat_vcluster.spec import faults, reader
@@ -56,10 +55,12 @@ class HttpClient(client.Client):
         )
 
     def show_plan(self, plan_id: str) -> client.View:
-        return self._show('plan', 'GET', f'/vclusters/plan/{_part(plan_id)}')
+        return self._show(
+            'plan', 'GET', f'/vclusters/plan/{wire.part(plan_id)}'
+        )
 
     def release_plan(self, plan_id: str) -> None:
-        self._call('DELETE', f'/vclusters/plan/{_part(plan_id)}')
+        self._call('DELETE', f'/vclusters/plan/{wire.part(plan_id)}')
 
     def create(
         self,
@@ -247,12 +248,7 @@ def _whole(seconds: float | None) -> int | None:
 
 
 def _path(cluster_id: str, *parts: str) -> str:
-    return '/'.join(['/vclusters', *map(_part, (cluster_id, *parts))])
-
-
-def _part(text: str) -> str:
-    """Write a part of a path so that it stays one."""
-    return parse.quote(text, safe='')
+    return '/'.join(['/vclusters', *map(wire.part, (cluster_id, *parts))])
 
 
 def _field(answer: Mapping[str, Any], field: str) -> Any:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib import parse
 
 from keystoneauth1 import exceptions as ksa
 
@@ -41,6 +42,11 @@ def root(adapter: Any) -> str:
             f'ends in /v2/PROJECT_ID, not {url}'
         )
     return f'{url}/{project_id}' if found else f'{url}/v2/{project_id}'
+
+
+def part(text: str) -> str:
+    """Write a part of a path so that it stays one."""
+    return parse.quote(text, safe='')
 
 
 def call(
