@@ -3,16 +3,20 @@
 
 The cloud lives in the process of the test and is reached through a socket:
 what the dead one has made there stays. Run as ``python -m
-tests.functional.doomed SOCKET DATABASE CLUSTER``.
+tests.functional.doomed SOCKET DATABASE CLUSTER``; or by ``begin``, which is
+quicker and lets it kill itself at one of its tasks.
 """
 
 import multiprocessing.managers
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 
-from heat_vcluster import context, deploy
+from heat_vcluster import context, db, deploy
 from heat_vcluster.cloud import base
+from heat_vcluster.db import writer
 from heat_vcluster.engine import base as engine_base
 from tests.functional import documents
 
@@ -28,7 +32,9 @@ def serve(opener, path):
     """Let others reach a cloud by a socket; return what ends that."""
 
     def call(project, user, name, args, kwargs):
-        side = opener.open(context.Context(project, user))
+        side = opener
+        if project is not None:
+            side = opener.open(context.Context(project, user))
         value = getattr(side, name)(*args, **kwargs)
         # What is given one by one goes over the line all at once.
         return Answer([*value] if isinstance(value, Iterator) else value)
@@ -83,11 +89,67 @@ class RemoteOpener(base.CloudOpener):
     def open(self, context):
         return Remote(self._line, context)
 
+    def entrust(self, context):
+        return self._ask('entrust', context)
+
+    def trusted(self, *whom):
+        return self._ask('trusted', *whom)
+
+    def end_trust(self, trust_id):
+        self._ask('end_trust', trust_id)
+
     def release_holds(self, hold_ids):
-        raise NotImplementedError('the doomed one does not get that far')
+        self._ask('release_holds', list(hold_ids))
+
+    def _ask(self, name, *args):
+        return self._line.call(None, None, name, args, {}).value()
 
 
-def main(path, database, cluster):
+class SuicidalWriter(writer.Writer):
+    """Kills its process when the n-th task is written down as done.
+
+    Right before that, or right after.
+    """
+
+    at = None  # number and 'before' or 'after'
+    count = 0
+
+    def add_event(self, member, kind, message):
+        if message != 'done':
+            super().add_event(member, kind, message)
+            return
+        SuicidalWriter.count += 1
+        self._die('before')
+        super().add_event(member, kind, message)
+        self._die('after')
+
+    def _die(self, moment):
+        if self.at == (self.count, moment):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class SuicidalStore(db.Store):
+    def writer(self, lease):
+        made = super().writer(lease)
+        return SuicidalWriter(made._database, made.lease, made._clock)
+
+
+def begin(at, *arguments):
+    """Start a process that dies at a moment; ``arguments`` as for main."""
+    processes = multiprocessing.get_context('forkserver')
+    processes.set_forkserver_preload([__name__])
+    process = processes.Process(target=kill_itself, args=(at, *arguments))
+    process.start()
+    return process
+
+
+def kill_itself(at, *arguments):
+    SuicidalWriter.at = at
+    deploy.db.Store = SuicidalStore
+    main(*arguments)
+
+
+def main(path, database, cluster, document=documents.SMALL):
     service = deploy.assemble(
         RemoteOpener(path),
         database=database,
@@ -96,7 +158,7 @@ def main(path, database, cluster):
         ),
     )
     asker = context.Context('alpha', 'ann')
-    service.create(asker, documents.SMALL, cluster_id=cluster)
+    service.create(asker, document, cluster_id=cluster)
     service.engine.join(cluster)
     print(service.show(asker, cluster)['status'])
 

@@ -9,7 +9,8 @@ import uuid
 
 import fixtures
 
-from tests.functional import base, documents, doomed
+from heat_vcluster.cloud.fake import FakeCloud
+from tests.functional import base, deaths, documents, doomed
 
 
 class KillTest(base.EngineTest):
@@ -71,3 +72,54 @@ class KillTest(base.EngineTest):
         self.assertEqual(0, self.process.wait(self.patience))
         self.assertEqual('ACTIVE', self.process.stdout.read().split()[-1])
         self.assert_built(documents.SMALL, self.show(self.cluster))
+
+
+class KillEverywhereTest(deaths.DeathCase):
+    """The web cluster, its process killed at every task boundary."""
+
+    document = documents.of_template('web_cluster.yaml')
+    tasks = 35
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def begin(self, at):
+        self.cluster = str(uuid.uuid4())
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 's')
+        close = doomed.serve(self.cloud, path)
+        process = doomed.begin(at, path, self.url, self.cluster, self.document)
+        process.join(self.patience)
+        close()
+        return process.exitcode
+
+    def go_on(self):
+        """Let another engine do what is due; the cluster is complete then."""
+        finished = self.finished()
+        self.heir.engine.attend()
+        self.rest(self.cluster, self.heir)
+        self.assert_built(self.document, self.show(self.cluster))
+        self.assertEqual(finished, finished & self.finished())
+        made = [
+            (thing.kind, thing.owner)
+            for thing in self.cloud.open(base.ANN).find(self.cluster)
+        ]
+        self.assertEqual(len({*made}), len(made))
+        self.heir.delete(base.ANN, self.cluster)
+        self.assertIsNone(self.settle(self.cluster, service=self.heir))
+        self.assert_nothing_left()
+
+    def finished(self):
+        members = self.show(self.cluster)['members'].values()
+        return {m['id'] for m in members if m['status'] == 'ACTIVE'}
+
+    def every_boundary(self, moment):
+        for number in range(1, self.tasks + 1):
+            self.assertEqual(-signal.SIGKILL, self.begin((number, moment)))
+            self.go_on()
+        self.assertEqual(0, self.begin((self.tasks + 1, moment)))
+
+    def test_killed_before_a_task_is_written_down(self):
+        self.every_boundary('before')
+
+    def test_killed_after_a_task_is_written_down(self):
+        self.every_boundary('after')
