@@ -7,7 +7,7 @@ import functools
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from oslo_config import cfg
 
@@ -20,7 +20,9 @@ from heat_vcluster import service as services
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
 from heat_vcluster.engine import base as engine_base
+from heat_vcluster.engine import board as boards
 from heat_vcluster.engine import engine as engines
+from heat_vcluster.engine import jobs, worker
 from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import model
 
@@ -48,7 +50,36 @@ def client(context: ctx.Context) -> clients.Client:
     return direct.DirectClient(service(), context)
 
 
-def from_config(conf: cfg.ConfigOpts) -> services.Service:
+def api_from_config(conf: cfg.ConfigOpts) -> services.Service:
+    """Make a service whose work others do, if there is a jobboard."""
+    board = jobs_of(conf) if conf.work.jobboard else None
+    return from_config(conf, board)
+
+
+def worker_from_config(conf: cfg.ConfigOpts) -> worker.Worker:
+    """Make what does the work of others; raises InvalidConfiguration."""
+    if not conf.work.jobboard:
+        raise exception.InvalidConfiguration(
+            '[work]/jobboard is not set: there is nowhere to find jobs'
+        )
+    service = from_config(conf)
+    return worker.Worker(
+        cast(engines.Engine, service.engine),
+        jobs_of(conf),
+        at_once=conf.work.jobs,
+        poll_seconds=conf.work.poll_interval,
+    )
+
+
+def jobs_of(conf: cfg.ConfigOpts) -> jobs.Jobs:
+    return jobs.Jobs(
+        jobs.configuration(conf.work.jobboard), conf.work.claim_seconds
+    )
+
+
+def from_config(
+    conf: cfg.ConfigOpts, board: jobs.Jobs | None = None
+) -> services.Service:
     """Make a service as the operator configured it."""
     opener = registry.get('clouds', 'openstack').from_config(conf)
     return assemble(
@@ -61,6 +92,7 @@ def from_config(conf: cfg.ConfigOpts) -> services.Service:
         save_problems=conf.placement.save_problems,
         limits=limits_of(conf),
         quota=quota_of(conf),
+        board=board,
     )
 
 
@@ -76,11 +108,13 @@ def assemble(
     save_problems: str | None = None,
     limits: provider.Limits | None = None,
     quota: quotas.Quota | None = None,
+    board: jobs.Jobs | None = None,
 ) -> services.Service:
     """Make a service of its parts; ``database`` is a SQLAlchemy URL.
 
     ``save_problems`` names the directory to save every decision in. Without
-    a ``quota`` a project may have any number of clusters.
+    a ``quota`` a project may have any number of clusters. With a ``board``
+    the work is done by others.
     """
     for scope in sorted(limits.scopes if limits else ()):
         if scope == model.HOST or scope not in opener.scopes:
@@ -99,7 +133,14 @@ def assemble(
     store = db.Store(database)
     load = functools.partial(services.load, opener)
     engine = engines.Engine(store, opener, chosen, load, settings)
-    return services.Service(store, opener, chosen, engine, settings, quota)
+    return services.Service(
+        store,
+        opener,
+        chosen,
+        engine if board is None else boards.Board(engine, board),
+        settings,
+        quota,
+    )
 
 
 def limits_of(conf: cfg.ConfigOpts) -> provider.Limits:

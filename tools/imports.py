@@ -248,6 +248,7 @@ TABLE = (
         ('oslo_config', 'oslo_log'),
     ),
     Rule('cmd.api', ('cmd.serving', 'deploy')),
+    Rule('cmd.engine', ('conf', 'deploy', 'exception'), ('oslo_log',)),
     Rule('cmd.service', ('cmd.serving', 'deploy')),
     Rule(
         'cmd.serving',

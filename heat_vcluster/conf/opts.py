@@ -15,9 +15,20 @@ from heat_vcluster.conf import (
     quota,
     topology,
     volume,
+    work,
 )
 
-MODULES = (api, engine, placement, limits, quota, topology, volume, cloud)
+MODULES = (
+    api,
+    engine,
+    placement,
+    limits,
+    quota,
+    topology,
+    volume,
+    cloud,
+    work,
+)
 
 
 def register(conf: cfg.ConfigOpts) -> None:

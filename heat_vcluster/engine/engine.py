@@ -66,6 +66,7 @@ class Engine(work.Work):
         self._lock = threading.Lock()
         self._background = background.Background()
         self._operations: dict[str, operation.Operation] = {}
+        self._idle = threading.Condition()
         self._keepers: set[leases.Keeper] = set()
         self._watch: threading.Thread | None = None
 
@@ -95,10 +96,7 @@ class Engine(work.Work):
         has_begun = self._background.begin(
             ('delete', cluster_id),
             lambda has_begun: self.carry_on(
-                cluster_id,
-                context,
-                patience=2 * self._settings.removal_timeout,
-                has_begun=has_begun,
+                cluster_id, context, is_patient=True, has_begun=has_begun
             ),
             # It may be in its last moments, or not have begun yet.
             again=record.status not in states.IN_PROGRESS,
@@ -110,21 +108,28 @@ class Engine(work.Work):
         cluster_id: str,
         context: ctx.Context | None = None,
         *,
-        patience: float = 0.0,
+        is_patient: bool = False,
         has_begun: threading.Event | None = None,
     ) -> None:
         """Do what the record says is due, and return when it is done.
 
-        Without a ``context`` by the trust on record. ``patience``: seconds
-        for which others are waited for that work on the cluster;
+        Without a ``context`` by the trust on record. ``is_patient``: if the
+        cluster is to be removed, whoever works on it is waited for;
         ``has_begun`` is set once a removal is under way. Raises ClusterBusy,
         LeaseLost when others are to go on, CloudError when it is put off.
         """
         has_begun = has_begun or threading.Event()
+        patience = 0.0
+        if is_patient and not self._is_wanted(cluster_id):
+            patience = 2 * self._settings.removal_timeout
         with self._operating(
             cluster_id, context, patience, has_begun
         ) as working:
             working.carry_on(has_begun)
+
+    def _is_wanted(self, cluster_id: str) -> bool:
+        record = self._store.get_cluster(cluster_id)
+        return record.wanted is states.Wanted.PRESENT
 
     def hurry(self, cluster_id: str) -> None:
         """Tell work on the cluster in this process to stop, right now.
@@ -169,9 +174,14 @@ class Engine(work.Work):
         left as it is, for others to find once its lease has expired.
         """
         self._stopping.set()
+        until = time.monotonic() + timeout
         for working in list(self._operations.values()):
             working.stop()
         self._background.join(timeout=timeout)
+        with self._idle:
+            self._idle.wait_for(
+                lambda: not self._operations, until - time.monotonic()
+            )
         with self._lock:
             for keeper in self._keepers:
                 keeper.is_lost.set()
@@ -231,7 +241,8 @@ class Engine(work.Work):
             keeper,
         )
         with self._keeping(lease, keeper):
-            self._operations[cluster_id] = working
+            with self._idle:
+                self._operations[cluster_id] = working
             try:
                 if is_wanted and record.cancel_requested:
                     working.cancel(exception.Cancelled(ON_REQUEST))
@@ -239,7 +250,9 @@ class Engine(work.Work):
                     working.stop()
                 yield working
             finally:
-                del self._operations[cluster_id]
+                with self._idle:
+                    del self._operations[cluster_id]
+                    self._idle.notify_all()
 
     @contextlib.contextmanager
     def _keeping(self, lease: Any, keeper: leases.Keeper) -> Iterator[None]:
