@@ -75,7 +75,7 @@ def _table(name: str, *columns: Any) -> Any:
 clusters = _table(
     'clusters',
     sa.Column('id', sa.String(36), primary_key=True),
-    sa.Column('name', sa.String(255)),
+    sa.Column('name', _exact(255)),
     sa.Column('project_id', sa.String(64), nullable=False),
     sa.Column('user_id', sa.String(64), nullable=False),
     # The name its things were given: a later change of name leaves them.
@@ -133,7 +133,7 @@ project_limits = _table(
 members = _table(
     'members',
     _of_cluster(primary_key=True),
-    sa.Column('name', sa.String(255), primary_key=True),
+    sa.Column('name', _exact(255), primary_key=True),
     sa.Column('type', sa.String(32), nullable=False),
     sa.Column('position', sa.Integer, nullable=False),
     _json('desired'),
@@ -161,7 +161,7 @@ domains = _table(
     'domains',
     _of_cluster(primary_key=True),
     sa.Column('scope', sa.String(64), primary_key=True),
-    sa.Column('real', sa.String(255), primary_key=True),
+    sa.Column('real', _exact(255), primary_key=True),
     sa.Column('pseudonym', sa.String(255), nullable=False),
     sa.UniqueConstraint('cluster_id', 'scope', 'pseudonym'),
 )

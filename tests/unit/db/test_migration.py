@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The migrations lead to the very tables that the code uses."""
 
+import datetime
 import multiprocessing
 
 import fixtures
+import sqlalchemy as sa
 import testtools
 from alembic import autogenerate
 from alembic.runtime import migration as runtime
 from alembic.script import ScriptDirectory
 
-from heat_vcluster import db
+from heat_vcluster import db, states
 from heat_vcluster.db import connection as db_connection
 from heat_vcluster.db import migration, models
 
@@ -69,6 +71,48 @@ class MigrationTest(testtools.TestCase):
         script = ScriptDirectory.from_config(migration.make_config())
         self.assertEqual(
             script.get_current_head(), migration.current(database)
+        )
+
+    def test_what_an_earlier_release_has_written_stays(self):
+        database = db_connection.Database(self.url)
+        self.addCleanup(database.close)
+        migration.upgrade(database, '0001')
+        now = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+        old = {
+            'project_id': 'alpha',
+            'user_id': 'ann',
+            'document': '{"instances": []}',
+            'fence': 3,
+            'cancel_requested': False,
+            'created_at': now.replace(tzinfo=None),
+            'updated_at': now.replace(tzinfo=None),
+        }
+        with database.writing() as connection:
+            clusters = sa.Table(
+                'clusters', sa.MetaData(), autoload_with=connection
+            )
+            for name, status in (('web', 'ACTIVE'), ('db', 'DELETING')):
+                row = {**old, 'id': name, 'name': name, 'status': status}
+                connection.execute(sa.insert(clusters), row)
+        store = db.Store(self.url)
+        self.addCleanup(store.close)
+        self.assertEqual(
+            [
+                ('web', 'web', states.Wanted.PRESENT, {}, (), 3, now),
+                ('db', 'db', states.Wanted.ABSENT, {}, (), 3, now),
+            ],
+            [
+                (
+                    each.name,
+                    each.built_as,
+                    each.wanted,
+                    each.metadata,
+                    each.tags,
+                    each.fence,
+                    each.created_at,
+                )
+                for each in map(store.get_cluster, ('web', 'db'))
+            ],
         )
 
     def test_processes_that_open_at_once_all_get_through(self):

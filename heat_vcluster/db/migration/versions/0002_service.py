@@ -28,10 +28,27 @@ def _make(name: str, *columns: Any) -> None:
     )
 
 
+#: Names of tenants and clouds, which may differ by case alone.
+NAMES = (('clusters', 'name'), ('members', 'name'), ('domains', 'real'))
+
+
 def upgrade() -> None:
+    _tell_case_apart()
     _extend_clusters()
     _make_tags()
     _make_limits()
+
+
+def _tell_case_apart() -> None:
+    """Only MySQL does not do so by itself."""
+    if op.get_bind().dialect.name in ('mysql', 'mariadb'):
+        for table, name in NAMES:
+            op.alter_column(
+                table,
+                name,
+                type_=_exact(255),
+                existing_nullable=table == 'clusters',
+            )
 
 
 def _extend_clusters() -> None:
