@@ -60,7 +60,7 @@ class Access:
         env = request.env
         if env.get(UNJUDGED):
             raise exception.ServiceUnavailable(
-                'the identity service does not answer'
+                'The identity service does not answer'
             )
         if env.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             raise exception.Unauthorized()
