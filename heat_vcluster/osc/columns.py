@@ -12,7 +12,7 @@ from osc_lib.cli import format_columns
 Row = tuple[Sequence[str], Sequence[Any]]
 
 
-class _Lines(columns.FormattableColumn[Any]):
+class _Lines(columns.FormattableColumn):
     """One line for each thing."""
 
     def human_readable(self) -> str:
@@ -40,7 +40,7 @@ class Members(_Lines):
             yield '  '.join(word for word in words if word)
 
 
-class Domains(columns.FormattableColumn[Any]):
+class Domains(columns.FormattableColumn):
     """Level -> the pseudonym of the domain."""
 
     def human_readable(self) -> str:
@@ -93,7 +93,7 @@ class Leftovers(_Lines):
 NAMES = {'metadata': 'properties'}
 
 #: A key of a view -> how it is told to people.
-FORMATS: Mapping[str, type[columns.FormattableColumn[Any]]] = {
+FORMATS: Mapping[str, type[columns.FormattableColumn]] = {
     'addresses': format_columns.ListColumn,
     'domains': Domains,
     'floating_addresses': format_columns.ListColumn,

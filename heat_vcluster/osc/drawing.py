@@ -10,7 +10,7 @@ from typing import Any
 from heat_vcluster.osc import tree
 from heat_vcluster.placement import boxes, signs
 
-FILLS = {'server': '#dce9fb', 'volume': '#fdebd3', 'network': '#dff3e4'}
+FILLS = {'server': '#dce9fb', 'volume': '#fdebd3'}
 UNKNOWN, HOST = '#f0f1f3', '#ffffff'
 TINTS = ('#f4f6f9', '#e9edf2', '#dfe5ec')  # of a rack, of what is around it
 DOTS = 6  # rules that one member shows
@@ -36,7 +36,7 @@ class _Scene:
 
     def drawn(self, title: str) -> str:
         domains = [self._box(domain) for domain in self._topology['domains']]
-        if waiting := self._topology['unplaced']:
+        if waiting := tree.without_place(self._topology, self._members):
             chips = tuple(map(self._chip, waiting))
             domains.append(
                 boxes.Box('without a place', chips=chips, is_wide=True)
@@ -65,11 +65,13 @@ class _Scene:
             )
             for rule, colour in zip(self._rules, self._colours(), strict=True)
         ]
-        kinds = {member['type']: None for member in self._members.values()}
-        return [
-            *rules,
-            *(boxes.Entry(kind, fill=FILLS[kind]) for kind in kinds),
+        kinds = {member['type'] for member in self._members.values()}
+        fills = [
+            boxes.Entry(kind, fill=fill)
+            for kind, fill in FILLS.items()
+            if kind in kinds
         ]
+        return [*rules, *fills]
 
     def _box(self, domain: Mapping[str, Any]) -> boxes.Box:
         levels: list[str] = self._topology['levels']

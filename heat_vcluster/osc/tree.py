@@ -22,11 +22,20 @@ def lines(topology: Topology, members: Members) -> Iterator[str]:
     """
     for domain in topology['domains']:
         yield from _domain(domain, members, '', ('', ''))
-    if topology['unplaced']:
-        yield f'without a place: {_told(topology["unplaced"], members)}'
+    if waiting := without_place(topology, members):
+        yield f'without a place: {_told(waiting, members)}'
     if topology['rules']:
         yield ''
         yield from map(rule, topology['rules'])
+
+
+def without_place(topology: Topology, members: Members) -> list[str]:
+    """Return the members that have no place; networks need none."""
+    return [
+        name
+        for name in topology['unplaced']
+        if members.get(name, {}).get('type') != 'network'
+    ]
 
 
 def rule(each: Mapping[str, Any]) -> str:

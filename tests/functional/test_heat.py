@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Heat stack on a service that is not in Heat's process."""
+
+from heat.common import exception as heat_exception
+
+from heat_vcluster import context, exception
+from tests.functional import served
+from tests.unit.heat import base as heat_base
+
+TEMPLATE = """
+resources:
+  cluster:
+    type: OS::VCluster::Cluster
+    properties:
+      instances:
+        - {name: data, type: volume, spec: {size: 1}}
+        - name: db
+          type: server
+          spec: {image: cirros, flavor: small, volumes: [data]}
+      groups:
+        - name: together
+          spec: {policy: affinity, scope: rack}
+          members: [db, data]
+"""
+
+
+class HeatTest(served.ServedTest, heat_base.HeatTest):
+    def setUp(self):
+        super().setUp()
+        self.endpoints = {'public': self.address}
+
+    def tenant(self, cluster):
+        return context.Context(cluster.context.project_id, 'ann')
+
+    def test_a_stack_is_built_and_deleted_there(self):
+        cluster = self.cluster(TEMPLATE)
+        self.run_heat(cluster.create)
+        self.assertEqual((cluster.CREATE, cluster.COMPLETE), cluster.state)
+
+        tenant = self.tenant(cluster)
+        view = self.show(cluster.resource_id, tenant)
+        self.assertEqual('ACTIVE', view['status'])
+        self.assertEqual(
+            {'db': view['members']['db']['id']}, cluster.FnGetAtt('servers')
+        )
+
+        self.run_heat(cluster.delete)
+        self.assertEqual((cluster.DELETE, cluster.COMPLETE), cluster.state)
+        self.assertIsNone(self.show(cluster.resource_id, tenant))
+        self.assert_nothing_left()
+
+    def test_its_faults_are_told_before_anything_is_made(self):
+        wrong = TEMPLATE.replace('affinity', 'afinity')
+        error = self.assertRaises(
+            heat_exception.StackValidationFailed, self.cluster(wrong).validate
+        )
+        self.assertIn("did you mean 'affinity'?", str(error))
+
+    def test_what_it_cannot_build_is_told_by_heat(self):
+        refusal = exception.QuotaExceeded('compute', 'too many cores')
+        self.cloud.faults.fail('ensure_server', error=refusal, times=None)
+        cluster = self.cluster(TEMPLATE)
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure, self.run_heat, cluster.create
+        )
+        self.assertIn('too many cores', str(failure))
+
+    def run_heat(self, task):
+        """Run a task of a resource to its end, a look every moment."""
+        heat_base.scheduler.TaskRunner(task)(wait_time=0.05)
