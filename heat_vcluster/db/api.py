@@ -441,12 +441,15 @@ class Store:
         """
         self._update(cluster_id, **_ABSENT)
 
-    def request_cancel(self, cluster_id: str) -> None:
-        """Ask whoever works on the cluster to stop; no lease is needed."""
-        self._update(cluster_id, cancel_requested=True)
-
     def is_cancel_requested(self, cluster_id: str) -> bool:
-        return self.get_cluster(cluster_id).cancel_requested
+        """Tell whether work on the cluster is to stop; asked often."""
+        table = models.clusters
+        found = self._rows(
+            sa.select(table.c.cancel_requested).where(table.c.id == cluster_id)
+        )
+        if not found:
+            raise exception.ClusterNotFound(cluster_id)
+        return bool(found[0].cancel_requested)
 
     # The lease
 
@@ -510,13 +513,14 @@ class Store:
         """Return what needs an engine and has none that lives.
 
         Clusters in progress; claimed plans that nobody has begun to build;
-        those to be removed that nobody has begun to remove; held plans that
-        have expired. Their lease has expired, or there is none and nothing
-        was written for ``grace``.
+        those to be removed that nobody has begun to remove: their lease has
+        expired, or there is none and nothing was written for ``grace``. And
+        held plans that have expired, at once.
         """
         table = models.clusters
+        now = self._clock()
         is_expired_plan = sa.and_(
-            table.c.expires_at <= self._clock(),
+            table.c.expires_at <= now,
             table.c.status != states.ClusterStatus.DELETED.value,
         )
         is_claimed = sa.and_(
@@ -529,35 +533,23 @@ class Store:
             table.c.cancel_requested.is_(True),
             table.c.status != states.ClusterStatus.DELETED.value,
         )
-        return self._left_alone(
-            sa.or_(_is_in_progress, is_expired_plan, is_claimed, is_unwanted),
-            grace,
+        is_due = sa.or_(
+            table.c.status.in_([each.value for each in states.IN_PROGRESS]),
+            is_claimed,
+            is_unwanted,
         )
-
-    def interrupted(
-        self, grace: datetime.timedelta = GRACE
-    ) -> tuple[records.ClusterRecord, ...]:
-        """Return clusters in progress that no living engine works on.
-
-        Their lease has expired, or there is none and nothing was written
-        for ``grace``.
-        """
-        return self._left_alone(_is_in_progress, grace)
-
-    def _left_alone(
-        self, condition: Any, grace: datetime.timedelta
-    ) -> tuple[records.ClusterRecord, ...]:
-        table = models.clusters
-        now = self._clock()
+        is_silent = sa.or_(
+            table.c.owner.is_not(None), table.c.updated_at <= now - grace
+        )
         has_no_engine = sa.or_(
-            table.c.lease_until < now,
-            sa.and_(
-                table.c.owner.is_(None), table.c.updated_at <= now - grace
-            ),
+            table.c.owner.is_(None), table.c.lease_until < now
         )
         return self._clusters(
             sa.select(table)
-            .where(condition, has_no_engine)
+            .where(
+                has_no_engine,
+                sa.or_(is_expired_plan, sa.and_(is_due, is_silent)),
+            )
             .order_by(table.c.created_at, table.c.id)
         )
 
@@ -638,11 +630,6 @@ class Store:
                 .values(**values)
             )
             return bool(done.rowcount == 1)
-
-
-_is_in_progress = models.clusters.c.status.in_(
-    [each.value for each in states.IN_PROGRESS]
-)
 
 
 def _is_open_plan(plan_id: str, now: datetime.datetime) -> Any:

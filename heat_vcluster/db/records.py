@@ -72,10 +72,6 @@ class ClusterRecord:
     tags: tuple[str, ...]
 
     @property
-    def is_in_progress(self) -> bool:
-        return self.status in states.IN_PROGRESS
-
-    @property
     def is_plan(self) -> bool:
         """Tell a plan, which expires, from a cluster."""
         return self.expires_at is not None

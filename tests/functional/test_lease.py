@@ -177,8 +177,8 @@ class QueueTest(LeaseTest):
     def test_queued_cluster_is_not_taken_for_interrupted(self):
         other = self.make_service()
         self.outlive_lease(self.second)
-        self.assertEqual((), other._store.interrupted())
-        other.engine.settle_interrupted()
+        self.assertEqual((), other._store.unattended())
+        other.engine.attend()
         self.assertEqual('PLANNING', self.show(self.second)['status'])
         record = other._store.get_cluster(self.second)
         self.assertIsNotNone(record.owner)

@@ -4,8 +4,9 @@
 import dataclasses
 import uuid
 
-from heat_vcluster import exception
+from heat_vcluster import exception, quota
 from heat_vcluster.cloud import model
+from heat_vcluster.cloud.fake import FakeCloud
 from tests.functional import base, documents
 
 Kind = model.Kind
@@ -182,6 +183,192 @@ class PlanTest(base.EngineTest):
                 for each in view['placement']['given_up']
             ],
         )
+
+
+class UpdateTest(base.EngineTest):
+    def test_update_changes_what_is_told_and_nothing_that_was_built(self):
+        view = self.build(documents.SMALL, tags=['x'], metadata={'a': 'b'})
+        calls = len(self.cloud.calls)
+        changed = self.service.update(
+            base.ANN, view['id'], name='new', tags=['z', 'y']
+        )
+        self.assertEqual(
+            ('new', ['y', 'z'], {'a': 'b'}),
+            (changed['name'], changed['tags'], changed['metadata']),
+        )
+        self.assertEqual(view['members'], changed['members'])
+        self.assertEqual(calls, len(self.cloud.calls))
+
+    def test_name_that_changes_during_the_build(self):
+        self.cloud.faults.stick(Kind.SERVER, 'db')
+        cluster = self.create(documents.SMALL, name='old')
+        self.until(
+            lambda: self.show(cluster)['members']['db']['id'], 'the server'
+        )
+        self.service.update(base.ANN, cluster, name='new')
+        self.cloud.faults.clear()
+        view = self.settle(cluster)
+        self.assert_built(documents.SMALL, view)
+        self.assertEqual('new', view['name'])
+        for member in view['members'].values():
+            self.assertEqual(
+                self.cloud.item(member['id']).name, member['name']
+            )
+
+    def test_what_cannot_be_is_refused_and_changes_nothing(self):
+        view = self.build(documents.SMALL)
+        for wrong in ({'name': ''}, {'tags': 'x'}, {'metadata': {'a': 1}}):
+            self.assertRaises(
+                exception.InvalidRequest,
+                self.service.update,
+                base.ANN,
+                view['id'],
+                **wrong,
+            )
+        self.assertEqual(view, self.show(view['id']))
+
+
+class ListTest(base.EngineTest):
+    def setUp(self):
+        super().setUp()
+        one = documents.servers(1, flavor='tiny')
+        self.made = [
+            self.create(one, name=name, tags=tags)
+            for name, tags in (('a', ['x']), ('b', ['x', 'y']), ('c', []))
+        ]
+        for cluster in self.made:
+            self.settle(cluster)
+
+    def names(self, context=base.ANN, **options):
+        found = self.service.list(context, **options)
+        return [each['name'] for each in found]
+
+    def test_summary_counts_the_members(self):
+        self.cloud.faults.ruin(Kind.SERVER, 'm-0')
+        failed = self.build(documents.servers(2, flavor='tiny'))
+        view = self.service.list(base.ANN)[0]
+        whole = self.show(self.made[0])
+        self.assertEqual(
+            {**{key: whole[key] for key in {*whole} & {*view}}}
+            | {'member_count': 1, 'members_active': 1},
+            view,
+        )
+        last = self.service.list(base.ANN, sort='created_at:desc')[0]
+        self.assertEqual(failed['id'], last['id'])
+        self.assertEqual(
+            (2, 0), (last['member_count'], last['members_active'])
+        )
+
+    def test_filters_order_and_pages(self):
+        self.assertEqual(['a', 'b'], self.names(tags=['x']))
+        self.assertEqual(['b'], self.names(tags=['x', 'y']))
+        self.assertEqual(['c'], self.names(name='c'))
+        self.assertEqual([], self.names(status='ERROR'))
+        self.assertEqual(['c', 'b'], self.names(sort='name:desc', limit=2))
+        self.assertEqual(
+            ['a'], self.names(sort='name:desc', marker=self.made[1])
+        )
+
+    def test_other_projects_are_seen_only_when_all_are_asked_for(self):
+        self.assertEqual([], self.names(base.BOB))
+        self.assertEqual(
+            ['a', 'b', 'c'], self.names(base.BOB, all_projects=True)
+        )
+        self.assertRaises(
+            exception.InvalidRequest,
+            self.service.list,
+            base.BOB,
+            marker=self.made[0],
+        )
+
+
+class LookTest(base.EngineTest):
+    """Members, topology and events of one cluster."""
+
+    def setUp(self):
+        super().setUp()
+        self.view = self.build(documents.SMALL)
+        self.id = self.view['id']
+
+    def test_members_are_those_of_the_view_in_order(self):
+        members = self.service.members(base.ANN, self.id)
+        self.assertEqual(
+            [*self.view['members'].items()],
+            [(each.pop('member'), each) for each in members],
+        )
+        self.assertEqual(
+            {'member': 'db', **self.view['members']['db']},
+            self.service.member(base.ANN, self.id, 'db'),
+        )
+        self.assertRaises(
+            exception.MemberNotFound,
+            self.service.member,
+            base.ANN,
+            self.id,
+            'nobody',
+        )
+
+    def test_topology_has_every_member_where_its_domains_say(self):
+        tree = self.service.topology(base.ANN, self.id)
+        self.assertEqual(['zone', 'rack', 'host'], tree['levels'])
+        found = {name: {} for name in tree['unplaced']}
+        self.walk(tree['domains'], {}, found)
+        self.assertEqual(
+            {n: m['domains'] for n, m in self.view['members'].items()}, found
+        )
+        self.assertEqual({True}, {rule['holds'] for rule in tree['rules']})
+
+    def walk(self, domains, above, found):
+        for domain in domains:
+            at = {**above, domain['level']: domain['name']}
+            found.update((name, at) for name in domain['members'])
+            self.walk(domain['domains'], at, found)
+
+    def test_events_come_in_pages(self):
+        events = self.service.events(base.ANN, self.id)
+        first = self.service.events(base.ANN, self.id, limit=3)
+        rest = self.service.events(base.ANN, self.id, after=first[-1]['id'])
+        self.assertEqual(3, len(first))
+        self.assertEqual(events, [*first, *rest])
+
+
+class TrustTest(base.EngineTest):
+    """There is one trust for each cluster, as long as there is that."""
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def trusts(self):
+        return len(self.cloud.world.trusts)
+
+    def test_trust_lasts_as_long_as_its_cluster(self):
+        cluster = self.create(documents.SMALL)
+        self.assertEqual(1, self.trusts())
+        self.settle(cluster)
+        self.create(documents.SMALL, cluster_id=cluster)
+        self.assertEqual(1, self.trusts())
+        self.assertIsNone(self.delete(cluster))
+        self.until(lambda: not self.trusts(), 'the end of the trust')
+
+    def test_refused_create_leaves_no_trust(self):
+        self.service = self.make_service(quota=quota.Quota(clusters=0))
+        self.assertRaises(
+            exception.LimitExceeded, self.create, documents.SMALL
+        )
+        self.assertEqual(0, self.trusts())
+
+    def test_held_plan_needs_none_until_it_is_built(self):
+        plan = self.service.plan(base.ANN, documents.SMALL, hold_seconds=600)
+        self.assertEqual(0, self.trusts())
+        self.service.create_planned(base.ANN, plan['id'])
+        self.assertEqual(1, self.trusts())
+        self.assertEqual('ACTIVE', self.settle(plan['id'])['status'])
+
+    def test_work_that_needs_a_trust_is_refused_without(self):
+        self.cloud.has_trusts = False
+        self.patch(self.service.engine, 'needs_trust', True)
+        self.assertRaises(exception.TrustRefused, self.create, documents.SMALL)
+        self.assertEqual([], self.service.list(base.ANN))
 
 
 class TimeTest(base.EngineTest):

@@ -83,7 +83,7 @@ class SharedStoreTest(base.StoreTest):
         self.assertRaises(KeyError, writer.set_member, 'none', reason='x')
         other = db.Store(self.url, clock=self.clock)
         self.addCleanup(other.close)
-        other.request_cancel(cluster.id)
+        other.want_absent(cluster.id)
         self.assertTrue(self.store.is_cancel_requested(cluster.id))
 
     def test_only_its_owner_may_read_the_file(self):

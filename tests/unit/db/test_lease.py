@@ -112,30 +112,30 @@ class LeaseTest(base.StoreTest):
         self.assertEqual((), self.store.get_holds(cluster.id))
 
 
-class InterruptedTest(base.StoreTest):
-    def interrupted(self, **options):
-        return [each.id for each in self.store.interrupted(**options)]
+class UnattendedTest(base.StoreTest):
+    def unattended(self, **options):
+        return [each.id for each in self.store.unattended(**options)]
 
-    def test_cluster_under_a_living_lease_is_not_interrupted(self):
+    def test_cluster_under_a_living_lease_is_not(self):
         self.lease(self.create(), seconds=15)
         self.clock.pass_seconds(14)
-        self.assertEqual([], self.interrupted(grace=NO_GRACE))
+        self.assertEqual([], self.unattended(grace=NO_GRACE))
 
     def test_cluster_whose_engine_fell_silent_is(self):
         cluster = self.create()
         self.lease(cluster, seconds=15)
         self.clock.pass_seconds(16)
-        self.assertEqual([cluster.id], self.interrupted())
+        self.assertEqual([cluster.id], self.unattended())
 
     def test_cluster_nobody_took_is_given_a_little_time(self):
         cluster = self.create()
-        self.assertEqual([], self.interrupted())
+        self.assertEqual([], self.unattended())
         self.clock.pass_seconds(31)
-        self.assertEqual([cluster.id], self.interrupted())
+        self.assertEqual([cluster.id], self.unattended())
 
     def test_finished_cluster_is_not(self):
         cluster = self.create()
         lease = self.lease(cluster, seconds=1)
         self.store.writer(lease).set_status(Cluster.ERROR, 'no room')
         self.clock.pass_seconds(60)
-        self.assertEqual([], self.interrupted())
+        self.assertEqual([], self.unattended())

@@ -260,10 +260,10 @@ class WriterTest(base.StoreTest):
 
     def test_cancel_is_asked_without_a_lease_and_cleared_with_it(self):
         self.assertFalse(self.store.is_cancel_requested(self.cluster.id))
-        self.store.request_cancel(self.cluster.id)
+        self.store.want_absent(self.cluster.id)
         self.assertTrue(self.store.is_cancel_requested(self.cluster.id))
         self.writer.clear_cancel()
         self.assertFalse(self.store.is_cancel_requested(self.cluster.id))
         self.assertRaises(
-            exception.ClusterNotFound, self.store.request_cancel, 'none'
+            exception.ClusterNotFound, self.store.want_absent, 'none'
         )
