@@ -26,13 +26,15 @@ INTERVAL = 2.0  # seconds between two looks at what is waited for
 def connect(**options: Any) -> Any:
     """Return ``openstack.connect(**options)``, with ``vcluster``."""
     connection = openstack.connect(**options)
-    if not hasattr(connection, wire.SERVICE_TYPE):
-        add_to(connection)
+    add_to(connection)
     return connection
 
 
 def add_to(connection: Any) -> None:
-    """Add ``vcluster``, a :class:`Proxy`, to a connection."""
+    """Add ``vcluster``, a :class:`Proxy`, to a connection.
+
+    To do so again changes nothing.
+    """
     connection.add_service(
         service_description.ServiceDescription(
             wire.SERVICE_TYPE, supported_versions={'2': Proxy}

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""connection.vcluster of openstacksdk, on the real API."""
+
+import openstack
+from openstack import exceptions
+
+from heat_vcluster import sdk
+from tests.functional import api, documents, served
+
+
+class SdkTest(served.ServedTest):
+    def setUp(self):
+        super().setUp()
+        self.patch(sdk, 'INTERVAL', 0.01)
+        self.vcluster = self.connect().vcluster
+
+    def connect(self, token=api.ANN):
+        return sdk.connect(load_yaml_config=False, **self.options(token))
+
+    def options(self, token):
+        return {
+            'load_envvars': False,
+            'auth_type': 'admin_token',
+            'auth': {'endpoint': f'{self.address}/v2/alpha', 'token': token},
+        }
+
+    def test_a_cluster_lives_and_dies(self):
+        cluster = self.vcluster.create_cluster(
+            **documents.SMALL, tags=['x'], metadata={'a': 'b'}
+        )
+        cluster = self.vcluster.wait_for_cluster(cluster)
+        self.assert_built(documents.SMALL, self.show(cluster.id))
+        self.assertEqual('ACTIVE', cluster.members['db']['status'])
+
+        changed = self.vcluster.update_cluster(cluster.id, name='shop')
+        self.assertEqual('shop', changed.name)
+        self.assertEqual({'a': 'b'}, self.show(cluster.id)['metadata'])
+
+        found = self.vcluster.find_cluster('shop')
+        self.assertEqual(cluster.id, found.id)
+        self.assertIsNone(self.vcluster.find_cluster('none'))
+
+        self.vcluster.delete_cluster(found)
+        self.vcluster.wait_for_cluster_delete(found)
+        self.assert_nothing_left()
+        self.assertRaises(
+            exceptions.NotFoundException,
+            self.vcluster.get_cluster,
+            cluster.id,
+        )
+
+    def test_a_failure_is_told(self):
+        cluster = self.vcluster.create_cluster(
+            **documents.servers(200, documents.APART)
+        )
+        self.assertRaises(
+            exceptions.ResourceFailure,
+            self.vcluster.wait_for_cluster,
+            cluster,
+        )
+
+    def test_all_sides_of_a_cluster_are_shown(self):
+        cluster = self.build(documents.SMALL)
+        self.assertEqual(
+            ['net', 'data', 'db', 'web'],
+            [each.member for each in self.vcluster.members(cluster['id'])],
+        )
+        member = self.vcluster.get_member(cluster['id'], 'db')
+        self.assertEqual(cluster['members']['db']['id'], member.id)
+        self.assertEqual(cluster['members']['db']['domains'], member.domains)
+        events = [*self.vcluster.events(cluster['id'], after=2, limit=3)]
+        self.assertEqual([3, 4, 5], [event.id for event in events])
+        topology = self.vcluster.get_topology(cluster['id'])
+        self.assertEqual(['zone', 'rack', 'host'], topology.levels)
+        self.assertEqual(1, self.vcluster.get_limits().clusters['used'])
+
+    def test_lists_are_filtered(self):
+        for name, tags in (('a', ['x']), ('b', ['x', 'y']), ('c', [])):
+            self.create(documents.servers(1), name=name, tags=tags)
+
+        def names(**query):
+            return [each.name for each in self.vcluster.clusters(**query)]
+
+        self.assertEqual([*'abc'], names())
+        self.assertEqual([*'abc'], names(limit=1))
+        self.assertEqual(['b'], names(tags=['x', 'y']))
+        self.assertEqual([*'cba'], names(sort='name:desc'))
+
+    def test_a_plan_is_held_and_built_or_given_back(self):
+        document = documents.servers(2, documents.APART)
+        plan = self.vcluster.plan(document)
+        self.assertEqual(('feasible', None), (plan.verdict, plan.id))
+
+        plan = self.vcluster.plan(document, hold_seconds=600)
+        self.assertEqual(plan.members, self.vcluster.get_plan(plan.id).members)
+        self.vcluster.release_plan(plan.id)
+
+        plan = self.vcluster.plan(document, hold_seconds=600)
+        cluster = self.vcluster.create_cluster(plan_id=plan.id, name='a')
+        self.assertEqual(plan.id, cluster.id)
+        self.vcluster.wait_for_cluster(cluster)
+
+    def test_faults_are_told_with_their_places(self):
+        error = self.assertRaises(
+            exceptions.BadRequestException,
+            self.vcluster.create_cluster,
+            instances=[documents.server('a', nonsense=1)],
+        )
+        self.assertIn('instances[0].spec.nonsense: ', str(error))
+
+    def test_a_cloud_may_name_it_as_its_hook(self):
+        connection = openstack.connect(
+            load_yaml_config=False,
+            vendor_hook='heat_vcluster.sdk:add_to',
+            **self.options(api.ANN),
+        )
+        self.assertEqual([], [*connection.vcluster.clusters()])
