@@ -78,6 +78,7 @@ def _answering() -> Iterator[None]:
         sa.exc.OperationalError,
         sa.exc.InterfaceError,
         sa.exc.TimeoutError,
+        OSError,  # of the file
     ) as error:
         raise exception.ServiceUnavailable(
             'The database does not answer'

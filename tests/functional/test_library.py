@@ -110,6 +110,46 @@ class LibraryTest(base.TestCase):
         self.assertEqual((), self.cloud.leftovers())
         self.assertIn('delete', {call.name for call in self.cloud.calls})
 
+    def test_plan_that_is_held_is_built_as_it_is(self):
+        plan = self.vclusters.hold(documents.SMALL, 600)
+        self.assertEqual(plan, self.vclusters.show_plan(plan['id']))
+        self.vclusters.create_planned(plan['id'], name='web')
+        view = self.vclusters.wait(plan['id'], **self.quick)
+        for name, member in plan['members'].items():
+            self.assertEqual(
+                member['domains'], view['members'][name]['domains']
+            )
+        self.assertEqual(
+            ['x'], self.vclusters.update(plan['id'], tags=['x'])['tags']
+        )
+        (found,) = self.vclusters.list(tags=['x'])
+        self.assertEqual('web', found['name'])
+        tree = self.vclusters.topology(plan['id'])
+        self.assertEqual(['zone', 'rack', 'host'], tree['levels'])
+
+    def test_plan_that_is_released_leaves_nothing(self):
+        plan = self.vclusters.hold(documents.SMALL, 600)
+        self.vclusters.release_plan(plan['id'])
+        self.assertEqual((), self.cloud.leftovers())
+        self.assertRaises(
+            exception.PlanNotFound, self.vclusters.show_plan, plan['id']
+        )
+
+    def test_plan_that_there_is_not_is_raised_with_its_reasons(self):
+        document = documents.servers(
+            5, documents.group('anti-affinity', 'm', scope='rack')
+        )
+        for verb in (
+            self.vclusters.plan,
+            lambda document: self.vclusters.hold(document, 600),
+        ):
+            refused = self.assertRaises(
+                exception.NoValidPlacement, verb, document
+            )
+            self.assertEqual(('anti-affinity-of-m',), refused.rules)
+            self.assertTrue(refused.proven)
+            self.assertNotEqual((), refused.repairs)
+
     def test_close_may_be_said_twice(self):
         vclusters = VCluster(self.cloud)
         vclusters.close()

@@ -3,9 +3,12 @@
 
 import concurrent.futures
 import datetime
+import pathlib
 import uuid
 
-from heat_vcluster import exception, quota
+import fixtures
+
+from heat_vcluster import conf, deploy, exception, quota
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import FakeCloud
 from tests.functional import base, documents
@@ -261,6 +264,14 @@ class QuotaTest(PlanTest):
         self.service._store.set_limit('alpha', 'clusters', None)
         self.service.create_planned(base.ANN, plan_id)
         self.assertEqual('ACTIVE', self.settle(plan_id)['status'])
+
+    def test_limits_are_those_of_the_configuration(self):
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / 'c'
+        path.write_text('[quota]\nclusters = 3\nmax_hold_seconds = 5\n')
+        self.assertEqual(
+            quota.Quota(3, 1000, 10, 5),
+            deploy.quota_of(conf.load(config_files=[path])),
+        )
 
     def test_many_at_once_cannot_pass_it_together(self):
         one = documents.servers(1, flavor='tiny')

@@ -6,9 +6,11 @@ import pathlib
 import stat
 import threading
 
+import sqlalchemy as sa
 import testtools
 
 from heat_vcluster import db, exception
+from heat_vcluster.db import connection as db_connection
 from tests.unit.db import base
 
 
@@ -95,6 +97,37 @@ class SharedStoreTest(base.StoreTest):
         cluster = self.create()
         with self.store._database.writing():
             self.assertEqual(cluster, self.store.get_cluster(cluster.id))
+
+
+class AwayTest(base.StoreTest):
+    def test_database_that_is_busy_for_too_long(self):
+        self.patch(db_connection, 'BUSY_SECONDS', 0)
+        cluster = self.create()
+        other = db.Store(self.url)
+        self.addCleanup(other.close)
+        other.ping()
+        with other._database.writing():
+            self.assertRaises(
+                exception.ServiceUnavailable,
+                self.store.want_absent,
+                cluster.id,
+            )
+            self.store.ping()
+        self.store.want_absent(cluster.id)
+
+    def test_database_that_is_not_there(self):
+        store = db.Store('sqlite:////dev/null/none.sqlite')
+        self.assertRaises(exception.ServiceUnavailable, store.ping)
+
+    def test_mistakes_of_ours_are_not_taken_for_that(self):
+        self.store.upgrade()
+        with (
+            testtools.ExpectedException(sa.exc.IntegrityError),
+            self.store._database.writing() as connection,
+        ):
+            connection.execute(
+                sa.text('INSERT INTO projects (id) VALUES (NULL)')
+            )
 
 
 class InMemoryTest(testtools.TestCase):
