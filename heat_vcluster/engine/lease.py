@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from heat_vcluster import exception
 from heat_vcluster.engine import base
@@ -16,11 +17,13 @@ LOG = logging.getLogger(__name__)
 class Signal:
     """Why work on a cluster has to stop, if it has to.
 
-    The first reason given stays. ``deadline`` is of ``time.monotonic()``.
+    The first reason given stays. ``deadline`` is of ``time.monotonic()``;
+    ``prove`` is called at each check, and may give a reason.
     """
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
+        self.prove: Callable[[], None] = lambda: None
         self._raised = threading.Event()
         self._reason: BaseException | None = None
         self._lock = threading.Lock()
@@ -39,6 +42,7 @@ class Signal:
         """Raise if the work has to stop."""
         if time.monotonic() > self.deadline:
             self.stop(exception.TimedOut('The time allowed has run out'))
+        self.prove()
         if self._reason is not None:
             raise exception.Cancelled(str(self._reason)) from self._reason
 
@@ -52,7 +56,8 @@ class Keeper(threading.Thread):
 
     Also asks the store, each second, whether a stop was requested by
     somebody else. A store that does not answer is asked again until the
-    lease would have expired; then it counts as lost.
+    lease would have expired; then it counts as lost. A process that stood
+    still for longer than that has to ask before it acts again.
     """
 
     def __init__(
@@ -72,23 +77,39 @@ class Keeper(threading.Thread):
         self._seconds = seconds
         self._hears_cancel = hears_cancel
         self._done = threading.Event()
+        self._renewed = time.monotonic()
+        self._renewing = threading.Lock()
+        signal.prove = self.prove
 
     def run(self) -> None:
-        renewed = time.monotonic()
         while not self._done.wait(min(1.0, self._seconds / 4)):
             try:
                 self._hear_cancel()
-                if time.monotonic() - renewed > self._seconds / 3:
-                    self._store.renew(self._lease, self._seconds)
-                    renewed = time.monotonic()
+            except Exception:  # the edge of a thread: the store may be away
+                LOG.exception('Could not hear whether to stop')
+            self._renew(self._seconds / 3)
+            if self.is_lost.is_set():
+                return
+
+    def prove(self) -> None:
+        """Make sure that the lease has not run out."""
+        self._renew(self._seconds)
+
+    def _renew(self, age: float) -> None:
+        """Renew a lease older than that; it is lost if it cannot be."""
+        with self._renewing:
+            begun = time.monotonic()
+            if begun - self._renewed <= age or self.is_lost.is_set():
+                return
+            try:
+                self._store.renew(self._lease, self._seconds)
+                self._renewed = begun
             except exception.LeaseLost as lost:
                 self._lose(lost)
-                return
-            except Exception:  # the edge of a thread: the store may be away
-                LOG.exception('Could not renew the lease; trying again')
-                if time.monotonic() - renewed > self._seconds:
+            except Exception:  # the store may be away
+                LOG.exception('Could not renew the lease')
+                if begun - self._renewed > self._seconds:
                     self._lose(exception.LeaseLost('The store is away'))
-                    return
 
     def _hear_cancel(self) -> None:
         if self._hears_cancel and self._store.is_cancel_requested(

@@ -300,15 +300,15 @@ class Operation:
 
     def _remove(self, has_begun: threading.Event) -> None:
         writer = self._writer
-        if self._is_cleared():
-            self._end()
-            return
         try:
-            outside = self._open()
+            outside = None if self._is_cleared() else self._open()
             writer.set_status(ClusterStatus.DELETING)
             has_begun.set()
             writer.add_event(None, 'delete', 'begun')
-            self._clear(outside)
+            if outside is None:
+                self._end()
+            else:
+                self._clear(outside)
         except (
             exception.LeaseLost,
             exception.Interrupted,

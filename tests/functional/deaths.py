@@ -22,6 +22,11 @@ def later():
     return datetime.datetime.now(datetime.UTC) + HOUR
 
 
+def between():
+    """The time of one who lives after now, and has died by ``later``."""
+    return datetime.datetime.now(datetime.UTC) + HOUR / 2
+
+
 class DeathCase(base.EngineTest):
     """``heir`` lives an hour later, on the same store as those that die."""
 
@@ -57,9 +62,9 @@ class DeathCase(base.EngineTest):
             self.settings,
         )
 
-    def life(self):
+    def life(self, **options):
         """Begin a process that the fake cloud can kill."""
-        store = mortal.MortalStore(self.url, self.cloud.faults)
+        store = mortal.MortalStore(self.url, self.cloud.faults, **options)
         return store, self.assemble(store)
 
     def bury(self, store, dead):
@@ -72,9 +77,9 @@ class DeathCase(base.EngineTest):
         dead.engine._runner.stop()
         self.cloud.faults.revive()
 
-    def die(self, act, number, at='before', name=None):
+    def die(self, act, number, at='before', name=None, **life):
         """Let ``act(service)`` meet its death; tell whether it did."""
-        store, doomed = self.life()
+        store, doomed = self.life(**life)
         self.cloud.faults.crash_at(number, name, at=at)
         with contextlib.suppress(CloudDeath):
             act(doomed)
@@ -89,13 +94,14 @@ class DeathCase(base.EngineTest):
         self.bury(store, doomed)
         return has_died
 
-    def create_and_die(self, number, **options):
+    def create_and_die(self, number, **how):
+        """Die at a call of a create; its number names the cluster, too."""
         self.cluster = f'00000000-0000-0000-0000-{number:012}'
 
         def act(doomed):
             doomed.create(base.ANN, documents.SMALL, cluster_id=self.cluster)
 
-        return self.die(act, number, **options)
+        return self.die(act, number, **how)
 
     def settle_by_heir(self):
         self.heir.engine.attend()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 
 import fixtures
@@ -74,23 +75,34 @@ class KillTest(base.EngineTest):
         self.assert_built(documents.SMALL, self.show(self.cluster))
 
 
-class KillEverywhereTest(deaths.DeathCase):
+class ProcessCase(deaths.DeathCase):
+    """``process`` builds ``document``; it is forked, and quick to begin."""
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def start(self, at):
+        """Begin to build, and to die at a task; return what cuts the line."""
+        self.cluster = str(uuid.uuid4())
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 's')
+        close = doomed.serve(self.cloud, path)
+        self.process = doomed.begin(
+            at, path, self.url, self.cluster, self.document
+        )
+        return close
+
+
+class KillEverywhereTest(ProcessCase):
     """The web cluster, its process killed at every task boundary."""
 
     document = documents.of_template('web_cluster.yaml')
     tasks = 35
 
-    def make_cloud(self):
-        return FakeCloud(trusts=True)
-
     def begin(self, at):
-        self.cluster = str(uuid.uuid4())
-        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 's')
-        close = doomed.serve(self.cloud, path)
-        process = doomed.begin(at, path, self.url, self.cluster, self.document)
-        process.join(self.patience)
+        close = self.start(at)
+        self.process.join(self.patience)
         close()
-        return process.exitcode
+        return self.process.exitcode
 
     def go_on(self):
         """Let another engine do what is due; the cluster is complete then."""
@@ -123,3 +135,38 @@ class KillEverywhereTest(deaths.DeathCase):
 
     def test_killed_after_a_task_is_written_down(self):
         self.every_boundary('after')
+
+
+class StandstillTest(ProcessCase):
+    """A process stands still; when it wakes, its cluster is another's."""
+
+    document = documents.SMALL
+
+    def stand_still_at(self, call):
+        stopped = threading.Event()
+
+        def stop(call):
+            os.kill(self.process.pid, signal.SIGSTOP)
+            stopped.set()
+
+        self.cloud.faults.before(call, 'web', stop)
+        close = self.start(None)
+        self.addCleanup(close)
+        self.addCleanup(self.process.kill)
+        self.assertTrue(stopped.wait(self.patience))
+        self.heir.engine.attend()
+        self.rest(self.cluster, self.heir)
+        view = self.show(self.cluster)
+        self.assert_built(self.document, view)
+        calls = len(self.cloud.calls)
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.join(self.patience)
+        self.assertEqual(0, self.process.exitcode)
+        self.assertEqual([], [*self.cloud.calls[calls:]])
+        self.assertEqual(view, self.show(self.cluster))
+
+    def test_it_writes_nothing_more(self):
+        self.stand_still_at('ensure_server')
+
+    def test_it_asks_the_cloud_for_nothing_more(self):
+        self.stand_still_at('is_claimed')

@@ -2,8 +2,10 @@
 """An engine dies at any moment; by a trust another one goes on for it."""
 
 import collections
+import datetime
 
-from heat_vcluster.cloud import model
+from heat_vcluster import db, exception
+from heat_vcluster.cloud import fake, model
 from heat_vcluster.cloud.fake import FakeCloud
 from tests.functional import base, deaths, documents
 from tests.functional.deaths import ENOUGH
@@ -80,3 +82,159 @@ class ResumeTest(deaths.DeathCase):
                 self.assertGreater(number, 15)
                 return
         self.fail('a rollback has more calls than expected')
+
+    def test_death_of_the_heir_too(self):
+        """The second one dies at work on what the first one left."""
+        for first in (8, 14, 22):
+            for number in range(1, ENOUGH, 4):
+                self.assertTrue(self.create_and_die(first))
+                has_died = self.die_as_heir(number)
+                self.assert_complete(self.settle_by_heir())
+                self.delete_by_heir()
+                self.forget()
+                if not has_died:
+                    break
+
+    def die_as_heir(self, number):
+        """Let a second one go on, and meet its death."""
+        return self.die(
+            lambda doomed: doomed.engine.attend(), number, clock=deaths.between
+        )
+
+    def forget(self):
+        """Let the id be free for the next story."""
+        db.Store(self.url).purge(deaths.later())
+
+    def test_death_while_a_member_loses_its_place(self):
+        """What is there of it then is not adopted, however good it looks."""
+        rivals = []
+
+        def steal(call):
+            host = call.arguments['wanted'].host
+            rivals.append(self.cloud.fill_host(host))
+
+        for number in range(2, ENOUGH):
+            self.cloud.faults.before('ensure_server', 'web', steal)
+            has_died = self.create_and_die(number)
+            self.assert_complete(self.settle_by_heir())
+            self.assertEqual(1, self.events(self.cluster).count('moved'))
+            self.delete_by_heir()
+            self.cloud.vacate(rivals.pop())
+            if not has_died:
+                self.assertGreater(number, 35)
+                return
+        self.fail('a build has more calls than expected')
+
+    def test_holds_that_were_lost_meanwhile_are_taken_again(self):
+        self.assertTrue(self.create_and_die(10))
+        self.assertEqual(2, len(self.cloud.world.holds))
+        self.cloud.lose_holds()
+        self.assert_complete(self.settle_by_heir())
+
+    def test_member_whose_place_was_taken_meanwhile_moves(self):
+        self.assertTrue(self.create_and_die(10))
+        held = {h.member: h.place for h in self.cloud.world.holds.values()}
+        self.cloud.lose_holds()
+        self.cloud.fill_host(held['web'])
+        self.assert_complete(self.settle_by_heir())
+        places = self.cloud.places(self.cluster)
+        self.assertEqual(held['db'], places['db'])
+        self.assertNotEqual(held['web'], places['web'])
+
+    def test_host_that_is_gone_meanwhile_still_counts_in_the_rules(self):
+        """The finished peer sits there: the rules are about it, too."""
+        self.assertTrue(self.create_and_die(1, name='attach_volume'))
+        places = self.cloud.places(self.cluster)
+        self.cloud.disable_host(places['db'])
+        held = {h.member: h.place for h in self.cloud.world.holds.values()}
+        self.cloud.lose_holds()
+        self.cloud.fill_host(held['web'])
+        self.assert_complete(self.settle_by_heir())
+        self.assertEqual(places['db'], self.cloud.places(self.cluster)['db'])
+
+    def test_quota_for_one_cluster_is_enough_to_go_on_with_it(self):
+        self.cloud.set_quota('alpha', instances=2, volumes=1, networks=1)
+        self.assertTrue(self.create_and_die(20))
+        self.assert_complete(self.settle_by_heir())
+
+    def test_member_that_failed_meanwhile_fails_the_cluster(self):
+        self.cloud.faults.ruin(model.Kind.VOLUME, 'data', reason='bad disk')
+        self.assertTrue(self.create_and_die(1, name='volume_state'))
+        for item in list(self.cloud.world.items.values()):
+            if item.kind is model.Kind.VOLUME:
+                volume = self.cloud.open(base.ANN).volume_state
+                self.until(
+                    lambda v=volume, i=item: (
+                        v(i.id).progress is model.Progress.FAILED
+                    ),
+                    'the failure',
+                )
+        view = self.settle_by_heir()
+        self.assert_failed(
+            view, 'vcluster.member_failed', 'member data', 'bad disk'
+        )
+        self.assertEqual(1, len(self.cloud.leftovers()))
+        self.delete_by_heir()
+
+    def test_time_runs_out_while_nobody_is_there(self):
+        self.assertTrue(self.create_and_die(20))
+        store = db.Store(self.url, clock=deaths.later)
+        lease = store.acquire(self.cluster, 'nobody', 0.0)
+        past = datetime.datetime.fromtimestamp(0, datetime.UTC)
+        store.writer(lease).set_deadline(past)
+        view = self.settle_by_heir()
+        self.assert_failed(view, 'vcluster.timed_out')
+        self.assertEqual(1, len(self.cloud.leftovers()))
+        self.delete_by_heir()
+
+    def test_trust_that_is_gone_is_told(self):
+        self.assertTrue(self.create_and_die(20))
+        self.cloud.revoke_trusts()
+        made = self.cloud.open(base.ANN).find(self.cluster)
+        view = self.settle_by_heir()
+        self.assert_failed(view, 'vcluster.trust_lost', 'trust')
+        self.assertEqual({}, self.cloud.world.holds)
+        self.assertEqual(made, self.cloud.open(base.ANN).find(self.cluster))
+        self.delete_by_heir()
+
+    def test_identity_service_that_is_away_is_asked_again(self):
+        self.assertTrue(self.create_and_die(20))
+        self.cloud.faults.fail(
+            'trusted', error=exception.CloudError('keystone', 'away')
+        )
+        self.assertEqual('CREATING', self.settle_by_heir()['status'])
+        self.assert_complete(self.settle_by_heir())
+
+    def test_engine_that_stops_leaves_its_work_to_others(self):
+        self.cloud.faults.stick(model.Kind.SERVER, 'web')
+        self.cluster = self.create(documents.SMALL)
+        self.until(
+            lambda: 'web' in self.cloud.places(self.cluster), 'the server'
+        )
+        self.service.engine.stop(self.patience)
+        view = self.show(self.cluster)
+        self.assertEqual('CREATING', view['status'])
+        self.cloud.faults.clear()
+        other = self.make_service()
+        other.engine.attend()  # there is no lease to wait for
+        self.rest(self.cluster, other)
+        after = self.show(self.cluster)
+        self.assert_complete(after)
+        self.assertEqual(
+            {name: m['id'] for name, m in view['members'].items()},
+            {name: m['id'] for name, m in after['members'].items()},
+        )
+
+    def test_engine_that_stops_leaves_a_delete_to_others(self):
+        self.cluster = self.create(documents.SMALL)
+        self.settle(self.cluster)
+        self.cloud.faults.stick(model.Kind.SERVER, 'web', phase=fake.DELETING)
+        self.service.delete(base.ANN, self.cluster)
+        self.service.engine.stop(self.patience)
+        self.assertEqual('DELETING', self.show(self.cluster)['status'])
+        self.cloud.faults.clear()
+        other = self.make_service()
+        other.engine.attend()
+        self.rest(self.cluster, other)
+        self.assertIsNone(self.show(self.cluster))
+        self.assert_nothing_left()
