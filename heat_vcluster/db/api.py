@@ -314,7 +314,12 @@ class Store:
     def set_limit(
         self, project_id: str, resource: str, amount: int | None
     ) -> None:
-        """Limit one project; None: by the configuration again."""
+        """Limit one project; None: by the configuration again.
+
+        Raises ValueError unless it is one of ``usage.RESOURCES``.
+        """
+        if resource not in usage.RESOURCES:
+            raise ValueError(f'{resource} is not limited')
         table = models.project_limits
         row = {'project_id': project_id, 'resource': resource}
         with self._in_turn(project_id) as connection:

@@ -98,6 +98,9 @@ class UsageTest(base.StoreTest):
         self.store.set_limit('alpha', 'clusters', 5)
         self.store.set_limit('alpha', 'clusters', 7)
         self.store.set_limit('alpha', 'members', -1)
+        self.assertRaises(
+            ValueError, self.store.set_limit, 'alpha', 'floppies', 1
+        )
         self.assertEqual(
             {'clusters': 7, 'members': -1}, self.store.get_limits('alpha')
         )
