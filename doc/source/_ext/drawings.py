@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 
 from heat_vcluster import load, states
 from heat_vcluster.engine import flows
+from heat_vcluster.members import base as members
 
 #: What can be drawn -> its statuses, and the moves between them.
 TABLES = {
@@ -106,9 +107,10 @@ COLUMN_GAP, LINE, TASK = 46, 34, 24
 def create_flow(document: Path) -> Edges:
     """Return the tasks of the create flow, and what each waits for.
 
-    The flow asks of a build only who is built; nothing is run.
+    The flow asks of a build only for its steps; nothing is run.
     """
-    build = types.SimpleNamespace(cluster_id='', wanted=load(document))
+    steps = members.all_steps(load(document))
+    build = types.SimpleNamespace(cluster_id='', steps=steps)
     tasks = [task for task, _ in flows.create(build).iter_nodes()]
     makers = {symbol: task.name for task in tasks for symbol in task.provides}
     waits = {
