@@ -5,7 +5,9 @@ import configparser
 import importlib
 import pathlib
 import shlex
+import textwrap
 
+from heat_vcluster import spec
 from tests import base
 
 SETUP = pathlib.Path(__file__).parents[3] / 'setup.cfg'
@@ -75,6 +77,17 @@ class HelpTest(base.TestCase):
     def test_an_option_that_is_not_there_is_refused(self):
         parser = parser_of('vcluster list', commands()['vcluster list'])
         self.assertRaises(Refused, parser.parse_args, ['--colour'])
+
+    def test_the_document_that_is_shown_is_one(self):
+        create = commands()['vcluster create']
+        _, _, shown = create.EXAMPLES.rpartition('of one rack can take both:')
+        self.assertEqual(2, len(spec.load(textwrap.dedent(shown)).members))
+
+    def test_the_guide_s_document_is_one(self):
+        guide = SETUP.with_name('doc') / 'source' / 'user' / 'commands.rst'
+        _, _, rest = guide.read_text().partition('.. code-block:: yaml\n')
+        shown, _, _ = rest.partition('\nWould it fit')
+        self.assertEqual('shop', spec.load(textwrap.dedent(shown)).name)
 
 
 class FileTest(base.TestCase):
