@@ -197,7 +197,7 @@ TABLE = (
             'webob',
         ),
     ),
-    Rule('wsgi', ('api.app', 'conf', 'deploy'), ('cheroot', 'oslo_log')),
+    Rule('wsgi', ('api.app', 'conf', 'conf.logs', 'deploy'), ('cheroot',)),
     # Wiring: the one place where config, cloud, store and engine meet.
     Rule(
         'conf',
@@ -252,7 +252,15 @@ TABLE = (
     Rule('cmd.service', ('cmd.serving', 'deploy')),
     Rule(
         'cmd.serving',
-        ('api.app', 'conf', 'exception', 'service', 'wsgi.server'),
+        (
+            'api.app',
+            'cmd.signals',
+            'conf',
+            'conf.logs',
+            'exception',
+            'service',
+            'wsgi.server',
+        ),
         ('oslo_config', 'oslo_log'),
     ),
     Rule('cmd.manage', ('cmd.solve', 'conf.*', 'db.*', 'deploy', 'exception')),
@@ -260,6 +268,7 @@ TABLE = (
         'cmd.solve',
         ('archive', 'cmd.summary', 'exception', 'placement.*', 'registry'),
     ),
+    Rule('cmd.signals'),
     Rule('cmd.summary', ('placement.*',)),
     # Asks an installed heat whether it would load the plugin.
     Rule(

@@ -5,19 +5,18 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from oslo_config import cfg
-from oslo_log import log
 
 from heat_vcluster import conf as configuration
 from heat_vcluster import exception
 from heat_vcluster import service as services
 from heat_vcluster.api import app
+from heat_vcluster.cmd import signals
+from heat_vcluster.conf import logs
 from heat_vcluster.wsgi import server
 
 LOG = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ def run(arguments: argparse.Namespace, name: str, make: Make) -> int:
         for option in ('host', 'port'):
             if getattr(arguments, option) is not None:
                 conf.set_override(option, getattr(arguments, option), 'api')
-        log.setup(conf, 'heat_vcluster')
+        logs.begin(conf)
         return serve(make(conf), conf)
     except (exception.InvalidConfiguration, ValueError, OSError) as error:
         print(f'{name}: {error}', file=sys.stderr)
@@ -86,7 +85,7 @@ def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
         threads=options.threads,
         stop_seconds=options.stop_seconds,
     )
-    told = _signalled()
+    told = signals.heard()
     try:
         door.start()
         LOG.info('Listening on %s', door.address)
@@ -96,18 +95,3 @@ def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
         door.stop()
         service.stop(options.stop_seconds)
     return 0
-
-
-def _signalled() -> threading.Event:
-    """Return an event that the first signal sets; a second one kills."""
-    told = threading.Event()
-    ours = (signal.SIGTERM, signal.SIGINT)
-
-    def hear(number: int, frame: Any) -> None:
-        for each in ours:
-            signal.signal(each, signal.SIG_DFL)
-        told.set()
-
-    for each in ours:
-        signal.signal(each, hear)
-    return told

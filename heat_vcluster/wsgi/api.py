@@ -11,11 +11,10 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from oslo_log import log
-
 from heat_vcluster import conf as configuration
 from heat_vcluster import deploy
 from heat_vcluster.api import app
+from heat_vcluster.conf import logs
 
 _lock = threading.Lock()
 _made: dict[int, app.Application] = {}  # by process: a fork makes its own
@@ -31,7 +30,7 @@ def _application() -> app.Application:
         made = _made.get(os.getpid())
         if made is None:
             conf = configuration.load()
-            log.setup(conf, 'heat_vcluster')
+            logs.begin(conf)
             service = deploy.from_config(conf)
             made = _made[os.getpid()] = app.make_app(service, conf)
         return made
