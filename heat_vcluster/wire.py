@@ -26,7 +26,10 @@ def root(adapter: Any) -> str:
     The endpoint may be registered with or without the version, and with or
     without the project. Raises ServiceUnavailable if there is none.
     """
-    endpoint = adapter.get_endpoint()
+    try:
+        endpoint = adapter.get_endpoint()
+    except ksa.CatalogException:
+        endpoint = None
     if not endpoint:
         raise exception.ServiceUnavailable(
             f'The catalog has no endpoint of type {SERVICE_TYPE}'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A keystone that knows a few tokens, on a socket, as far as ours asks it."""
+"""As much of keystone as a client asks for: one token, with a catalog."""
 
 import json
 
@@ -7,47 +7,43 @@ from keystoneauth1 import fixture
 
 from heat_vcluster.wsgi import server
 
-COMPUTE = 'http://compute.test/v2.1'
-ACCOUNT = 'the-account-of-the-service'
-
 
 class Keystone:
-    """``issue`` tokens, ``stop`` it; ``url`` is where it listens."""
+    """Gives whoever asks the same token.
 
-    def __init__(self):
-        self._tokens = {ACCOUNT: fixture.V3Token(user_id='service')}
-        self._listening = server.Server(
-            self._answer, '127.0.0.1', 0, threads=4, stop_seconds=5
-        )
-        self._listening.start()
-        self.url = f'{self._listening.address}/v3'
-        self.stop = self._listening.stop
-        self._tokens[ACCOUNT].set_project_scope()
-        self._tokens[ACCOUNT].add_service('identity').add_standard_endpoints(
-            internal=self.url, public=self.url, region='here'
-        )
+    ``catalog``: type of a service -> its URL, the same for all interfaces.
+    """
 
-    def issue(self, token, project_id, user_id, *roles):
-        made = fixture.V3Token(user_id=user_id, project_id=project_id)
-        for role in roles:
-            made.add_role(name=role)
-        made.add_service('compute').add_standard_endpoints(
-            public=COMPUTE, region='here'
+    def __init__(self, token_id, project_id, catalog):
+        self._token_id = token_id
+        self._project_id = project_id
+        self._catalog = catalog
+        self._server = server.Server(
+            self, '127.0.0.1', 0, threads=2, stop_seconds=5
         )
-        self._tokens[token] = made
+        self._server.start()
+        self.stop = self._server.stop
+        self.url = f'{self._server.address}/v3'
 
-    def _answer(self, env, start_response):
-        method, path = env['REQUEST_METHOD'], env['PATH_INFO']
-        headers = [('Content-Type', 'application/json')]
-        status, body = '200 OK', {}
-        if path.rstrip('/') == '/v3':
-            body = {'version': fixture.V3Discovery(self.url)}
-        elif method == 'POST':
-            status, body = '201 Created', self._tokens[ACCOUNT]
-            headers.append(('X-Subject-Token', ACCOUNT))
-        elif env.get('HTTP_X_SUBJECT_TOKEN') in self._tokens:
-            body = self._tokens[env['HTTP_X_SUBJECT_TOKEN']]
+    def __call__(self, env, start_response):
+        asked = env['REQUEST_METHOD'], env['PATH_INFO'].rstrip('/')
+        if asked == ('GET', '/v3'):
+            status, body = '200 OK', {'version': fixture.V3Discovery(self.url)}
+        elif asked == ('POST', '/v3/auth/tokens'):
+            status, body = '201 Created', self._token()
         else:
-            status = '404 Not Found'
+            status, body = '404 Not Found', {}
+        headers = [
+            ('Content-Type', 'application/json'),
+            ('X-Subject-Token', self._token_id),
+        ]
         start_response(status, headers)
         return [json.dumps(body).encode()]
+
+    def _token(self):
+        token = fixture.V3Token(project_id=self._project_id)
+        for kind, url in self._catalog.items():
+            token.add_service(kind).add_standard_endpoints(
+                public=url, internal=url, admin=url, region='here'
+            )
+        return token

@@ -61,16 +61,18 @@ class ShellTest(ServedTest):
     ):
         """Run ``openstack vcluster LINE``; it has to end with the code."""
         project_id = token.partition(':')[0]
+        return self.run_openstack(
+            *('--os-auth-type', 'admin_token', '--os-token', token),
+            *('--os-endpoint', f'{self.address}/v2/{project_id}'),
+            *(['--quiet'] if is_quiet else []),
+            *('vcluster', *line.split(), *more),
+            code=code,
+            stdin=stdin,
+        )
+
+    def run_openstack(self, *arguments, code=0, stdin=None):
         done = subprocess.run(
-            [
-                OPENSTACK,
-                *('--os-auth-type', 'admin_token', '--os-token', token),
-                *('--os-endpoint', f'{self.address}/v2/{project_id}'),
-                *(['--quiet'] if is_quiet else []),
-                'vcluster',
-                *line.split(),
-                *more,
-            ],
+            [OPENSTACK, *arguments],
             capture_output=True,
             text=True,
             input=stdin,
@@ -79,7 +81,7 @@ class ShellTest(ServedTest):
             timeout=self.patience,
         )
         said = Said(done)
-        self.assertEqual(code, said.code, f'{line}: {said.out}{said.err}')
+        self.assertEqual(code, said.code, f'{arguments}: {said.out}{said.err}')
         return said
 
     def _environment(self):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands: the real shell, the real API, a whole service."""
 
-from tests.functional import api, base, documents, served
+from tests.functional import api, base, documents, keystone, served
 
 FAULTY = """
 instances:
@@ -282,3 +282,34 @@ class ChangeTest(served.ShellTest):
         said = self.run_shell('delete --wait', cluster['id'], code=1)
         self.assertIn(f'Cluster {cluster["id"]} is ERROR', said.err)
         self.delete_for_good(cluster['id'])
+
+
+class CatalogTest(served.ShellTest):
+    """The service is found as every other one is."""
+
+    def run_in(self, catalog, line, **options):
+        gate = keystone.Keystone(api.ANN, 'alpha', catalog)
+        self.addCleanup(gate.stop)
+        login = {
+            'auth-url': gate.url,
+            'username': 'ann',
+            'password': 'secret',
+            'user-domain-id': 'default',
+            'project-id': 'alpha',
+        }
+        said = [
+            part
+            for name, value in login.items()
+            for part in (f'--os-{name}', value)
+        ]
+        return self.run_openstack(*said, 'vcluster', *line.split(), **options)
+
+    def test_by_the_catalog(self):
+        self.create(documents.servers(1), name='one')
+        for url in (self.address, f'{self.address}/v2/alpha'):
+            said = self.run_in({'vcluster': url}, 'list -f value -c Name')
+            self.assertEqual('one\n', said.out)
+
+    def test_a_cloud_without_it_is_told_of(self):
+        said = self.run_in({'compute': 'http://nova/'}, 'list', code=1)
+        self.assertIn('no endpoint of type vcluster', said.err)

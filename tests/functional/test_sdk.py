@@ -5,7 +5,7 @@ import openstack
 from openstack import exceptions
 
 from heat_vcluster import sdk
-from tests.functional import api, documents, served
+from tests.functional import api, documents, keystone, served
 
 
 class SdkTest(served.ServedTest):
@@ -115,3 +115,20 @@ class SdkTest(served.ServedTest):
             **self.options(api.ANN),
         )
         self.assertEqual([], [*connection.vcluster.clusters()])
+
+    def test_it_is_found_by_the_catalog(self):
+        self.create(documents.servers(1), name='one')
+        gate = keystone.Keystone(api.ANN, 'alpha', {'vcluster': self.address})
+        self.addCleanup(gate.stop)
+        connection = sdk.connect(
+            load_yaml_config=False,
+            load_envvars=False,
+            auth={
+                'auth_url': gate.url,
+                'username': 'ann',
+                'password': 'secret',
+                'user_domain_id': 'default',
+                'project_id': 'alpha',
+            },
+        )
+        self.assertEqual('one', next(connection.vcluster.clusters()).name)
