@@ -12,6 +12,10 @@ from heat_vcluster import client, context, deploy, exception, http, wire
 
 CLIENT_NAME = wire.SERVICE_TYPE  # as in the section [clients_vcluster]
 
+#: Seconds that a call waits for a service that is away: well below those
+#: that heat-api waits for heat-engine.
+PATIENCE = 20.0
+
 
 class VClusterClientPlugin(client_plugin.ClientPlugin):
     """Heat's view of our client: who asks, and what its errors mean.
@@ -41,7 +45,8 @@ class VClusterClientPlugin(client_plugin.ClientPlugin):
                 endpoint_override=endpoint,
                 # The service's log names the request that Heat was asked in.
                 global_request_id=self.context.global_request_id,
-            )
+            ),
+            patience=PATIENCE,
         )
 
     def _in_process(self) -> client.Client:
