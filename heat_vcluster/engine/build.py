@@ -6,6 +6,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import functools
 import logging
 import random
 import threading
@@ -121,7 +122,7 @@ class Build(members.Site):
         )
         self.is_held = True
 
-    @property
+    @functools.cached_property
     def steps(self) -> tuple[members.Step, ...]:
         """What is to be done: every step of every unfinished member."""
         finished = members.ready(self.wanted, self._finished)

@@ -22,8 +22,12 @@ from heat_vcluster import exception
 LOG = logging.getLogger(__name__)
 
 NAME = 'heat-vcluster'
-#: Scheme -> how TaskFlow calls the place within the server that is ours.
-ROOMS = {'redis': 'namespace', 'etcd': 'path', 'zookeeper': 'path'}
+#: Scheme -> our own place within the server, and how TaskFlow calls it.
+ROOMS = {
+    'redis': ('namespace', NAME),
+    'etcd': ('path', f'/{NAME}'),
+    'zookeeper': ('path', f'/{NAME}'),
+}
 
 Configuration = dict[str, Any]
 
@@ -38,9 +42,10 @@ def configuration(url: str) -> Configuration:
     """
     try:
         parts = urllib.parse.urlsplit(url)
+        option, room = ROOMS[parts.scheme]
         found = {
             'board': parts.scheme,
-            ROOMS[parts.scheme]: NAME,
+            option: room,
             **_address(parts),
             **dict(urllib.parse.parse_qsl(parts.query, strict_parsing=False)),
         }

@@ -85,7 +85,8 @@ class Server(base.MemberType):
         One that is on its way out does not tell so: that its place was lost
         is known by the facts.
         """
-        if site.facts(member).get(base.PLACE_LOST):
+        facts = site.facts(member)
+        if facts.get(base.PLACE_LOST):
             return
         found: str | None = None
         for thing in there:
@@ -98,7 +99,8 @@ class Server(base.MemberType):
                     raise failure(member, state)
                 if state.progress is not model.Progress.GONE:
                     found = thing.id
-        site.record(member, server_id=found)
+        if found != facts.get('server_id'):
+            site.record(member, server_id=found)
 
 
 def create_ports(site: base.Site, member: str, asked: spec.ServerSpec) -> None:

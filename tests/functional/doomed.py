@@ -18,6 +18,7 @@ from heat_vcluster import context, db, deploy
 from heat_vcluster.cloud import base
 from heat_vcluster.db import writer
 from heat_vcluster.engine import base as engine_base
+from heat_vcluster.engine import jobs, worker
 from tests.functional import documents
 
 KEY = b'this protects nothing'
@@ -143,20 +144,44 @@ def begin(at, *arguments):
     return process
 
 
+def begin_work(*arguments):
+    """Start a process that works for a board; ``arguments`` as for work."""
+    processes = multiprocessing.get_context('forkserver')
+    processes.set_forkserver_preload([__name__])
+    process = processes.Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
+def work(path, database, configuration):
+    """Do the jobs of a board, until somebody kills the process."""
+    service = assemble(path, database)
+    worker.Worker(
+        service.engine,
+        jobs.Jobs(configuration, LEASE_SECONDS),
+        at_once=1,
+        poll_seconds=0.02,
+    ).run()
+
+
 def kill_itself(at, *arguments):
     SuicidalWriter.at = at
     deploy.db.Store = SuicidalStore
     main(*arguments)
 
 
-def main(path, database, cluster, document=documents.SMALL):
-    service = deploy.assemble(
+def assemble(path, database):
+    return deploy.assemble(
         RemoteOpener(path),
         database=database,
         settings=engine_base.Settings(
             threads=4, poll_interval=0.01, lease_seconds=LEASE_SECONDS
         ),
     )
+
+
+def main(path, database, cluster, document=documents.SMALL):
+    service = assemble(path, database)
     asker = context.Context('alpha', 'ann')
     service.create(asker, document, cluster_id=cluster)
     service.engine.join(cluster)

@@ -2,8 +2,7 @@
 """Work that is asked for in one process and done in another, by a board."""
 
 import os
-import shutil
-import subprocess
+import signal
 import threading
 
 import fixtures
@@ -11,30 +10,7 @@ import fixtures
 from heat_vcluster import context, db, deploy, exception
 from heat_vcluster.cloud.fake import FakeCloud
 from heat_vcluster.engine import jobs, worker
-from tests.functional import base, deaths, documents
-
-REDIS = shutil.which('redis-server')
-
-
-class Redis(fixtures.Fixture):
-    """A server of its own; ``configuration`` is how boards reach it."""
-
-    def _setUp(self):
-        path = self.useFixture(fixtures.TempDir()).path
-        socket = os.path.join(path, 's')
-        arguments = ['--port', '0', '--unixsocket', socket, '--save', '']
-        self._process = subprocess.Popen(
-            [REDIS, *arguments], stdout=subprocess.DEVNULL, cwd=path
-        )
-        self.addCleanup(self._process.wait)
-        self.addCleanup(self._process.kill)
-        self.configuration = jobs.configuration(
-            f'redis:///?unix_socket_path={socket}'
-        )
-
-    def stop(self):
-        self._process.kill()
-        self._process.wait()
+from tests.functional import base, boards, deaths, documents, doomed
 
 
 class CountingJobs(jobs.Jobs):
@@ -45,20 +21,22 @@ class CountingJobs(jobs.Jobs):
         self.renewals += 1
 
 
-class BoardTest(base.EngineTest):
+class BoardStories:
     """``service`` only asks; each worker stands for a process."""
 
     def setUp(self):
-        if REDIS is None:
-            self.skipTest('NOT TESTED: the jobboard, for want of redis-server')
+        if not self.server.is_here():
+            self.skipTest(
+                f'NOT TESTED: the jobboard, for want of {self.server.program}'
+            )
         super().setUp()
 
     def make_cloud(self):
         return FakeCloud(trusts=True)
 
     def make_service(self, **options):
-        self.redis = self.useFixture(Redis())
-        self.until(self.answers, 'redis')
+        self.board = self.useFixture(self.server())
+        self.until(self.answers, self.server.program)
         return super().make_service(board=self.line(), **options)
 
     def answers(self):
@@ -68,7 +46,7 @@ class BoardTest(base.EngineTest):
             return False
 
     def line(self, claim_seconds=30.0, kind=jobs.Jobs):
-        line = kind(self.redis.configuration, claim_seconds)
+        line = kind(self.board.configuration, claim_seconds)
         self.addCleanup(line.close)
         return line
 
@@ -179,8 +157,24 @@ class BoardTest(base.EngineTest):
         )
         self.assert_board_empty()
 
+    def test_worker_that_is_killed_has_an_heir(self):
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 's')
+        self.addCleanup(doomed.serve(self.cloud, path))
+        process = doomed.begin_work(path, self.url, self.board.configuration)
+        self.addCleanup(process.kill)
+        self.cloud.faults.after(
+            'ensure_server', 'web', lambda call: process.kill()
+        )
+        cluster = self.create(documents.SMALL)
+        process.join(self.patience)
+        self.assertEqual(-signal.SIGKILL, process.exitcode)
+        self.assertEqual('CREATING', self.show(cluster)['status'])
+        self.hire()
+        self.assert_built(documents.SMALL, self.settle(cluster))
+        self.assert_board_empty()
+
     def test_what_the_board_loses_is_found(self):
-        self.redis.stop()
+        self.board.stop()
         cluster = self.create(documents.SMALL)
         self.assertEqual('PLANNING', self.show(cluster)['status'])
         # The watch waits a while for whoever may be about to begin.
@@ -198,3 +192,11 @@ class BoardTest(base.EngineTest):
         )
         self.addCleanup(heir.stop, 5.0)
         return heir
+
+
+class RedisTest(BoardStories, base.EngineTest):
+    server = boards.Redis
+
+
+class EtcdTest(BoardStories, base.EngineTest):
+    server = boards.Etcd

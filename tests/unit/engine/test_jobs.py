@@ -26,7 +26,7 @@ class ConfigurationTest(testtools.TestCase):
 
     def test_etcd_on_its_usual_port(self):
         self.assertEqual(
-            {'board': 'etcd', 'path': 'heat-vcluster', 'host': 'e'},
+            {'board': 'etcd', 'path': '/heat-vcluster', 'host': 'e'},
             jobs.configuration('etcd://e'),
         )
 
@@ -34,7 +34,7 @@ class ConfigurationTest(testtools.TestCase):
         self.assertEqual(
             {
                 'board': 'zookeeper',
-                'path': 'heat-vcluster',
+                'path': '/heat-vcluster',
                 'hosts': 'z1:2181,z2:2181',
             },
             jobs.configuration('zookeeper://z1:2181,z2:2181'),
