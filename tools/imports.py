@@ -247,8 +247,16 @@ TABLE = (
         ('conf.*', 'db.*', 'deploy', 'exception', 'heat'),
         ('oslo_config', 'oslo_log'),
     ),
-    Rule('cmd.api', ('cmd.serving', 'deploy')),
-    Rule('cmd.engine', ('conf', 'deploy', 'exception'), ('oslo_log',)),
+    Rule(
+        'cmd.api',
+        ('cmd.serving', 'deploy', 'exception', 'service'),
+        ('oslo_config',),
+    ),
+    Rule(
+        'cmd.engine',
+        ('cmd.signals', 'conf', 'deploy', 'exception'),
+        ('oslo_log',),
+    ),
     Rule('cmd.service', ('cmd.serving', 'deploy')),
     Rule(
         'cmd.serving',

@@ -89,6 +89,7 @@ def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
     try:
         door.start()
         LOG.info('Listening on %s', door.address)
+        service.engine.watch()  # what an earlier process has left
         told.wait()
         LOG.info('Stopping')
     finally:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API for any WSGI server: ``heat_vcluster.wsgi.api:application``.
 
-Which work is done where is the configuration's to say: see ``[work]``.
+With ``[work]/jobboard`` the work is done by vcluster-engine, else here.
 """
 
 from __future__ import annotations
@@ -31,6 +31,6 @@ def _application() -> app.Application:
         if made is None:
             conf = configuration.load()
             logs.begin(conf)
-            service = deploy.from_config(conf)
+            service = deploy.api_from_config(conf)
             made = _made[os.getpid()] = app.make_app(service, conf)
         return made

@@ -8,7 +8,7 @@ import fixtures
 
 from heat_vcluster import conf as configuration
 from heat_vcluster.cloud.fake import FakeCloud
-from tests.functional import api, documents, keystone
+from tests.functional import api, documents, identity
 
 FILE = """
 [api]
@@ -46,7 +46,7 @@ class KeystoneTest(api.ApiTest):
 
     def make_conf(self):
         self.log = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
-        self.keystone = keystone.Keystone()
+        self.keystone = identity.Keystone()
         self.addCleanup(self.keystone.stop)
         self.keystone.issue('token-of-ann', 'alpha', 'ann', 'member', 'reader')
         self.keystone.issue('token-of-bob', 'beta', 'bob', 'member', 'reader')
@@ -96,7 +96,7 @@ class KeystoneTest(api.ApiTest):
         )
         self.assertEqual('token-of-ann', context.auth.get_token())
         self.assertEqual(
-            keystone.COMPUTE,
+            identity.COMPUTE,
             context.auth.get_endpoint(service_type='compute'),
         )
         self.assertEqual(41, context.auth.timeout)

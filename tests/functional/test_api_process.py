@@ -52,9 +52,9 @@ class ProcessTest(base.TestCase):
         path.write_text(text)
         return path
 
-    def start(self, *arguments):
+    def start(self, *arguments, command='service'):
         process = subprocess.Popen(
-            [sys.executable, '-m', 'heat_vcluster.cmd.service', *arguments],
+            [sys.executable, '-m', f'heat_vcluster.cmd.{command}', *arguments],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -130,6 +130,12 @@ class ProcessTest(base.TestCase):
         self.assertEqual(1, process.wait(self.patience))
         self.assertIn('vcluster-service: ', told)
         self.assertNotIn('Traceback', told)
+
+    def test_the_api_alone_wants_others_to_build(self):
+        process = self.start('--config-file', str(self.file), command='api')
+        told = process.stderr.read()
+        self.assertEqual(1, process.wait(self.patience))
+        self.assertIn('[work]/jobboard is not set', told)
 
     def test_any_other_server_has_the_application(self):
         done = subprocess.run(
