@@ -29,7 +29,12 @@ if not succeeds('git', '-C', str(ROOT), 'rev-parse', 'HEAD'):
 
 project = 'heat-vcluster'
 copyright = 'heat_vcluster developers'
-extensions = ['openstackdocstheme', 'oslo_config.sphinxext', 'diagrams']
+extensions = [
+    'openstackdocstheme',
+    'oslo_config.sphinxext',
+    'diagrams',
+    'reference',
+]
 exclude_patterns = ['_ext']
 html_theme = 'openstackdocs'
 html_copy_source = False

@@ -77,12 +77,13 @@ CREATE_BODY = common.mapping(
 VALIDATE_BODY = common.mapping({'vcluster': common.named('Document')})
 UPDATE_BODY = common.mapping({'vcluster': common.named('Changes')})
 
+_STATUS = {'enum': [str(status) for status in states.ClusterStatus]}
 _COMMON_VIEW = {
     'id': common.UUID,
     'name': common.nullable(common.TEXT),
     'project_id': common.TEXT,
     'user_id': common.TEXT,
-    'status': {'enum': [str(status) for status in states.ClusterStatus]},
+    'status': _STATUS,
     'status_reason': common.nullable(common.TEXT),
     'error_code': common.nullable(common.TEXT),
     'created_at': common.TIME,
@@ -138,14 +139,7 @@ _SORT_KEY = rf'({"|".join(SORT_KEYS)})(:({_DIRECTIONS}))?'
 
 LIST_QUERY: dict[str, common.Schema] = {
     'name': common.WORD,
-    'status': {
-        'enum': [
-            str(status)
-            for status in states.ClusterStatus
-            if status
-            not in (states.ClusterStatus.HELD, states.ClusterStatus.DELETED)
-        ]
-    },
+    'status': _STATUS,
     'tag': {
         **common.listing(TAG, maxItems=_MOST_TAGS),
         'description': 'May be repeated: clusters that have all of them.',
