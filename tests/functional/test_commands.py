@@ -133,6 +133,7 @@ class LookTest(served.ShellTest):
     def setUp(self):
         super().setUp()
         self.cluster = self.build(documents.SMALL)
+        self.assert_built(documents.SMALL, self.cluster)
 
     def test_a_cluster_is_shown_by_name_in_any_format(self):
         shown = self.run_shell('show small -f json').json

@@ -61,6 +61,7 @@ class SdkTest(served.ServedTest):
 
     def test_all_sides_of_a_cluster_are_shown(self):
         cluster = self.build(documents.SMALL)
+        self.assert_built(documents.SMALL, cluster)
         self.assertEqual(
             ['net', 'data', 'db', 'web'],
             [each.member for each in self.vcluster.members(cluster['id'])],
