@@ -25,6 +25,27 @@ OPTS = [
         min=1,
         help='Seconds to wait for the answer to one request.',
     ),
+    cfg.DictOpt(
+        'concurrency',
+        default={},
+        help="""
+How many requests one process sends to a service at a time, over all clusters
+and tenants: ``nova:32,neutron:8``. Without a word: nova, neutron and placement
+16; cinder, glance and keystone 8. Further ones wait for their turn.
+""",
+    ),
+    cfg.FloatOpt(
+        'retry_seconds',
+        default=30.0,
+        min=0,
+        help="""
+How long, in all, one request is put off and sent again while its service does
+not answer, answers 5xx, or asks to come back later (429, Retry-After). Pauses
+grow and are drawn by lot. What a service may have carried out is repeated
+only where that makes nothing twice. A service that asks to stay away for
+longer counts as one that failed.
+""",
+    ),
     cfg.IntOpt(
         'hold_chunk',
         default=100,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from oslo_config import cfg
 
 from heat_vcluster.conf import (
@@ -14,6 +16,7 @@ from heat_vcluster.conf import (
     placement,
     quota,
     topology,
+    trust,
     volume,
     work,
 )
@@ -27,15 +30,17 @@ MODULES = (
     topology,
     volume,
     cloud,
+    trust,
     work,
 )
 
 
 def register(conf: cfg.ConfigOpts) -> None:
     for module in MODULES:
-        conf.register_group(module.GROUP)
+        # A copy: what is set in one configuration is not set in all.
+        conf.register_group(copy.deepcopy(module.GROUP))
         conf.register_opts(module.OPTS, group=module.GROUP)
-    conf.register_group(auth.GROUP)
+    conf.register_group(copy.deepcopy(auth.GROUP))
     auth.register(conf)
 
 

@@ -36,7 +36,7 @@ class OpenStackCloud(base.Cloud):
     ) -> None:
         self._site = site
         self._project_id = context.project_id
-        known = made.Made(self._find_kind)
+        known = made.Made(self._find_kind, site.options.retry_seconds)
         self._compute = Compute(theirs.compute, known, site.secrets)
         self._volume = BlockStorage(
             theirs.volume,

@@ -112,24 +112,33 @@ class Compute:
     def attach(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:
-        if volume_id in self._attachments(server_id):
-            return
         wanted = {'volumeId': volume_id}
         if device:
             wanted['device'] = device
-        try:
-            self._service.post(
-                f'/servers/{server_id}/os-volume_attachments',
-                {'volumeAttachment': wanted},
-            )
-        except errors.Unclear:
-            if volume_id not in self._attachments(server_id):
-                raise
+        patience = self._service.patience()
+        while volume_id not in self._attachments(server_id):
+            try:
+                self._service.post(
+                    f'/servers/{server_id}/os-volume_attachments',
+                    {'volumeAttachment': wanted},
+                )
+                return
+            except (errors.Conflict, errors.Unclear):
+                # Its server is at something else; or the answer got lost.
+                if not patience.wait():
+                    raise
 
     def detach(self, server_id: str, volume_id: str) -> None:
-        self._service.delete(
-            f'/servers/{server_id}/os-volume_attachments/{volume_id}'
-        )
+        patience = self._service.patience()
+        while True:
+            try:
+                self._service.delete(
+                    f'/servers/{server_id}/os-volume_attachments/{volume_id}'
+                )
+                return
+            except errors.Conflict:
+                if not patience.wait():
+                    raise
 
     def _attachments(self, server_id: str) -> frozenset[str]:
         body = self._service.get(f'/servers/{server_id}/os-volume_attachments')

@@ -41,6 +41,14 @@ class Refused(exception.CloudError):
         super().__init__(service, reason)
 
 
+class Conflict(Refused):
+    """The thing is at something else just now (409); that may pass."""
+
+
+class Unavailable(exception.CloudError):
+    """The service is not to be had now; nothing was carried out."""
+
+
 class Unclear(exception.CloudError):
     """No proper answer: whether the request was carried out is unknown."""
 
@@ -86,7 +94,8 @@ def translate(
         return NotFound(service, reason)
     if status >= 500:
         return Unclear(service, reason)
-    return Refused(service, reason, kind)
+    refused = Conflict if status == 409 else Refused
+    return refused(service, reason, kind)
 
 
 def read(text: str) -> tuple[str, str]:

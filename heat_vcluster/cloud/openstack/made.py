@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.openstack import errors
+from heat_vcluster.cloud.openstack import errors, pace
 
 LOG = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
 Ids = dict[model.Owner, tuple[str, ...]]
-TRIES = 3
 
 
 class Made:
@@ -24,14 +23,17 @@ class Made:
     The things of a cluster are listed once per kind. From then on whoever
     runs the cluster is the only one who makes any, so a miss needs no call;
     a hit is looked at again, as the thing may be gone. After an answer that
-    leaves open whether something was made, the list is read anew.
+    leaves open whether something was made, the list is read anew; that goes
+    on for ``seconds`` of pauses.
     """
 
     def __init__(
         self,
         ask: Callable[[model.Kind, str], Iterable[model.Thing]],
+        seconds: float,
     ) -> None:
         self._ask = ask
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._lists: dict[tuple[model.Kind, str], Ids] = {}
 
@@ -47,7 +49,8 @@ class Made:
         ``look`` returns the body of a thing by id, or None if that thing
         does not count (any more).
         """
-        for attempt in range(TRIES):
+        patience = pace.Patience(self._seconds)
+        while True:
             # Several: one that failed may be on its way out beside another.
             for thing_id in self._find(kind, owner):
                 body = look(thing_id)
@@ -56,14 +59,13 @@ class Made:
             try:
                 body = create()
             except errors.Unclear as error:
-                if attempt == TRIES - 1:
+                if not patience.wait():
                     raise
                 LOG.info('Unclear whether %s was made: %s', owner, error)
                 self._forget(kind, owner.cluster_id)
             else:
                 self._add(kind, owner, body['id'])
                 return body
-        raise AssertionError('the last try returns or raises')
 
     def _find(self, kind: model.Kind, owner: model.Owner) -> tuple[str, ...]:
         key = (kind, owner.cluster_id)

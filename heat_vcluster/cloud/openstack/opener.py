@@ -3,56 +3,78 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from keystoneauth1 import loading
 from keystoneauth1 import session as ks
 from oslo_config import cfg
 
 from heat_vcluster import context as ctx
 from heat_vcluster.cloud import base
-from heat_vcluster.cloud.openstack import errors, reservation, settings
+from heat_vcluster.cloud.openstack import (
+    errors,
+    pace,
+    reservation,
+    settings,
+    trusts,
+)
+from heat_vcluster.cloud.openstack.account import (
+    Account,
+    session_from_config,
+)
 from heat_vcluster.cloud.openstack.capacity import Site
 from heat_vcluster.cloud.openstack.cloud import OpenStackCloud
 from heat_vcluster.cloud.openstack.session import (
+    IDENTITY,
+    Service,
     Services,
     tenant_session,
     widen,
 )
-from heat_vcluster.conf import auth
+
+LOG = logging.getLogger(__name__)
 
 
 class OpenStackOpener(base.CloudOpener):
     """Shared by all requests of a process; safe for threads.
 
     ``session`` is that of our own account: roles ``service`` (placement)
-    and ``vcluster`` (what the operator opened to it).
+    and ``vcluster`` (what the operator opened to it). ``trustee`` is the
+    same account as it is configured: without it there are no trusts.
+    ``entrusts``: whether users are asked for new ones.
     """
 
     def __init__(
         self,
         session: ks.Session,
         options: settings.Settings | None = None,
+        trustee: Account | None = None,
+        *,
+        entrusts: bool = True,
     ) -> None:
         options = options or settings.Settings()
         secrets = errors.Secrets()
-        services = Services.of(session, options, secrets)
+        self._turns = pace.Turns(options.concurrency)
+        services = Services.of(session, options, secrets, self._turns)
         self._session = session
         self._discovery: dict[str, Any] = {}
         self._site = Site.of(services, options, secrets)
+        self._trusts = self._trusts_of(trustee)
+        self._entrusts = entrusts
         self.scopes = options.scopes
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> OpenStackOpener:
         """Read account, levels and the rest from the configuration."""
-        group = auth.GROUP.name
-        plugin = loading.load_auth_from_conf_options(conf, group)
-        session = loading.load_session_from_conf_options(
-            conf, group, auth=plugin
-        )
+        session = session_from_config(conf)
         widen(session)
-        return cls(session, settings.Settings.from_conf(conf))
+        return cls(
+            session,
+            settings.Settings.from_conf(conf),
+            Account.from_config(conf),
+            entrusts=conf.trust.enabled,
+        )
 
     @classmethod
     def from_connection(
@@ -63,12 +85,15 @@ class OpenStackOpener(base.CloudOpener):
         pinning: str = 'none',
         pool_domains: str | None = None,
         type_backends: Iterable[str] = (),
+        trusts: bool = False,
         **options: Any,
     ) -> OpenStackOpener:
         """Use an openstacksdk connection of our account, and no files.
 
         ``levels``, ``pinning``, ``pool_domains`` and ``type_backends`` as the
         options of these names; ``options`` are further fields of ``Settings``.
+        ``trusts``: whether new clusters come with one, by which another
+        program with the same database can go on.
         """
         where = connection.config
         if levels is not None:
@@ -84,13 +109,52 @@ class OpenStackOpener(base.CloudOpener):
             type_backends=settings.parse_type_backends(type_backends),
             **options,
         )
-        return cls(connection.session, chosen)
+        return cls(
+            connection.session,
+            chosen,
+            Account.from_connection(connection),
+            entrusts=trusts,
+        )
 
     def open(self, context: ctx.Context) -> OpenStackCloud:
         session = tenant_session(context.auth, self._session, self._discovery)
         site = self._site
-        theirs = Services.of(session, site.options, site.secrets)
+        theirs = Services.of(session, site.options, site.secrets, self._turns)
         return OpenStackCloud(site, theirs, context)
 
     def release_holds(self, hold_ids: Iterable[str]) -> None:
         reservation.release(self._site.services.placement, tuple(hold_ids))
+
+    # -- acting for a tenant who is not there -----------------------------
+
+    def entrust(self, context: ctx.Context) -> str | None:
+        if self._trusts is None or not self._entrusts:
+            return None
+        return self._trusts.make(context)
+
+    def trusted(
+        self, project_id: str, user_id: str, trust_id: str
+    ) -> ctx.Context:
+        if self._trusts is None:
+            return super().trusted(project_id, user_id, trust_id)
+        return self._trusts.context(project_id, user_id, trust_id)
+
+    def end_trust(self, trust_id: str) -> None:
+        if self._trusts is not None:
+            self._trusts.end(trust_id)
+
+    def _trusts_of(self, trustee: Account | None) -> trusts.Trusts | None:
+        if trustee is None:
+            return None
+        if not trustee.takes_trusts:
+            LOG.warning(
+                'The kind of auth in [service_auth] cannot act by trusts'
+            )
+            return None
+        return trusts.Trusts(self._session, trustee, self._identity)
+
+    def _identity(self, session: ks.Session) -> Service:
+        site = self._site
+        return Service(
+            IDENTITY, session, site.options, site.secrets, self._turns
+        )

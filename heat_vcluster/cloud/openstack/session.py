@@ -5,22 +5,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import random
-import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from keystoneauth1 import adapter, service_token
 from keystoneauth1 import exceptions as ka
 from keystoneauth1 import session as ks
 
 from heat_vcluster import exception
-from heat_vcluster.cloud.openstack import errors, settings
+from heat_vcluster.cloud.openstack import errors, pace, settings
 
 LOG = logging.getLogger(__name__)
 
-RETRIABLE = (429, 503)
-ATTEMPTS = 5
+#: Answers by which a service says that it has not begun.
+NOT_BEGUN = frozenset({429, 503})
 CONNECTIONS = 64
 #: Repeating one of these changes nothing that the first did not.
 SAFE = frozenset({'GET', 'PUT', 'DELETE', 'HEAD'})
@@ -47,6 +45,7 @@ COMPUTE = Api('nova', 'compute', '2.1', '2.90')
 VOLUME = Api('cinder', 'block-storage', '3', '3.59')
 NETWORK = Api('neutron', 'network', '2')
 IMAGE = Api('glance', 'image', '2')
+IDENTITY = Api('keystone', 'identity', '3')
 
 
 class Service:
@@ -58,10 +57,13 @@ class Service:
         session: ks.Session,
         options: settings.Settings,
         secrets: errors.Secrets,
+        turns: pace.Turns | None = None,
     ) -> None:
         self.name = api.name
         self._secrets = secrets
+        self._turns = turns or pace.Turns(options.concurrency)
         self._timeout = options.request_timeout
+        self._retry_seconds = options.retry_seconds
         self._adapter = adapter.Adapter(
             session,
             service_type=api.type,
@@ -93,24 +95,40 @@ class Service:
     def call(self, method: str, path: str, **kwargs: Any) -> Any:
         """Send one request; return the body of the answer, None if empty.
 
-        Answers 429 and 503 are always asked again, lost connections only
-        where repeating is safe. Raises CloudError; ``errors.Unclear`` means
-        that the request may have been carried out.
+        Asked again, for as long as ``patience`` has it: what a service has
+        not begun (429, 503, no token to be had); and, where repeating is
+        safe, what may have been carried out (other 5xx, lost connections).
+        Raises CloudError; ``errors.Unclear`` means that the request may have
+        been carried out.
         """
-        for attempt in range(ATTEMPTS):
-            last = attempt == ATTEMPTS - 1
+        patience = self.patience()
+        while True:
+            pause = 0.0
             try:
                 answer = self._send(method, path, **kwargs)
-            except errors.Unclear:
-                if last or method not in SAFE:
-                    raise
-            else:
                 if answer.status_code < 400:
                     return self._read(answer)
-                if last or answer.status_code not in RETRIABLE:
-                    raise errors.translate(self.name, answer, self._secrets)
-            time.sleep(random.uniform(0.5, 1.0) * 2**attempt / 4)  # noqa: S311
-        raise AssertionError('the last attempt returns or raises')
+                pause = pace.retry_after(answer.headers.get('Retry-After'))
+                self._refuse(answer)
+            except errors.Unavailable as error:
+                trouble: exception.CloudError = error
+            except errors.Unclear as error:
+                if method not in SAFE:
+                    raise
+                trouble = error
+            if not patience.wait(pause):
+                raise trouble
+            LOG.info('%s again after %s', f'{method} {path}', trouble)
+
+    def patience(self) -> pace.Patience:
+        """Return how long to bear with what may pass by itself."""
+        return pace.Patience(self._retry_seconds)
+
+    def _refuse(self, answer: Any) -> NoReturn:
+        error = errors.translate(self.name, answer, self._secrets)
+        if answer.status_code in NOT_BEGUN:
+            raise errors.Unavailable(self.name, error.reason)
+        raise error
 
     def _read(self, answer: Any) -> Any:
         if not answer.content:
@@ -124,27 +142,42 @@ class Service:
 
     def _send(self, method: str, path: str, **kwargs: Any) -> Any:
         try:
-            return self._adapter.request(
-                path,
-                method,
-                raise_exc=False,
-                timeout=self._timeout,
-                # Bodies hold user data, which may hold secrets.
-                log=False,
-                **kwargs,
-            )
+            with self._turns.turn(self.name):
+                return self._adapter.request(
+                    path,
+                    method,
+                    raise_exc=False,
+                    timeout=self._timeout,
+                    # Bodies hold user data, which may hold secrets.
+                    log=False,
+                    **kwargs,
+                )
         except (ka.ConnectionError, ka.ConnectTimeout) as error:
             LOG.info('%s %s %s: %s', self.name, method, path, error)
             raise errors.Unclear(self.name, 'it does not answer') from error
-        except (ka.Unauthorized, ka.AuthorizationFailure) as error:
+        except (
+            ka.Unauthorized,
+            ka.Forbidden,
+            ka.AuthorizationFailure,
+        ) as error:
             raise exception.CloudForbidden(
                 self.name, 'the credentials are not accepted'
             ) from error
         except ka.ClientException as error:
-            LOG.warning('%s %s %s: %s', self.name, method, path, error)
-            raise exception.CloudError(
-                self.name, f'cannot be reached ({type(error).__name__})'
-            ) from error
+            raise self._unreached(error) from error
+
+    def _unreached(self, error: ka.ClientException) -> exception.CloudError:
+        """Return what kept a request from being sent: no token, no address.
+
+        An answer of the service itself is never raised, so this is one of
+        the identity service.
+        """
+        LOG.warning('%s cannot be reached: %s', self.name, error)
+        reason = f'cannot be reached ({type(error).__name__})'
+        status = getattr(error, 'http_status', None)
+        if status == 429 or (status or 0) >= 500:
+            return errors.Unavailable(self.name, reason)
+        return exception.CloudError(self.name, reason)
 
     def pages(self, path: str, key: str, **params: Any) -> list[Any]:
         """Return all items of a list that is cut into pages.
@@ -184,24 +217,22 @@ class Services:
         session: ks.Session,
         options: settings.Settings,
         secrets: errors.Secrets,
+        turns: pace.Turns | None = None,
     ) -> Services:
+        """``turns`` are shared by all that press the same services."""
+        turns = turns or pace.Turns(options.concurrency)
         return cls(
             *(
-                Service(api, session, options, secrets)
+                Service(api, session, options, secrets, turns)
                 for api in (COMPUTE, VOLUME, NETWORK, IMAGE, PLACEMENT)
             )
         )
 
 
-def tenant_session(
-    auth: Any, service: ks.Session, discovery: dict[str, Any]
-) -> ks.Session:
-    """Return a session whose requests carry both tokens.
+def user_session(auth: Any) -> ks.Session:
+    """Return a tenant's own session.
 
-    ``auth``: a keystoneauth session, or an openstacksdk connection. The
-    token of the service lets the tenant's expired token pass during a long
-    create, and carries the right to choose a host. ``discovery`` is what
-    is already known of the services' versions, and is added to.
+    ``auth``: that, or an openstacksdk connection that has it.
     """
     user = getattr(auth, 'session', None)
     if not isinstance(user, ks.Session):
@@ -210,11 +241,33 @@ def tenant_session(
         raise exception.InvalidConfiguration(
             'the context holds no keystoneauth session to act with'
         )
+    return user
+
+
+def tenant_session(
+    auth: Any, service: ks.Session, discovery: dict[str, Any]
+) -> ks.Session:
+    """Return a session whose requests carry both tokens.
+
+    ``auth``: as :func:`user_session` takes it. The token of the service
+    lets the tenant's expired token pass during a long create, and carries
+    the right to choose a host. ``discovery`` is what is already known of
+    the services' versions, and is added to.
+    """
+    user = user_session(auth)
+    both = service_token.ServiceTokenAuthWrapper(user.auth, service.auth)
+    return session_like(user, both, discovery)
+
+
+def session_like(
+    known: ks.Session, auth: Any, discovery: dict[str, Any]
+) -> ks.Session:
+    """Return a session that reaches services as ``known`` does."""
     session = ks.Session(
-        auth=service_token.ServiceTokenAuthWrapper(user.auth, service.auth),
-        verify=user.verify,
-        cert=user.cert,
-        timeout=user.timeout,
+        auth=auth,
+        verify=known.verify,
+        cert=known.cert,
+        timeout=known.timeout,
         discovery_cache=discovery,
     )
     widen(session)

@@ -16,6 +16,15 @@ ZONE = 'availability_zone'
 AGGREGATE = 'aggregate'
 TRAIT = 'trait'
 PINNINGS = ('none', 'json_filter')
+#: Service -> how many requests to it at a time, where nobody says more.
+CONCURRENCY = {
+    'nova': 16,
+    'cinder': 8,
+    'neutron': 16,
+    'glance': 8,
+    'placement': 16,
+    'keystone': 8,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,6 +106,10 @@ class Settings:
     interface: str = 'public'
     request_timeout: float = 120.0
     hold_chunk: int = 100
+    concurrency: Mapping[str, int] = dataclasses.field(
+        default_factory=lambda: dict(CONCURRENCY)
+    )
+    retry_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         names = [level.name for level in self.levels]
@@ -135,6 +148,8 @@ class Settings:
             interface=conf.cloud.interface,
             request_timeout=conf.cloud.request_timeout,
             hold_chunk=conf.cloud.hold_chunk,
+            concurrency=parse_concurrency(conf.cloud.concurrency),
+            retry_seconds=conf.cloud.retry_seconds,
         )
 
 
@@ -154,6 +169,23 @@ def parse_type_backends(
                 f'[volume]/type_backends: {text!r} must be TYPE=BACKEND'
             )
         found[name] = found.get(name, frozenset()) | {backend}
+    return found
+
+
+def parse_concurrency(texts: Mapping[str, str]) -> dict[str, int]:
+    """Read the option [cloud]/concurrency over what holds without it."""
+    found = dict(CONCURRENCY)
+    for name, number in texts.items():
+        if name not in CONCURRENCY or not number.isdecimal():
+            raise exception.InvalidConfiguration(
+                f'[cloud]/concurrency: {name}:{number} must be SERVICE:NUMBER '
+                f'with one of {", ".join(CONCURRENCY)}'
+            )
+        if int(number) == 0:
+            raise exception.InvalidConfiguration(
+                f'[cloud]/concurrency: {name} would never be asked'
+            )
+        found[name] = int(number)
     return found
 
 

@@ -39,7 +39,7 @@ class ChoicesTest(testtools.TestCase):
         )
         wire.answer('GET', '/limits', (200, {'limits': {'absolute': {}}}))
         secrets = errors.Secrets()
-        known = made.Made(lambda kind, cluster_id: ())
+        known = made.Made(lambda kind, cluster_id: (), 30.0)
         sources = resolution.Sources(
             compute.Compute(wire.service(session.COMPUTE), known, secrets),
             volume.BlockStorage(

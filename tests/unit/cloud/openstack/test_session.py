@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+import threading
+from concurrent import futures
 from unittest import mock
 
 import testtools
 from keystoneauth1 import noauth
 from keystoneauth1 import session as ks
+from keystoneauth1.identity import v3
+from testtools import matchers
 
 from heat_vcluster import exception
-from heat_vcluster.cloud.openstack import errors, session
+from heat_vcluster.cloud.openstack import errors, pace, session, settings
 from tests.unit.cloud.openstack.wire import HANG_UP, Wire
 
 
@@ -16,7 +20,7 @@ class ServiceTest(testtools.TestCase):
         self.wire = Wire(self)
         self.service = self.wire.service()
         # The waits between attempts are not what is tested here.
-        patch = mock.patch.object(session.time, 'sleep')
+        patch = mock.patch.object(pace.time, 'sleep')
         self.sleep = patch.start()
         self.addCleanup(patch.stop)
 
@@ -30,8 +34,39 @@ class ServiceTest(testtools.TestCase):
 
     def test_service_that_stays_busy_is_given_up(self):
         self.wire.answer('GET', '/x', (503, {}))
-        self.assertRaises(errors.Unclear, self.service.get, '/x')
-        self.assertEqual(session.ATTEMPTS, len(self.wire.seen))
+        self.assertRaises(errors.Unavailable, self.service.get, '/x')
+        waited = sum(call.args[0] for call in self.sleep.call_args_list)
+        allowed = settings.Settings().retry_seconds
+        self.assertThat(waited, matchers.LessThan(allowed))
+        self.assertThat(waited, matchers.GreaterThan(allowed / 2))
+
+    def test_service_that_names_a_time_is_left_alone_until_then(self):
+        later = {'Retry-After': '7'}
+        self.wire.answer('POST', '/x', (429, {}, later), (200, {'id': 'a'}))
+        self.service.post('/x', {})
+        (waited,) = self.sleep.call_args.args
+        self.assertThat(waited, matchers.GreaterThan(7))
+        self.assertThat(waited, matchers.LessThan(8))
+
+    def test_service_that_names_a_time_too_far_off_has_failed(self):
+        later = {'Retry-After': '3600'}
+        self.wire.answer('POST', '/x', (503, {}, later))
+        self.assertRaises(errors.Unavailable, self.service.post, '/x', {})
+        self.assertEqual(1, len(self.wire.seen))
+        self.sleep.assert_not_called()
+
+    def test_what_may_be_repeated_is_asked_again_after_a_failure(self):
+        for status in (500, 502, 504):
+            self.wire.answer('PUT', '/x', (status, {}), (200, {'id': 'a'}))
+            self.assertEqual({'id': 'a'}, self.service.put('/x', {}))
+
+    def test_refusals_are_final(self):
+        for status in (400, 403, 404, 409):
+            self.wire.answer('GET', f'/{status}', (status, {}))
+            self.assertRaises(
+                exception.CloudError, self.service.get, f'/{status}'
+            )
+        self.assertEqual(4, len(self.wire.seen))
 
     def test_reading_survives_a_broken_connection(self):
         self.wire.answer('GET', '/x', HANG_UP, (200, {'id': 'a'}))
@@ -80,6 +115,81 @@ class ServiceTest(testtools.TestCase):
             ],
             [query for _, _, query, _ in self.wire.seen],
         )
+
+
+class TurnsTest(testtools.TestCase):
+    def test_all_tenants_together_press_a_service_no_harder(self):
+        wire = Wire(self)
+        wire.answer('GET', '/x', (200, {}))
+        crowd = threading.Barrier(2)
+        # More than two at once would break it, fewer would hang.
+        wire.gate = lambda: crowd.wait(60)
+        turns = pace.Turns({'placement': 2})
+        tenants = [wire.service(turns=turns) for _ in range(3)]
+        with futures.ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(one.get, '/x') for one in 2 * tenants]
+        self.assertEqual([{}] * 6, [each.result() for each in asked])
+        self.assertEqual(2, wire.most_at_once)
+
+    def test_services_do_not_wait_for_each_other(self):
+        turns = pace.Turns({'nova': 1, 'placement': 1})
+        with turns.turn('nova'), turns.turn('placement'):
+            pass
+
+    def test_who_waits_to_ask_again_keeps_nobody(self):
+        wire = Wire(self)
+        wire.answer('GET', '/x', (503, {}), (200, {}))
+        wire.answer('GET', '/y', (200, {'id': 'y'}))
+        service = wire.service(turns=pace.Turns({'placement': 1}))
+        found = []
+
+        def meanwhile(seconds):
+            found.append(service.get('/y'))
+
+        with mock.patch.object(pace.time, 'sleep', meanwhile):
+            service.get('/x')
+        self.assertEqual([{'id': 'y'}], found)
+
+
+class IdentityTroubleTest(testtools.TestCase):
+    """A service is well, but no token is to be had for it."""
+
+    def setUp(self):
+        super().setUp()
+        self.wire = Wire(self)
+        account = v3.Password(
+            f'{self.wire.url}/v3', user_id='u', password='p', project_id='p'
+        )
+        self.service = session.Service(
+            session.PLACEMENT,
+            ks.Session(auth=account),
+            settings.Settings(),
+            errors.Secrets(),
+        )
+        self.service._adapter.endpoint_override = self.wire.url
+        patch = mock.patch.object(pace.time, 'sleep')
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_token_that_comes_late_lets_even_a_create_go_on(self):
+        token = {'token': {'methods': [], 'expires_at': '2999-01-01T00:00Z'}}
+        self.wire.answer(
+            'POST',
+            '/v3/auth/tokens',
+            (503, {}),
+            (500, {}),
+            (201, token, {'X-Subject-Token': 't'}),
+        )
+        self.wire.answer('POST', '/x', (200, {'id': 'a'}))
+        self.assertEqual({'id': 'a'}, self.service.post('/x', {}))
+        self.assertEqual(1, len(self.wire.asked('POST', '/x')))
+
+    def test_refused_account_is_refused_at_once(self):
+        self.wire.answer('POST', '/v3/auth/tokens', (401, {}))
+        self.assertRaises(
+            exception.CloudForbidden, self.service.post, '/x', {}
+        )
+        self.assertEqual(1, len(self.wire.seen))
 
 
 class TenantSessionTest(testtools.TestCase):

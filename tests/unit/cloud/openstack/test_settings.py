@@ -89,3 +89,17 @@ class LoadTest(testtools.TestCase):
         path = self.useFixture(_TempFile('[engine]\nthreads = 7\n')).path
         self.useFixture(fixtures.EnvironmentVariable(conf.VARIABLE, path))
         self.assertEqual(7, conf.load().engine.threads)
+
+
+class ConcurrencyTest(testtools.TestCase):
+    def test_what_is_not_named_keeps_its_number(self):
+        found = settings.parse_concurrency({'nova': '32'})
+        self.assertEqual({**settings.CONCURRENCY, 'nova': 32}, found)
+
+    def test_what_cannot_be_meant(self):
+        for name, number in (('nova', '0'), ('nova', 'many'), ('novva', '3')):
+            self.assertRaises(
+                exception.InvalidConfiguration,
+                settings.parse_concurrency,
+                {name: number},
+            )

@@ -18,13 +18,18 @@ HANG_UP = object()
 class Wire:
     """Answers by (method, path); the last answer is given for ever.
 
-    An answer is (status, body), or HANG_UP for a connection that breaks.
-    ``seen`` has (method, path, query, body) of all requests.
+    An answer is (status, body), (status, body, headers), or HANG_UP for a
+    connection that breaks. ``seen`` has (method, path, query, body) of all
+    requests; ``most_at_once`` is how many were being answered at a time.
     """
 
     def __init__(self, test):
         self._answers = collections.defaultdict(list)
         self.seen = []
+        self.most_at_once = 0
+        self.gate = None  # called before each answer, if anything
+        self._open = 0
+        self._lock = threading.Lock()
         self._server = server.ThreadingHTTPServer(
             ('127.0.0.1', 0), self._handler()
         )
@@ -40,13 +45,14 @@ class Wire:
     def answer(self, method, path, *answers):
         self._answers[method, path].extend(answers)
 
-    def service(self, api=session.PLACEMENT, secrets=None):
+    def service(self, api=session.PLACEMENT, secrets=None, turns=None):
         keystone = ks.Session(auth=noauth.NoAuth(endpoint=self.url))
         return session.Service(
             api,
             keystone,
             settings.Settings(request_timeout=60),
             secrets or errors.Secrets(),
+            turns,
         )
 
     def asked(self, method, path):
@@ -67,6 +73,18 @@ class Wire:
                 pass
 
             def _answer(self):
+                with wire._lock:
+                    wire._open += 1
+                    wire.most_at_once = max(wire.most_at_once, wire._open)
+                try:
+                    if wire.gate is not None:
+                        wire.gate()
+                    self._really_answer()
+                finally:
+                    with wire._lock:
+                        wire._open -= 1
+
+            def _really_answer(self):
                 length = int(self.headers.get('Content-Length') or 0)
                 text = self.rfile.read(length)
                 where = parse.urlsplit(self.path)
@@ -83,12 +101,14 @@ class Wire:
                     self.close_connection = True
                     self.connection.close()
                     return
-                status, body = answer
+                status, body, *more = answer
                 sent = b'' if body is None else json.dumps(body).encode()
                 if isinstance(body, str):
                     sent = body.encode()
                 self.send_response(status)
                 self.send_header('Content-Length', str(len(sent)))
+                for name, value in (more[0] if more else {}).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(sent)
 

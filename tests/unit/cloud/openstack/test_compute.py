@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attaching and detaching, where nova is at something else just now."""
+
+from unittest import mock
+
+import testtools
+
+from heat_vcluster.cloud.openstack import (
+    compute,
+    errors,
+    made,
+    pace,
+    session,
+)
+from tests.unit.cloud.openstack.wire import HANG_UP, Wire
+
+PATH = '/servers/s/os-volume_attachments'
+NONE = (200, {'volumeAttachments': []})
+ATTACHED = (200, {'volumeAttachments': [{'volumeId': 'v'}]})
+BUSY = (409, {'conflictingRequest': {'code': 409, 'message': 'task_state'}})
+
+
+class AttachTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.wire = Wire(self)
+        service = self.wire.service(session.COMPUTE)
+        self.compute = compute.Compute(
+            service, made.Made(lambda kind, cluster: (), 1.0), errors.Secrets()
+        )
+        # The waits between attempts are not what is tested here.
+        patch = mock.patch.object(pace.time, 'sleep')
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def attach(self):
+        self.compute.attach('s', 'v', None)
+
+    def asked(self):
+        return len(self.wire.asked('POST', PATH))
+
+    def test_server_at_something_else_is_waited_for(self):
+        self.wire.answer('GET', PATH, NONE)
+        self.wire.answer('POST', PATH, BUSY, BUSY, (200, {}))
+        self.attach()
+        self.assertEqual(3, self.asked())
+
+    def test_server_that_stays_busy_is_told(self):
+        self.wire.answer('GET', PATH, NONE)
+        self.wire.answer('POST', PATH, BUSY)
+        self.assertRaises(errors.Conflict, self.attach)
+
+    def test_lost_answer_is_looked_up(self):
+        self.wire.answer('GET', PATH, NONE, ATTACHED)
+        self.wire.answer('POST', PATH, HANG_UP)
+        self.attach()
+        self.assertEqual(1, self.asked())
+
+    def test_lost_request_is_sent_again(self):
+        self.wire.answer('GET', PATH, NONE)
+        self.wire.answer('POST', PATH, (502, {}), (200, {}))
+        self.attach()
+        self.assertEqual(2, self.asked())
+
+    def test_attached_already_is_not_asked_for(self):
+        self.wire.answer('GET', PATH, ATTACHED)
+        self.attach()
+        self.assertEqual(0, self.asked())
+
+    def test_detaching_waits_for_the_server_too(self):
+        self.wire.answer('DELETE', f'{PATH}/v', BUSY, (202, None))
+        self.compute.detach('s', 'v')
+        self.assertEqual(2, len(self.wire.seen))
+
+    def test_detached_already_is_no_error(self):
+        self.wire.answer('DELETE', f'{PATH}/v', (404, {}))
+        self.compute.detach('s', 'v')
