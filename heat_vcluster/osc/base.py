@@ -154,6 +154,6 @@ def document(path: Path) -> str | os.PathLike[str]:
         return sys.stdin.read()
     if not path.is_file():
         raise exceptions.CommandError(
-            f'{path} is no file, and no output format'
+            f'{path} is no file (nor an output format)'
         )
     return path

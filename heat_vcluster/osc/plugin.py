@@ -9,7 +9,7 @@ from typing import Any
 from keystoneauth1 import adapter
 from osc_lib import utils
 
-from heat_vcluster import client, http, wire
+from heat_vcluster import client
 
 DEFAULT_API_VERSION = '2'
 API_VERSION_OPTION = 'os_vcluster_api_version'
@@ -26,6 +26,9 @@ def make_client(instance: Any) -> client.Client:
     Region, interface and ``vcluster_endpoint_override`` are those of the
     cloud in clouds.yaml, as for every other service.
     """
+    # Every command of the shell loads this module, and few are ours.
+    from heat_vcluster import http, wire
+
     config = instance.sdk_connection.config
     kind = wire.SERVICE_TYPE
     return http.HttpClient(

@@ -54,7 +54,7 @@ class CreateTest(served.ShellTest):
 
     def test_what_is_neither_file_nor_format_is_named(self):
         said = self.run_shell('create -f jsno', code=1)
-        self.assertIn('jsno is no file, and no output format', said.err)
+        self.assertIn('jsno is no file (nor an output format)', said.err)
 
     def test_all_faults_are_told_a_line_each_with_their_places(self):
         self.write(FAULTY)
