@@ -41,7 +41,8 @@ STATUSES: dict[type[Any], int] = {
 #: What the framework refuses by itself.
 CODES = {
     400: 'vcluster.invalid_request',
-    404: 'vcluster.not_found',
+    # Not as a cluster that is gone: an endpoint may be wrong.
+    404: 'vcluster.no_such_address',
     405: 'vcluster.method_not_allowed',
     413: 'vcluster.too_large',
     415: 'vcluster.unsupported_media_type',

@@ -48,7 +48,7 @@ class BodyTest(api.ApiTest):
 
     def test_a_nul_in_an_address_is_nowhere(self):
         answer = self.ask('GET', f'{CLUSTERS}\0')
-        self.assert_refused(404, 'vcluster.not_found', answer)
+        self.assert_refused(404, 'vcluster.no_such_address', answer)
 
 
 class SocketTest(api.ApiTest):

@@ -100,6 +100,9 @@ class KeystoneTest(api.ApiTest):
             context.auth.get_endpoint(service_type='compute'),
         )
         self.assertEqual(41, context.auth.timeout)
+        access = context.auth.auth.get_access(context.auth)
+        self.assertEqual(('ann', 'alpha'), (access.user_id, access.project_id))
+        self.assertEqual(['member', 'reader'], access.role_names)
         self.assertEqual(
             answer.headers['x-openstack-request-id'], context.request_id
         )

@@ -20,6 +20,12 @@ from heat_vcluster.api import errors, openapi, policies
 DOCUMENT = openapi.document('')
 SCHEMAS = DOCUMENT['components']['schemas']
 RULES = {rule.name: rule for rule in [*policies.BASE, *policies.RULES]}
+BY_FRAMEWORK = {
+    404: 'There is nothing at the address',
+    405: 'The address does not take the method',
+    413: 'The body is too large',
+    415: 'The body is neither JSON nor YAML',
+}
 TOLD_ELSEWHERE = ('Document', 'Error')
 
 
@@ -75,13 +81,10 @@ class Errors(Written):
                 f'``{kind.code}``', str(status), kind.__doc__.splitlines()[0]
             )
         for status, code in errors.CODES.items():
-            if status in (405, 413, 415):
-                told = {
-                    405: 'The address does not take the method',
-                    413: 'The body is too large',
-                    415: 'The body is neither JSON nor YAML',
-                }[status]
-                yield from _row(f'``{code}``', str(status), told)
+            if status in BY_FRAMEWORK:
+                yield from _row(
+                    f'``{code}``', str(status), BY_FRAMEWORK[status]
+                )
         code, _ = errors.INTERNAL
         yield from _row(f'``{code}``', '500', 'A defect of the service')
 

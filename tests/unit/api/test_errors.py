@@ -79,7 +79,7 @@ class ErrorsTest(base.TestCase):
 
     def test_what_the_framework_refuses_has_our_codes(self):
         for status, code, error in (
-            (404, 'not_found', falcon.HTTPNotFound()),
+            (404, 'no_such_address', falcon.HTTPNotFound()),
             (405, 'method_not_allowed', falcon.HTTPMethodNotAllowed(['GET'])),
             (413, 'too_large', falcon.HTTPContentTooLarge()),
             (
