@@ -254,8 +254,7 @@ TABLE = (
     ),
     Rule(
         'cmd.engine',
-        ('cmd.signals', 'conf', 'deploy', 'exception'),
-        ('oslo_log',),
+        ('cmd.signals', 'conf', 'conf.logs', 'deploy', 'exception'),
     ),
     Rule('cmd.service', ('cmd.serving', 'deploy')),
     Rule(
@@ -271,7 +270,50 @@ TABLE = (
         ),
         ('oslo_config', 'oslo_log'),
     ),
-    Rule('cmd.manage', ('cmd.solve', 'conf.*', 'db.*', 'deploy', 'exception')),
+    Rule(
+        'cmd.manage',
+        ('cmd.db', 'cmd.orphans', 'cmd.quota', 'cmd.solve'),
+    ),
+    Rule(
+        'cmd.db',
+        (
+            'conf',
+            'db.api',
+            'db.connection',
+            'db.migration',
+            'deploy',
+            'exception',
+        ),
+        ('oslo_config',),
+    ),
+    Rule(
+        'cmd.quota',
+        ('cmd.db', 'db.api', 'db.usage', 'deploy'),
+        ('oslo_config',),
+    ),
+    Rule(
+        'cmd.status',
+        ('conf', 'db.connection', 'db.migration', 'deploy', 'exception'),
+        ('oslo_config', 'oslo_upgradecheck'),
+    ),
+    # An operator's look at the whole cloud, beside the record.
+    Rule(
+        'cmd.orphans',
+        (
+            *VALUES,
+            'cloud.model',
+            'cloud.openstack',
+            'cloud.openstack.*',
+            'conf',
+            'db.api',
+            'deploy',
+            'engine.base',
+            'engine.flows',
+            'engine.removal',
+            'engine.runner',
+        ),
+        ('openstack', 'oslo_config'),
+    ),
     Rule(
         'cmd.solve',
         ('archive', 'cmd.summary', 'exception', 'placement.*', 'registry'),

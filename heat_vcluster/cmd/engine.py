@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
-
-from oslo_log import log
 
 from heat_vcluster import conf as configuration
 from heat_vcluster import deploy, exception
+from heat_vcluster.cmd import signals
+from heat_vcluster.conf import logs
 
 LOG = logging.getLogger(__name__)
 
@@ -63,20 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         conf = configuration.load(config_files=arguments.config_file)
-        log.setup(conf, 'heat_vcluster')
+        logs.begin(conf)
         worker = deploy.worker_from_config(conf)
     except exception.InvalidConfiguration as error:
         print(f'vcluster-engine: {error}', file=sys.stderr)
         return 1
-    told = threading.Event()
-
-    def hear(number: int, frame: Any) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)  # the second one kills
-        told.set()
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, hear)
+    told = signals.heard()
     claiming = threading.Thread(
         target=worker.run, name='vcluster-jobs', daemon=True
     )

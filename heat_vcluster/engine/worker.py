@@ -43,19 +43,21 @@ class Worker:
         self._free = threading.Semaphore(at_once)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
+        self._claiming = threading.Lock()  # held while ``run`` runs
         self._running: dict[threading.Thread, Any] = {}
 
     def run(self) -> None:
         """Claim jobs and begin with them; returns once told to stop."""
-        self._engine.watch()
-        keeper = threading.Thread(
-            target=self._keep_claims, name='vcluster-claims', daemon=True
-        )
-        keeper.start()
-        while not self._stopping.is_set():
-            if not self._begin_next():
-                self._stopping.wait(self._poll_seconds)
-        keeper.join()
+        with self._claiming:
+            self._engine.watch()
+            keeper = threading.Thread(
+                target=self._keep_claims, name='vcluster-claims', daemon=True
+            )
+            keeper.start()
+            while not self._stopping.is_set():
+                if not self._begin_next():
+                    self._stopping.wait(self._poll_seconds)
+            keeper.join()
 
     def stop(self, timeout: float = 60.0) -> None:
         """Hand over what runs: to the next engine that has the time."""
@@ -66,6 +68,9 @@ class Worker:
             threads = list(self._running)
         for thread in threads:
             thread.join(max(until - time.monotonic(), 0.0))
+        # Whoever still talks to the board would open it once more.
+        if self._claiming.acquire(timeout=max(until - time.monotonic(), 0.0)):
+            self._claiming.release()
         self._board.close()
 
     def _begin_next(self) -> bool:
