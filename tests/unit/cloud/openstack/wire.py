@@ -18,9 +18,10 @@ HANG_UP = object()
 class Wire:
     """Answers by (method, path); the last answer is given for ever.
 
-    An answer is (status, body), (status, body, headers), or HANG_UP for a
-    connection that breaks. ``seen`` has (method, path, query, body) of all
-    requests; ``most_at_once`` is how many were being answered at a time.
+    An answer is (status, body), (status, body, headers), HANG_UP for a
+    connection that breaks, or a function that returns one of these. ``seen``
+    has (method, path, query, body) of all requests; ``most_at_once`` is how
+    many were being answered at a time.
     """
 
     def __init__(self, test):
@@ -45,6 +46,10 @@ class Wire:
     def answer(self, method, path, *answers):
         self._answers[method, path].extend(answers)
 
+    def forget(self, method, path):
+        """Answer 404 from now on."""
+        del self._answers[method, path]
+
     def service(self, api=session.PLACEMENT, secrets=None, turns=None):
         keystone = ks.Session(auth=noauth.NoAuth(endpoint=self.url))
         return session.Service(
@@ -63,7 +68,8 @@ class Wire:
         answers = self._answers[method, path]
         if not answers:
             return 404, {'error': {'message': f'no {path} here'}}
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return answer() if callable(answer) else answer
 
     def _handler(wire):
         class Handler(server.BaseHTTPRequestHandler):

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vcluster-manage orphans, on a cloud that answers over sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import uuid
+from typing import NamedTuple
+
+import fixtures
+import yaml
+
+from heat_vcluster import states
+from heat_vcluster.cloud import model
+from heat_vcluster.cloud.openstack import tags
+from heat_vcluster.cmd import manage
+from heat_vcluster.db import api as db
+from heat_vcluster.db import records
+from tests import base
+from tests.unit.cloud.openstack.wire import Wire
+
+LIVING = str(uuid.uuid4())
+PROJECT = 'project-of-alpha'
+OTHER = 'project-of-beta'
+
+
+class Said(NamedTuple):
+    stdout: str
+    stderr: str
+
+
+class OrphansTest(base.TestCase):
+    """A database with one living cluster, and what the cloud has."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.useFixture(fixtures.TempDir())
+        self.url = f'sqlite:///{self.folder.join("vcluster.sqlite")}'
+        self.store = db.Store(self.url)
+        self.addCleanup(self.store.close)
+        self.cloud = Wire(self)
+        self.servers = []
+        self.volumes = []
+        self.networks = []
+        self.consumers = {}
+        self.record(LIVING)
+
+    def record(self, cluster_id, status=None, hold=None):
+        self.store.create_cluster(
+            id=cluster_id,
+            project_id=PROJECT,
+            user_id='user',
+            document={},
+            members=[records.NewMember('web', 'server', {})],
+        )
+        lease = self.store.acquire(cluster_id, 'engine', 60)
+        writer = self.store.writer(lease)
+        if status:
+            writer.set_status(status)
+        if hold:
+            writer.add_holds([model.Hold(hold, 'web', 'host', {'VCPU': 1})])
+
+    def delete(self, cluster_id):
+        self.record(cluster_id, states.ClusterStatus.DELETING)
+        writer = self.store.writer(
+            self.store.acquire(cluster_id, 'engine', 60)
+        )
+        writer.set_status(states.ClusterStatus.DELETED)
+
+    # What the cloud has
+
+    def server(self, name, cluster_id, project=PROJECT):
+        owner = model.Owner(cluster_id, 'web')
+        self.servers.append(
+            {
+                'id': name,
+                'tenant_id': project,
+                'metadata': tags.metadata(owner) if cluster_id else {},
+            }
+        )
+
+    def volume(self, name, cluster_id):
+        owner = model.Owner(cluster_id, 'data')
+        self.volumes.append(
+            {
+                'id': name,
+                'os-vol-tenant-attr:tenant_id': PROJECT,
+                'metadata': tags.metadata(owner),
+            }
+        )
+
+    def network(self, name, cluster_id):
+        owner = model.Owner(cluster_id, 'net')
+        self.networks.append(
+            {
+                'id': name,
+                'project_id': PROJECT,
+                'description': tags.description(owner),
+            }
+        )
+
+    def consumer(self, name, kind='VCLUSTER_HOLD', project=PROJECT):
+        self.consumers[name] = {
+            'allocations': {'host': {'resources': {'VCPU': 1}}},
+            'consumer_type': kind,
+            'project_id': project,
+        }
+
+    def open(self):
+        """Let the cloud answer; what is removed is gone when looked for."""
+        say = self.cloud.answer
+        say('GET', '/servers/detail', (200, {'servers': self.servers}))
+        say('GET', '/volumes/detail', (200, {'volumes': self.volumes}))
+        for many in ('floatingips', 'ports', 'routers', 'subnets'):
+            say('GET', f'/{many}', (200, {many: []}))
+        say('GET', '/networks', (200, {'networks': self.networks}))
+        for kind, things in (
+            ('server', self.servers),
+            ('volume', self.volumes),
+            ('network', self.networks),
+        ):
+            for thing in things:
+                path = f'/{kind}s/{thing["id"]}'
+                say('GET', path, functools.partial(self.show, kind, thing))
+                say('DELETE', path, (202, None))
+        say(
+            'GET',
+            '/resource_providers',
+            (200, {'resource_providers': [{'uuid': 'host'}]}),
+        )
+        say(
+            'GET',
+            '/resource_providers/host/allocations',
+            (200, {'allocations': {name: {} for name in self.consumers}}),
+        )
+        for name, body in self.consumers.items():
+            say('GET', f'/allocations/{name}', (200, body))
+            say('DELETE', f'/allocations/{name}', (204, None))
+        for thing in self.servers:
+            path = f'/allocations/{thing["id"]}'
+            say('GET', path, (200, {'allocations': {}}))
+
+    def show(self, kind, thing):
+        if f'/{kind}s/{thing["id"]}' in self.removed():
+            return 404, {}
+        return 200, {kind: thing}
+
+    def run_command(self, *arguments, said='', code, database=None):
+        clouds = {
+            'clouds': {
+                'admin': {
+                    'auth_type': 'none',
+                    'auth': {'endpoint': self.cloud.url},
+                }
+            }
+        }
+        with open(self.folder.join('clouds.yaml'), 'w') as file:
+            yaml.safe_dump(clouds, file)
+        config = self.folder.join('vcluster.conf')
+        with open(config, 'w') as file:
+            file.write(
+                f'[database]\nconnection = {database or self.url}\n'
+                '[cloud]\nretry_seconds = 0\n'
+            )
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                'OS_CLIENT_CONFIG_FILE', self.folder.join('clouds.yaml')
+            )
+        )
+        self.useFixture(fixtures.MonkeyPatch('sys.stdin', io.StringIO(said)))
+        output, errors = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+        ):
+            found = manage.main(
+                [
+                    'orphans',
+                    '--os-cloud=admin',
+                    f'--config-file={config}',
+                    *arguments,
+                ]
+            )
+        said = Said(output.getvalue(), errors.getvalue())
+        self.assertEqual(code, found, said)
+        return said
+
+    def listed(self, *arguments, code=2):
+        lines = self.run_command(*arguments, code=code).stdout.splitlines()
+        return {line.split()[2] for line in lines[1:]}
+
+    def removed(self):
+        return [s[1] for s in self.cloud.seen if s[0] == 'DELETE']
+
+    # Stories
+
+    def test_what_belongs_to_a_living_cluster_is_none(self):
+        self.server('s', LIVING)
+        self.volume('v', LIVING)
+        self.network('n', LIVING)
+        self.server('not-ours', None)
+        self.open()
+        self.assertEqual('', self.run_command(code=0).stdout)
+
+    def test_things_of_deleted_and_unknown_clusters_are_listed(self):
+        deleted, unknown = str(uuid.uuid4()), str(uuid.uuid4())
+        self.delete(deleted)
+        self.server('s1', deleted)
+        self.network('n1', deleted)
+        self.volume('v1', unknown)
+        self.volume('v2', LIVING)
+        self.open()
+        said = self.run_command(code=2).stdout
+        rows = [line.split() for line in said.splitlines()[1:]]
+        self.assertEqual(
+            [
+                [PROJECT, 'network', 'n1', deleted, '(deleted)', 'net'],
+                [PROJECT, 'server', 's1', deleted, '(deleted)', 'web'],
+                [PROJECT, 'volume', 'v1', unknown, '(unknown)', 'data'],
+            ],
+            rows,
+        )
+        self.assertEqual([], self.removed())
+
+    def test_holds_without_a_record_are_listed(self):
+        kept, lost = str(uuid.uuid4()), str(uuid.uuid4())
+        self.record(str(uuid.uuid4()), hold=kept)
+        self.consumer(kept)
+        self.consumer(lost)
+        self.consumer('server-of-nova', kind='INSTANCE')
+        self.open()
+        self.assertEqual({lost}, self.listed())
+
+    def test_what_went_since_it_was_listed_is_none(self):
+        self.server('gone', str(uuid.uuid4()))
+        self.open()
+        self.cloud.forget('GET', '/servers/gone')
+        self.assertEqual('', self.run_command(code=0).stdout)
+
+    def test_only_what_is_asked_for_is_looked_at(self):
+        one, two = str(uuid.uuid4()), str(uuid.uuid4())
+        self.server('s1', one)
+        self.server('s2', two)
+        self.server('s3', two, project=OTHER)
+        self.open()
+        self.assertEqual({'s2', 's3'}, self.listed(f'--cluster={two}'))
+        self.assertEqual({'s3'}, self.listed(f'--project={OTHER}'))
+
+    def test_nothing_is_removed_before_a_yes(self):
+        self.server('s', str(uuid.uuid4()))
+        self.open()
+        for said in ('', '\n', 'n\n', 'no\n'):
+            self.run_command('--delete', said=said, code=2)
+        self.assertEqual([], self.removed())
+
+    def test_all_is_removed_servers_before_networks(self):
+        unknown, lost = str(uuid.uuid4()), str(uuid.uuid4())
+        self.network('n', unknown)
+        self.volume('v', unknown)
+        self.server('s', unknown)
+        self.server('living', LIVING)
+        self.consumer(lost)
+        self.open()
+        said = self.run_command('--delete', said='y\n', code=0).stdout
+        self.assertIn('4 of 4 removed', said)
+        self.assertEqual(
+            [
+                '/servers/s',
+                '/volumes/v',
+                '/networks/n',
+                f'/allocations/{lost}',
+            ],
+            self.removed(),
+        )
+
+    def test_what_is_refused_is_told(self):
+        self.volume('v', str(uuid.uuid4()))
+        self.open()
+        self.cloud.forget('DELETE', '/volumes/v')
+        self.cloud.answer(
+            'DELETE', '/volumes/v', (403, {'forbidden': {'message': 'no'}})
+        )
+        ran = self.run_command('--delete', '--yes', code=2)
+        self.assertIn('left: volume v: cinder: no', ran.stderr)
+        self.assertIn('0 of 1 removed', ran.stdout)
+
+    def test_database_that_knows_nothing_removes_nothing(self):
+        mistaken = f'sqlite:///{self.folder.join("mistaken.sqlite")}'
+        self.server('s', LIVING)
+        self.open()
+        ran = self.run_command('--delete', '--yes', code=1, database=mistaken)
+        self.assertIn('is that the right', ran.stderr)
+        self.assertEqual([], self.removed())
+
+    def test_tenant_is_refused(self):
+        self.cloud.answer(
+            'GET', '/servers/detail', (403, {'forbidden': {'message': 'no'}})
+        )
+        self.assertIn('nova: no', self.run_command(code=1).stderr)
