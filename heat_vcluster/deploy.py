@@ -84,7 +84,7 @@ def from_config(
     opener = registry.get('clouds', 'openstack').from_config(conf)
     return assemble(
         opener,
-        database=conf.database.connection or DEFAULT_DATABASE,
+        database=database_url(conf),
         settings=settings_of(conf),
         deadline=conf.placement.deadline,
         patience=conf.placement.patience,
@@ -94,6 +94,12 @@ def from_config(
         quota=quota_of(conf),
         board=board,
     )
+
+
+def database_url(conf: cfg.ConfigOpts) -> str:
+    """Return the SQLAlchemy URL of the record."""
+    options: Any = conf.database
+    return str(options.connection or DEFAULT_DATABASE)
 
 
 def assemble(

@@ -8,11 +8,15 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from heat_vcluster.cmd import solve
+from heat_vcluster.cmd import db, orphans, quota, solve
 
 DESCRIPTION = """\
 Tools for the operator of heat_vcluster. Each command explains itself:
 
+  vcluster-manage db --help
+  vcluster-manage orphans --help
+  vcluster-manage purge --help
+  vcluster-manage quota --help
   vcluster-manage solve --help
 """
 INTERRUPTED = 130  # as shells have it
@@ -42,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    solve.add(commands)
+    for command in (db, orphans, quota, solve):
+        command.add(commands)
     return parser
 
 

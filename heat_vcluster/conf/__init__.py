@@ -31,26 +31,41 @@ def load(
     HEAT_VCLUSTER_CONFIG (several with ``:`` between), else the default file
     if it is there. Raises InvalidConfiguration.
     """
-    conf = cfg.ConfigOpts()
-    opts.register(conf)
-    log.register_options(conf)
-    conf.register_opts(db_options.database_opts, 'database')
+    conf = registered()
     try:
         conf(
             args=list(args or ()),
             project='heat-vcluster',
-            default_config_files=_files(config_files),
+            default_config_files=files(config_files),
             default_config_dirs=[],
         )
-        opts.check(conf)
     except (cfg.Error, ValueError) as error:
         raise exception.InvalidConfiguration(str(error)) from error
+    check(conf)
     return conf
 
 
-def _files(
-    given: Sequence[str | os.PathLike[str]] | None,
+def registered() -> cfg.ConfigOpts:
+    """Return the configuration with all its options, and no file read."""
+    conf = cfg.ConfigOpts()
+    opts.register(conf)
+    log.register_options(conf)
+    conf.register_opts(db_options.database_opts, 'database')
+    return conf
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """Raise InvalidConfiguration if a value cannot be meant."""
+    try:
+        opts.check(conf)
+    except (cfg.Error, ValueError) as error:
+        raise exception.InvalidConfiguration(str(error)) from error
+
+
+def files(
+    given: Sequence[str | os.PathLike[str]] | None = None,
 ) -> list[str]:
+    """Return the files to read: those given, else those that are found."""
     if given is not None:
         return [str(path) for path in given]
     named = os.environ.get(VARIABLE)

@@ -42,6 +42,7 @@ CATALOG = (
     ('nova', 'compute', '/v2.1'),
     ('neutron', 'network', ''),
     ('cinder', 'block-storage', '/v3'),
+    ('vcluster', 'vcluster', '/v2/%(project_id)s'),
     ('heat', 'orchestration', '/v1/%(project_id)s'),
 )
 # name, VCPUs, MiB, GiB

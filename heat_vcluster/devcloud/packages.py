@@ -29,7 +29,10 @@ REQUIREMENTS = (
     # Newer ones lack pkg_resources, which some services still import.
     'setuptools<81',
 )
+# What our package needs and no service brings along.
+BROUGHT = ('cheroot', 'falcon')
 OURS = 'heat-vcluster'
+EXTRAS = 'client,openstack,service'
 STAMP = '.vcluster-devcloud'
 
 _VERSIONS = """
@@ -99,10 +102,10 @@ def _normal(name: str) -> str:
 
 def _ours() -> list[str]:
     if is_checkout():
-        return ['-e', f'{CHECKOUT}[openstack]']
+        return ['-e', f'{CHECKOUT}[{EXTRAS}]']
     from importlib import metadata
 
-    return [f'{OURS}[openstack]=={metadata.version(OURS)}']
+    return [f'{OURS}[{EXTRAS}]=={metadata.version(OURS)}']
 
 
 def _is_complete(cloud: Settings) -> bool:
@@ -126,7 +129,9 @@ def _has_all(cloud: Settings) -> bool:
     return OURS in present and all(
         present.get(name) == wanted.get(name, present.get(name))
         and name in present
-        for name in (_normal(one.split('<')[0]) for one in REQUIREMENTS)
+        for name in (
+            _normal(one.split('<')[0]) for one in (*REQUIREMENTS, *BROUGHT)
+        )
     )
 
 

@@ -121,13 +121,7 @@ def start(cloud: Settings, service: Service) -> bool:
         return False
     with _open_log(cloud, service.name) as log:
         child = subprocess.Popen(
-            [
-                str(cloud.python),
-                '-m',
-                'heat_vcluster.devcloud.runtime.launch',
-                service.name,
-                str(cloud.state_dir),
-            ],
+            service.command(cloud),
             env=environment(cloud, service),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -20,6 +20,7 @@ BASE_PORTS = {
     'nova': 8774,
     'neutron': 9696,
     'cinder': 8776,
+    'vcluster': 8799,
     'heat': 8004,
 }
 BACKENDS = ('rack', 'host')

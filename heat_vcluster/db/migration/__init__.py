@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
+from alembic import command, script
 from alembic import config as alembic_config
 from alembic.runtime import migration as runtime
 
@@ -57,6 +57,22 @@ def current(database: db_connection.Database) -> str | None:
         found = runtime.MigrationContext.configure(connection)
         revision: str | None = found.get_current_revision()
         return revision
+
+
+def newest() -> str:
+    """Return the revision that this release needs."""
+    found: str | None = _steps().get_current_head()
+    return str(found)
+
+
+def is_known(revision: str | None) -> bool:
+    """Tell a revision that this release can start from; None: no tables."""
+    known = {step.revision for step in _steps().walk_revisions()}
+    return revision is None or revision in known
+
+
+def _steps() -> Any:
+    return script.ScriptDirectory.from_config(make_config())
 
 
 @contextlib.contextmanager

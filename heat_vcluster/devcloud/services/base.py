@@ -21,7 +21,7 @@ class Service(abc.ABC):
     alone. What must happen inside the process is in the module named by
     ``runtime``: an optional ``prepare(cloud)``, called before ``wsgi_app`` is
     imported, and ``start(cloud)``, called after it; both in the one worker's
-    main thread.
+    main thread. A service with a ``command`` of its own has neither.
     """
 
     name: ClassVar[str]
@@ -35,6 +35,16 @@ class Service(abc.ABC):
     @abc.abstractmethod
     def write_config(self, cloud: settings.Settings) -> None:
         """Render all files below ``cloud.etc(self.name)``; idempotent."""
+
+    def command(self, cloud: settings.Settings) -> list[str]:
+        """The process: the API in gunicorn, with the engines beside it."""
+        return [
+            str(cloud.python),
+            '-m',
+            'heat_vcluster.devcloud.runtime.launch',
+            self.name,
+            str(cloud.state_dir),
+        ]
 
     def environment(self, cloud: settings.Settings) -> dict[str, str]:
         """Variables for the service and for its database commands."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What heat is here: the convergence engine with our plugin loaded."""
+"""What heat is here: the convergence engine with our plugin loaded.
+
+It finds our service in the catalog, as any client does.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +23,15 @@ LOG_LEVELS = (
 PLUGIN_DIR = Path(__file__).parents[2] / 'heat' / 'plugin'
 """The directory with the shim through which heat finds our resources."""
 
-POOL_DOMAINS = {
-    'rack': 'rack:^[^@]+@(?P<domain>[^#]+)#',
-    'host': 'host:^[^@]+@(?P<domain>[^#]+)#',
-}
-"""Where a cinder pool stands, by what a backend belongs to."""
-
 
 class Heat(base.Service):
     name = 'heat'
     wsgi_app = 'heat.wsgi.api:application'
     runtime = 'heat_vcluster.devcloud.runtime.heat'
-    databases = ('heat', 'vcluster')
+    databases = ('heat',)
 
     def write_config(self, cloud: Settings) -> None:
         base.write_ini(cloud.etc(self.name) / 'heat.conf', _sections(cloud))
-        base.write_ini(vcluster_conf(cloud), _vcluster_sections(cloud))
-
-    def environment(self, cloud: Settings) -> dict[str, str]:
-        return {'HEAT_VCLUSTER_CONFIG': str(vcluster_conf(cloud))}
 
     def database_commands(self, cloud: Settings) -> list[list[str]]:
         conf = str(cloud.etc(self.name) / 'heat.conf')
@@ -46,10 +39,6 @@ class Heat(base.Service):
 
     def health_url(self, cloud: Settings) -> str:
         return cloud.url(self.name) + '/healthcheck'
-
-
-def vcluster_conf(cloud: Settings) -> Path:
-    return cloud.etc('vcluster') / 'heat-vcluster.conf'
 
 
 def _sections(cloud: Settings) -> base.Ini:
@@ -86,20 +75,4 @@ def _trustee(cloud: Settings) -> dict[str, base.Value]:
         key: value
         for key, value in base.password_auth(cloud, 'heat').items()
         if not key.startswith('project_') and key != 'region_name'
-    }
-
-
-def _vcluster_sections(cloud: Settings) -> base.Ini:
-    return {
-        'DEFAULT': {},
-        'database': {'connection': base.database_url(cloud, 'vcluster')},
-        'service_auth': base.password_auth(cloud, 'vcluster'),
-        'topology': {'levels': 'zone=availability_zone,rack=aggregate:rack'},
-        'volume': {
-            'pinning': 'json_filter',
-            'pool_domains': POOL_DOMAINS[cloud.backends],
-            'type_backends': ','.join(
-                f'{name}={name}' for name in cloud.backend_names
-            ),
-        },
     }
