@@ -10,6 +10,7 @@ import uuid
 
 import fixtures
 
+from heat_vcluster import db
 from heat_vcluster.cloud.fake import FakeCloud
 from tests.functional import base, deaths, documents, doomed
 
@@ -154,6 +155,10 @@ class StandstillTest(ProcessCase):
         self.addCleanup(close)
         self.addCleanup(self.process.kill)
         self.assertTrue(stopped.wait(self.patience))
+        # By its own clock, too, the lease is over when it wakes.
+        now = db.Store(self.url)
+        self.addCleanup(now.close)
+        self.until(now.unattended, 'the end of the lease')
         self.heir.engine.attend()
         self.rest(self.cluster, self.heir)
         view = self.show(self.cluster)
