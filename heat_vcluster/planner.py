@@ -7,7 +7,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from heat_vcluster import exception
+from heat_vcluster import exception, metrics
 from heat_vcluster.placement import base, checker, columns, model, policies
 from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import reach as reaches
@@ -171,13 +171,14 @@ class Planner:
         self, problem: model.Problem, seed: int, patience: float
     ) -> model.Answer:
         """Solve without much ado: nobody will read why there is no plan."""
-        return self._solver.solve(
-            problem,
-            deadline=PART * self._deadline,
-            seed=seed,
-            patience=patience,
-            explain=False,
-        )
+        with metrics.PHASES.labels('solve').time():
+            return self._solver.solve(
+                problem,
+                deadline=PART * self._deadline,
+                seed=seed,
+                patience=patience,
+                explain=False,
+            )
 
     def answer(
         self,
@@ -187,18 +188,20 @@ class Planner:
         choices: base.Choices | None = None,
     ) -> model.Plan:
         """Solve a problem already posed; raises as :meth:`plan` does."""
-        answer = self._solver.solve(
-            problem,
-            deadline=self._deadline,
-            seed=seed,
-            patience=self._patience,
-            choices=choices,
-        )
+        with metrics.PHASES.labels('solve').time():
+            answer = self._solver.solve(
+                problem,
+                deadline=self._deadline,
+                seed=seed,
+                patience=self._patience,
+                choices=choices,
+            )
         return self._checked(problem, answer, seed)
 
     def _checked(
         self, problem: model.Problem, answer: model.Answer, seed: int
     ) -> model.Plan:
+        metrics.DECISIONS.labels(answer.verdict.value).inc()
         if self._record is not None:
             self._record(problem, answer, seed)
         if answer.plan is None:

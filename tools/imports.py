@@ -46,11 +46,16 @@ TABLE = (
     Rule('states'),
     Rule('context'),
     Rule('registry'),
+    # Whoever does something may count it.
+    Rule('metrics', ('exception',), ('prometheus_client',)),
     # WHAT was asked: knows no cloud.
     Rule('spec', ('exception', 'registry'), ('jsonschema', 'yaml')),
     # WHERE it goes: pure functions of values.
     Rule('placement', (), ('numpy', 'ortools')),
-    Rule('planner', ('exception', 'placement.*', 'registry', 'spec.*')),
+    Rule(
+        'planner',
+        ('exception', 'metrics', 'placement.*', 'registry', 'spec.*'),
+    ),
     # THE OUTSIDE: knows no TaskFlow.
     Rule('cloud', (*VALUES, 'placement.*', 'spec.*')),
     Rule(
@@ -61,6 +66,7 @@ TABLE = (
             'cloud.offers',
             'cloud.sampling',
             'conf.*',
+            'metrics',
             'placement.*',
             'spec.*',
         ),
@@ -87,6 +93,7 @@ TABLE = (
             'db.records',
             'db.writer',
             'members.*',
+            'metrics',
             'placement.*',
             'planner',
             'spec.*',
@@ -254,13 +261,21 @@ TABLE = (
     ),
     Rule(
         'cmd.engine',
-        ('cmd.signals', 'conf', 'conf.logs', 'deploy', 'exception'),
+        (
+            'cmd.measuring',
+            'cmd.signals',
+            'conf',
+            'conf.logs',
+            'deploy',
+            'exception',
+        ),
     ),
     Rule('cmd.service', ('cmd.serving', 'deploy')),
     Rule(
         'cmd.serving',
         (
             'api.app',
+            'cmd.measuring',
             'cmd.signals',
             'conf',
             'conf.logs',
@@ -319,6 +334,7 @@ TABLE = (
         ('archive', 'cmd.summary', 'exception', 'placement.*', 'registry'),
     ),
     Rule('cmd.signals'),
+    Rule('cmd.measuring', ('db.api', 'deploy', 'metrics'), ('oslo_config',)),
     Rule('cmd.summary', ('placement.*',)),
     # Asks an installed heat whether it would load the plugin.
     Rule(

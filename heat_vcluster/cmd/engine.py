@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from heat_vcluster import conf as configuration
 from heat_vcluster import deploy, exception
-from heat_vcluster.cmd import signals
+from heat_vcluster.cmd import measuring, signals
 from heat_vcluster.conf import logs
 
 LOG = logging.getLogger(__name__)
@@ -62,8 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         conf = configuration.load(config_files=arguments.config_file)
         logs.begin(conf)
+        measuring.begin(conf)
         worker = deploy.worker_from_config(conf)
-    except exception.InvalidConfiguration as error:
+    except (exception.InvalidConfiguration, OSError) as error:
         print(f'vcluster-engine: {error}', file=sys.stderr)
         return 1
     told = signals.heard()

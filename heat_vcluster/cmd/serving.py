@@ -15,7 +15,7 @@ from heat_vcluster import conf as configuration
 from heat_vcluster import exception
 from heat_vcluster import service as services
 from heat_vcluster.api import app
-from heat_vcluster.cmd import signals
+from heat_vcluster.cmd import measuring, signals
 from heat_vcluster.conf import logs
 from heat_vcluster.wsgi import server
 
@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace, name: str, make: Make) -> int:
             if getattr(arguments, option) is not None:
                 conf.set_override(option, getattr(arguments, option), 'api')
         logs.begin(conf)
+        measuring.begin(conf)
         return serve(make(conf), conf)
     except (exception.InvalidConfiguration, ValueError, OSError) as error:
         print(f'{name}: {error}', file=sys.stderr)

@@ -13,6 +13,7 @@ from heat_vcluster.conf import (
     cloud,
     engine,
     limits,
+    metrics,
     placement,
     quota,
     topology,
@@ -32,6 +33,7 @@ MODULES = (
     cloud,
     trust,
     work,
+    metrics,
 )
 
 

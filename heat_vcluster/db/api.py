@@ -305,6 +305,16 @@ class Store:
         with self._open().reading() as connection:
             return usage.count(connection, project_id)
 
+    def count_statuses(self) -> dict[str, int]:
+        """Return status -> number of clusters, held plans among them."""
+        table = models.clusters
+        wanted = (
+            sa.select(table.c.status, sa.func.count())
+            .where(table.c.deleted_at.is_(None))
+            .group_by(table.c.status)
+        )
+        return {row[0]: row[1] for row in self._rows(wanted)}
+
     def get_limits(self, project_id: str) -> dict[str, int]:
         """Return what was set for this project alone; -1: no limit."""
         table = models.project_limits

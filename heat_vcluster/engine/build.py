@@ -21,7 +21,7 @@ from collections.abc import (
 )
 from typing import Any, TypeVar
 
-from heat_vcluster import exception, states
+from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.db import records
@@ -137,9 +137,10 @@ class Build(members.Site):
     def resolve(self) -> None:
         """Find out what the document's names mean in this cloud."""
         self._signal.check()
-        self.resolution = self.cloud.resolve(
-            self.wanted, is_begun=self._is_begun
-        )
+        with metrics.PHASES.labels('resolve').time():
+            self.resolution = self.cloud.resolve(
+                self.wanted, is_begun=self._is_begun
+            )
 
     def reserve(
         self, then: states.ClusterStatus = states.ClusterStatus.CREATING
@@ -285,10 +286,13 @@ class Build(members.Site):
         with self._lock:
             self._holds.update({hold.member: hold for hold in holds})
         try:
-            self.cloud.reserve(holds)
+            with metrics.PHASES.labels('hold').time():
+                self.cloud.reserve(holds)
         except exception.ReservationConflict:
+            metrics.HOLDS.labels('refused').inc(len(holds))
             self._forget(holds)
             return False
+        metrics.HOLDS.labels('held').inc(len(holds))
         return True
 
     def _forget(self, holds: Iterable[model.Hold]) -> None:
@@ -402,6 +406,7 @@ class Build(members.Site):
             self._forget([hold])
 
     def move(self, member: str) -> None:
+        metrics.PLACES_LOST.inc()
         with self._gate.alone(self._signal.check):
             lost = self._plan.placement[member]
             tried = self._tried.setdefault(member, set())

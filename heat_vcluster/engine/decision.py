@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from heat_vcluster import exception
+from heat_vcluster import exception, metrics
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base
@@ -62,7 +62,8 @@ def decide(
     """
     best: Decision | None = None
     reach = planner.reach(wanted, demands, seed)
-    for reading in map(look, outside.readings(demands, reach)):
+    readings = metrics.timed('read', outside.readings(demands, reach))
+    for reading in map(look, readings):
         try:
             plan = planner.plan(
                 wanted,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from heat_vcluster import context as ctx
-from heat_vcluster import exception, states
+from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import records
 from heat_vcluster.engine import base, flows, reasons, runner
@@ -208,7 +208,7 @@ class Operation:
             self._give_up(error)
             return
         try:
-            with self._turn():
+            with self._turn(), metrics.PHASES.labels('build').time():
                 if build.steps:
                     self._parts.runner.run(flow(build), self._writer, build)
         except Exception as error:  # whatever it was, it is rolled back
@@ -266,14 +266,16 @@ class Operation:
         if not isinstance(error, exception.VClusterError):
             LOG.error('Cluster %s failed', self._record.id, exc_info=error)
         if is_held:
+            metrics.ROLLBACKS.inc()
             self._writer.set_status(
                 ClusterStatus.ROLLING_BACK,
                 reasons.words(error),
                 reasons.code(error),
             )
         cleanup = self._cleanup(self._keeper.is_lost.is_set)
-        held = cleanup.release_holds()
-        left = cleanup.sweep(outside) if is_held else []
+        with metrics.PHASES.labels('rollback').time():
+            held = cleanup.release_holds()
+            left = cleanup.sweep(outside) if is_held else []
         self._check_ours()
         cleanup.close(left)
         self._fail(error, reasons.remains(left, held))

@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 
 import fixtures
 
+from heat_vcluster import db
 from tests import base
 from tests.functional import api
 
@@ -146,3 +148,19 @@ class ProcessTest(base.TestCase):
             timeout=self.patience,
         )
         self.assertIn('200 OK\n{"status": "ok"', done.stdout, done.stderr)
+
+    def test_what_is_measured_is_told_at_a_port_of_its_own(self):
+        store = db.Store(f'sqlite:///{self.folder}/vcluster.sqlite')
+        self.addCleanup(store.close)
+        store.create_cluster(
+            id='one', project_id='secret', user_id='u', document={}, members=[]
+        )
+        self.configure(self.file.read_text() + '[metrics]\nport = 0\n')
+        process = self.start('--config-file', str(self.file))
+        address = self.hear(process, r'Metrics at (http://127\S+)')[1]
+        with urllib.request.urlopen(address, timeout=self.patience) as answer:
+            text = answer.read().decode()
+        self.assertRegex(text, r'vcluster_clusters\{status="\w+"\} 1\.0')
+        self.assertIn('# TYPE vcluster_phase_seconds histogram', text)
+        # Numbers of all projects together, and nothing of any one of them.
+        self.assertNotIn('secret', text)

@@ -12,7 +12,7 @@ from keystoneauth1 import adapter, service_token
 from keystoneauth1 import exceptions as ka
 from keystoneauth1 import session as ks
 
-from heat_vcluster import exception
+from heat_vcluster import exception, metrics
 from heat_vcluster.cloud.openstack import errors, pace, settings
 
 LOG = logging.getLogger(__name__)
@@ -118,6 +118,7 @@ class Service:
                 trouble = error
             if not patience.wait(pause):
                 raise trouble
+            metrics.RETRIES.labels(self.name).inc()
             LOG.info('%s again after %s', f'{method} {path}', trouble)
 
     def patience(self) -> pace.Patience:
