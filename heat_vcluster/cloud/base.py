@@ -205,6 +205,20 @@ class CloudOpener(abc.ABC):
     def release_holds(self, hold_ids: Iterable[str]) -> None:
         """Release holds by our own rights alone, without any tenant."""
 
+    @abc.abstractmethod
+    def missing_holds(self, hold_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the holds that hold no room now."""
+
+    @abc.abstractmethod
+    def hold_again(
+        self, project_id: str, user_id: str, holds: Sequence[model.Hold]
+    ) -> None:
+        """Take up holds that were lost, all or none, by our own rights.
+
+        They count to the tenant as before. Those that are there stay.
+        Raises ReservationConflict if the room is gone.
+        """
+
     # -- acting for a tenant who is not there -----------------------------
 
     def entrust(self, context: ctx.Context) -> str | None:

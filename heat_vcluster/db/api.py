@@ -568,6 +568,15 @@ class Store:
             .order_by(table.c.created_at, table.c.id)
         )
 
+    def held_plans(self) -> tuple[records.ClusterRecord, ...]:
+        """Return the plans that somebody may have built, of all projects."""
+        table = models.clusters
+        return self._clusters(
+            sa.select(table)
+            .where(_is_open(self._clock()))
+            .order_by(table.c.created_at, table.c.id)
+        )
+
     def with_idle_holds(self) -> tuple[str, ...]:
         """Return ids of settled clusters whose holds were not given back.
 
@@ -648,9 +657,13 @@ class Store:
 
 
 def _is_open_plan(plan_id: str, now: datetime.datetime) -> Any:
+    return sa.and_(models.clusters.c.id == plan_id, _is_open(now))
+
+
+def _is_open(now: datetime.datetime) -> Any:
+    """Hold for plans that are held and were not claimed or released."""
     table = models.clusters
     return sa.and_(
-        table.c.id == plan_id,
         table.c.status == states.ClusterStatus.HELD.value,
         table.c.wanted == states.Wanted.PRESENT.value,
         table.c.expires_at > now,

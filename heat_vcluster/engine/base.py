@@ -36,6 +36,7 @@ class Settings:
     create_timeout: float = 3600.0
     removal_timeout: float = 300.0  # for one thing to be gone
     watch_interval: float = 5.0  # between looks for engines that died
+    audit_interval: float = 60.0  # between looks for holds that were lost
 
 
 class Lease(Protocol):
@@ -114,6 +115,8 @@ class Store(Protocol):
     def is_cancel_requested(self, cluster_id: str) -> bool: ...
 
     def unattended(self) -> Sequence[Any]: ...
+
+    def held_plans(self) -> Sequence[Any]: ...
 
     def with_idle_holds(self) -> Sequence[str]: ...
 

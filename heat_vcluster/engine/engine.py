@@ -17,7 +17,14 @@ from typing import Any
 from heat_vcluster import context as ctx
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
-from heat_vcluster.engine import background, base, operation, runner, work
+from heat_vcluster.engine import (
+    background,
+    base,
+    janitor,
+    operation,
+    runner,
+    work,
+)
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.spec import model as spec
 
@@ -28,6 +35,8 @@ BEGIN_SECONDS = 5.0
 #: Between two attempts to get a cluster that others are at work on, as a
 #: part of the poll interval.
 TAKEOVER_PAUSE = 0.3
+#: What holding a plan again takes at most, while placement stumbles.
+AUDIT_SECONDS = 60.0
 ON_REQUEST = 'It was stopped on request'
 
 
@@ -69,6 +78,7 @@ class Engine(work.Work):
         self._idle = threading.Condition()
         self._keepers: set[leases.Keeper] = set()
         self._watch: threading.Thread | None = None
+        self._next_audit = 0.0
 
     # -- verbs ------------------------------------------------------------
 
@@ -119,17 +129,20 @@ class Engine(work.Work):
         LeaseLost when others are to go on, CloudError when it is put off.
         """
         has_begun = has_begun or threading.Event()
-        patience = 0.0
-        if is_patient and not self._is_wanted(cluster_id):
-            patience = 2 * self._settings.removal_timeout
+        patience = self._patience(cluster_id, is_patient)
         with self._operating(
             cluster_id, context, patience, has_begun
         ) as working:
             working.carry_on(has_begun)
 
-    def _is_wanted(self, cluster_id: str) -> bool:
+    def _patience(self, cluster_id: str, is_patient: bool) -> float:
+        """Return how long to wait for a cluster that others have."""
         record = self._store.get_cluster(cluster_id)
-        return record.wanted is states.Wanted.PRESENT
+        if record.wanted is states.Wanted.ABSENT:
+            return 2 * self._settings.removal_timeout if is_patient else 0.0
+        if record.status is states.ClusterStatus.HELD:
+            return AUDIT_SECONDS  # as a plan it may be looked after just now
+        return 0.0
 
     def hurry(self, cluster_id: str) -> None:
         """Tell work on the cluster in this process to stop, right now.
@@ -202,6 +215,20 @@ class Engine(work.Work):
                 self._attend(record.id)
         for cluster_id in self._store.with_idle_holds():
             self._free(cluster_id)
+        if time.monotonic() >= self._next_audit:
+            self.audit()
+
+    def audit(self) -> None:
+        """Look whether plans are really held, and hold them again."""
+        self._next_audit = time.monotonic() + self._settings.audit_interval
+        for plan in self._store.held_plans():
+            try:
+                # Who wants to build it is not kept away by a mere look.
+                if janitor.lost(self._store, self._parts.opener, plan.id):
+                    with self._operating(plan.id) as working:
+                        working.hold_again()
+            except (exception.ClusterBusy, exception.CloudError) as error:
+                LOG.warning('Plan %s is looked at later: %s', plan.id, error)
 
     def _attend(self, cluster_id: str) -> None:
         self._background.begin(

@@ -18,7 +18,7 @@ from heat_vcluster import context as ctx
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import records
-from heat_vcluster.engine import base, flows, reasons, runner
+from heat_vcluster.engine import base, flows, janitor, reasons, runner
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.engine.build import Build
 from heat_vcluster.engine.cleanup import Cleanup
@@ -160,6 +160,15 @@ class Operation:
         cleanup.give_back()
         cleanup.close([])
         self._end()
+
+    def hold_again(self) -> None:
+        """Hold what is lost of a plan that is still to be had."""
+        record = self._record
+        if not record.is_plan or record.status is not ClusterStatus.HELD:
+            return
+        lost = janitor.lost(self._store, self._parts.opener, record.id)
+        if lost:
+            janitor.hold_again(self._parts.opener, self._writer, record, lost)
 
     # -- building ---------------------------------------------------------
 

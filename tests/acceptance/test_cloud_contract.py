@@ -23,6 +23,8 @@ class OpenStackTest(cloud_contract.CloudContract, testtools.TestCase):
         self.opener = OpenStackOpener.from_config(
             conf.load(config_files=[config_file(cloud.state_dir)])
         )
+        session = world.connect(cloud, 'alpha').session
+        self.tenant = (session.get_project_id(), session.get_user_id())
         self.cloud = self.open(cloud, 'alpha')
         self.other_cloud = self.open(cloud, 'beta')
         super().setUp()

@@ -26,7 +26,8 @@ class CloudContract:
 
     ``opener`` is the CloudOpener, ``cloud`` and ``other_cloud`` two
     different tenants' clouds; both know the flavor, image and external
-    network below. ``pause`` is slept between two polls.
+    network below. ``tenant`` is the project and the user of ``cloud``.
+    ``pause`` is slept between two polls.
     """
 
     flavor = 'tiny'
@@ -335,6 +336,23 @@ class CloudContract:
         self.cloud.release([hold.id])
         self.assertEqual(before, self.free(place))
         self.assertEqual(frozenset(), self.cloud.find_holds([hold.id]))
+
+    def test_hold_that_was_lost_is_taken_up_without_the_tenant(self):
+        _, demand = self.look()
+        places = sorted(demand.candidates)[:2]
+        kept, lost = (
+            self.hold(f'm-{place}', place, demand.resources)
+            for place in places
+        )
+        self.cloud.reserve([kept, lost])
+        before = [self.free(place) for place in places]
+        ids = [kept.id, lost.id]
+        self.assertEqual(frozenset(), self.opener.missing_holds(ids))
+        self.opener.release_holds([lost.id])
+        self.assertEqual({lost.id}, self.opener.missing_holds(ids))
+        self.opener.hold_again(*self.tenant, [kept, lost])
+        self.assertEqual(frozenset(), self.opener.missing_holds(ids))
+        self.assertEqual(before, [self.free(place) for place in places])
 
     def test_all_holds_or_none(self):
         _, demand = self.look()

@@ -102,6 +102,12 @@ class RemoteOpener(base.CloudOpener):
     def release_holds(self, hold_ids):
         self._ask('release_holds', list(hold_ids))
 
+    def missing_holds(self, hold_ids):
+        return self._ask('missing_holds', list(hold_ids))
+
+    def hold_again(self, *what):
+        self._ask('hold_again', *what)
+
     def _ask(self, name, *args):
         return self._line.call(None, None, name, args, {}).value()
 

@@ -129,6 +129,20 @@ class FakeCloud(Trusts):
             holds.release(self.world, ids)
         self.faults.leave(call)
 
+    def missing_holds(self, hold_ids: Iterable[str]) -> frozenset[str]:
+        ids = frozenset(hold_ids)
+        arguments = {'hold_ids': ids}
+        call = self.faults.enter('missing_holds', None, frozenset(), arguments)
+        with self.world.lock:
+            missing = ids - self.world.holds.keys()
+        self.faults.leave(call)
+        return missing
+
+    def hold_again(
+        self, project_id: str, user_id: str, holds: Sequence[model.Hold]
+    ) -> None:
+        self.open(ctx.Context(project_id, user_id)).reserve(holds)
+
     # What a test looks at
 
     @property

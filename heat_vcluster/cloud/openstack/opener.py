@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keystoneauth1 import session as ks
 from oslo_config import cfg
 
 from heat_vcluster import context as ctx
-from heat_vcluster.cloud import base
+from heat_vcluster.cloud import base, model
 from heat_vcluster.cloud.openstack import (
     errors,
     pace,
@@ -23,7 +23,7 @@ from heat_vcluster.cloud.openstack.account import (
     Account,
     session_from_config,
 )
-from heat_vcluster.cloud.openstack.capacity import Site
+from heat_vcluster.cloud.openstack.capacity import Capacity, Site
 from heat_vcluster.cloud.openstack.cloud import OpenStackCloud
 from heat_vcluster.cloud.openstack.session import (
     IDENTITY,
@@ -124,6 +124,16 @@ class OpenStackOpener(base.CloudOpener):
 
     def release_holds(self, hold_ids: Iterable[str]) -> None:
         reservation.release(self._site.services.placement, tuple(hold_ids))
+
+    def missing_holds(self, hold_ids: Iterable[str]) -> frozenset[str]:
+        ids = frozenset(hold_ids)
+        return ids - reservation.find(self._site.services.placement, ids)
+
+    def hold_again(
+        self, project_id: str, user_id: str, holds: Sequence[model.Hold]
+    ) -> None:
+        tenant = reservation.Tenant(project_id, user_id)
+        Capacity(self._site, tenant).reserve(holds)
 
     # -- acting for a tenant who is not there -----------------------------
 

@@ -53,6 +53,17 @@ class HeldPlanTest(PlanTest):
     def test_cluster_is_no_plan(self):
         self.assert_gone(exception.PlanNotFound, self.create())
 
+    def test_plans_are_looked_after_while_somebody_may_build_them(self):
+        plan, released, claimed = self.hold(60), self.hold(60), self.hold(60)
+        self.create()
+        self.store.drop_plan(released.id, 'alpha')
+        self.claim(claimed)
+        self.assertEqual(
+            [plan.id], [each.id for each in self.store.held_plans()]
+        )
+        self.clock.pass_seconds(60)
+        self.assertEqual((), self.store.held_plans())
+
     def test_plan_expires(self):
         plan = self.hold(60)
         self.clock.pass_seconds(60)
