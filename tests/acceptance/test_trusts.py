@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trusts in a real keystone: made, used, lost and ended."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import testtools
+from keystoneauth1 import session as ks
+from keystoneauth1.identity import access as identity
+from keystoneauth1.identity import v3
+
+from heat_vcluster import conf, context, exception
+from heat_vcluster.cloud import model
+from heat_vcluster.cloud.openstack import OpenStackOpener
+from heat_vcluster.spec import model as spec
+from tests.acceptance import test_cloud_contract, world
+
+
+class TrustTest(testtools.TestCase):
+    """``ann`` is a user of her own, as her account is tampered with."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        cloud = world.settings()
+        self.opener = OpenStackOpener.from_config(
+            conf.load(
+                config_files=[test_cloud_contract.config_file(cloud.state_dir)]
+            )
+        )
+        self.admin = world.connect(cloud, 'admin').identity
+        self.project = self.admin.create_project(name='of-ann')
+        self.addCleanup(self.admin.delete_project, self.project)
+        self.user = self.admin.create_user(
+            name='ann', password='secret', is_enabled=True
+        )
+        self.addCleanup(self.admin.delete_user, self.user)
+        self.role = self.admin.find_role('member', ignore_missing=False)
+        self.admin.assign_project_role_to_user(
+            self.project, self.user, self.role
+        )
+        self.auth_url = cloud.auth_url
+        self.ann = self.context(
+            v3.Password(
+                self.auth_url,
+                user_id=self.user.id,
+                password='secret',
+                project_id=self.project.id,
+            )
+        )
+
+    def context(self, auth: Any) -> context.Context:
+        return context.Context(
+            self.project.id, self.user.id, ks.Session(auth=auth)
+        )
+
+    def entrust(self) -> str:
+        """Entrust us by nothing but a token, as the API has it."""
+        token = self.ann.auth.auth.get_access(self.ann.auth)
+        user = self.context(identity.AccessInfoPlugin(token))
+        trust_id = self.opener.entrust(user)
+        assert trust_id is not None
+        return trust_id
+
+    def trusted(self, trust_id: str) -> context.Context:
+        return self.opener.trusted(self.project.id, self.user.id, trust_id)
+
+    def trusts(self) -> list[str]:
+        answer = self.ann.auth.get(
+            '/OS-TRUST/trusts',
+            endpoint_filter={'service_type': 'identity'},
+            params={'trustor_user_id': self.user.id},
+        )
+        return [trust['id'] for trust in answer.json()['trusts']]
+
+    def test_what_we_make_by_it_is_hers(self) -> None:
+        trusted = self.trusted(self.entrust())
+        outside = self.opener.open(trusted)
+        owner = model.Owner('trusted', 'net')
+        network = outside.ensure_network(owner, 'net', spec.NetworkSpec())
+        self.addCleanup(outside.delete, model.Kind.NETWORK, network)
+        found = self.opener.open(self.ann).find('trusted')
+        self.assertEqual([network], [thing.id for thing in found])
+
+    def test_it_ends_when_we_say_so(self) -> None:
+        trust_id = self.entrust()
+        self.assertEqual([trust_id], self.trusts())
+        self.opener.end_trust(trust_id)
+        self.assertEqual([], self.trusts())
+        self.assertRaises(exception.TrustLost, self.trusted, trust_id)
+        self.opener.end_trust(trust_id)
+
+    def test_it_is_lost_with_her_role(self) -> None:
+        trust_id = self.entrust()
+        self.admin.unassign_project_role_from_user(
+            self.project, self.user, self.role
+        )
+        self.assertRaises(exception.TrustLost, self.trusted, trust_id)
+
+    def test_it_is_lost_with_her(self) -> None:
+        trust_id = self.entrust()
+        self.admin.update_user(self.user, is_enabled=False)
+        self.assertRaises(exception.TrustLost, self.trusted, trust_id)
+
+    def test_it_is_lost_with_the_project(self) -> None:
+        trust_id = self.entrust()
+        self.admin.update_project(self.project, is_enabled=False)
+        self.assertRaises(exception.TrustLost, self.trusted, trust_id)
+        self.admin.update_project(self.project, is_enabled=True)
+        # Tokens of the second of the change count as older than it.
+        time.sleep(1.1)
+        self.assertEqual(self.user.id, self.trusted(trust_id).user_id)
+
+    def test_it_is_nobody_elses(self) -> None:
+        trust_id = self.entrust()
+        for project_id, user_id in (
+            (self.project.id, 'somebody'),
+            ('elsewhere', self.user.id),
+        ):
+            self.assertRaises(
+                exception.TrustLost,
+                self.opener.trusted,
+                project_id,
+                user_id,
+                trust_id,
+            )
+
+    def test_it_cannot_be_handed_on(self) -> None:
+        trusted = self.trusted(self.entrust())
+        self.assertIsNone(self.opener.entrust(trusted))
+
+    def test_application_credentials_have_none(self) -> None:
+        made = self.ann.auth.post(
+            f'/users/{self.user.id}/application_credentials',
+            endpoint_filter={'service_type': 'identity'},
+            json={'application_credential': {'name': 'restricted'}},
+        ).json()['application_credential']
+        user = self.context(
+            v3.ApplicationCredential(
+                self.auth_url,
+                application_credential_id=made['id'],
+                application_credential_secret=made['secret'],
+            )
+        )
+        self.assertIsNone(self.opener.entrust(user))
