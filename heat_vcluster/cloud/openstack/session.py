@@ -151,6 +151,10 @@ class Service:
                     timeout=self._timeout,
                     # Bodies hold user data, which may hold secrets.
                     log=False,
+                    # A service that does not tell its versions would be
+                    # asked at the address in the catalog, which need not
+                    # have the version in it: all would look gone (404).
+                    endpoint_filter={'allow_version_hack': False},
                     **kwargs,
                 )
         except (ka.ConnectionError, ka.ConnectTimeout) as error:
@@ -170,15 +174,29 @@ class Service:
     def _unreached(self, error: ka.ClientException) -> exception.CloudError:
         """Return what kept a request from being sent: no token, no address.
 
-        An answer of the service itself is never raised, so this is one of
-        the identity service.
+        An answer of the service itself is never raised.
         """
         LOG.warning('%s cannot be reached: %s', self.name, error)
         reason = f'cannot be reached ({type(error).__name__})'
-        status = getattr(error, 'http_status', None)
-        if status == 429 or (status or 0) >= 500:
+        if self._may_pass(error):
             return errors.Unavailable(self.name, reason)
         return exception.CloudError(self.name, reason)
+
+    def _may_pass(self, error: ka.ClientException) -> bool:
+        if isinstance(error, ka.HttpError):  # of the identity service
+            status = int(error.http_status)
+            return status == 429 or status >= 500
+        if isinstance(error, ka.EndpointNotFound):
+            return self._is_in_catalog()
+        return isinstance(error, ka.DiscoveryFailure)
+
+    def _is_in_catalog(self) -> bool:
+        """Tell a service that is silent from one that is not there."""
+        try:
+            found = self._adapter.get_endpoint(skip_discovery=True)
+        except ka.ClientException:
+            return False
+        return found is not None
 
     def pages(self, path: str, key: str, **params: Any) -> list[Any]:
         """Return all items of a list that is cut into pages.

@@ -4,8 +4,9 @@ from concurrent import futures
 from unittest import mock
 
 import testtools
-from keystoneauth1 import noauth
+from keystoneauth1 import access, noauth
 from keystoneauth1 import session as ks
+from keystoneauth1.identity import access as identity
 from keystoneauth1.identity import v3
 from testtools import matchers
 
@@ -190,6 +191,60 @@ class IdentityTroubleTest(testtools.TestCase):
             exception.CloudForbidden, self.service.post, '/x', {}
         )
         self.assertEqual(1, len(self.wire.seen))
+
+
+class DiscoveryTest(testtools.TestCase):
+    """The catalog has the address of neutron, without a version."""
+
+    def setUp(self):
+        super().setUp()
+        self.wire = Wire(self)
+        endpoint = {'interface': 'public', 'url': self.wire.url}
+        token = access.create(
+            body={
+                'token': {
+                    'methods': [],
+                    'expires_at': '2999-01-01T00:00:00.000000Z',
+                    'project': {'id': 'p', 'domain': {'id': 'd'}},
+                    'catalog': [
+                        {'type': 'network', 'id': 'n', 'endpoints': [endpoint]}
+                    ],
+                }
+            },
+            auth_token='token',
+        )
+        self.session = ks.Session(auth=identity.AccessInfoPlugin(token))
+        version = {
+            'id': 'v2.0',
+            'status': 'CURRENT',
+            'links': [{'rel': 'self', 'href': f'{self.wire.url}/v2.0/'}],
+        }
+        self.versions = (200, {'versions': [version]})
+        patch = mock.patch.object(pace.time, 'sleep')
+        self.sleep = patch.start()
+        self.addCleanup(patch.stop)
+
+    def service(self, api=session.NETWORK):
+        return session.Service(
+            api, self.session, settings.Settings(), errors.Secrets()
+        )
+
+    def test_service_silent_about_its_versions_has_lost_nothing(self):
+        self.wire.answer('GET', '/', (503, {}), HANG_UP, self.versions)
+        self.wire.answer('GET', '/v2.0/networks/n', (200, {'network': {}}))
+        self.assertEqual({'network': {}}, self.service().get('/networks/n'))
+
+    def test_service_that_stays_silent_is_not_found_empty(self):
+        self.wire.answer('GET', '/', (503, {}))
+        self.assertRaises(
+            errors.Unavailable, self.service().get, '/networks/n'
+        )
+
+    def test_service_that_no_catalog_has_is_not_waited_for(self):
+        self.assertRaises(
+            exception.CloudError, self.service(session.VOLUME).get, '/volumes'
+        )
+        self.sleep.assert_not_called()
 
 
 class TenantSessionTest(testtools.TestCase):
