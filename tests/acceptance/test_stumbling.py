@@ -13,7 +13,7 @@ from tests.acceptance.stumbling import Stumbling
 
 class StumblingTest(base.AcceptanceTestCase):
     def test_cluster_is_built_and_nothing_is_made_twice(self) -> None:
-        cloud = Stumbling(seed=1)
+        cloud = Stumbling(1, self.world.settings.auth_url)
         self.addCleanup(cloud.close)
         ran = subprocess.run(
             [sys.executable, str(test_library_example.EXAMPLE)],
