@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import yaml
+
 from heat_vcluster import load
 from tests.unit.heat import base
 
@@ -55,6 +57,14 @@ class TemplatesTest(base.HeatTest):
             ),
             rules['chain-1'],
         )
+
+    def test_the_web_cluster_as_a_document_is_the_same(self):
+        path = TEMPLATES / 'documents' / 'web_cluster.yaml'
+        document = yaml.safe_load(path.read_text())
+        self.assertEqual('shop', document.pop('name'))
+        spec = self.spec('web_cluster.yaml')
+        self.assertEqual(spec.members, load(document).members)
+        self.assertEqual(spec.groups, load(document).groups)
 
     def test_the_web_cluster_can_have_more_web_servers(self):
         spec = self.spec(
