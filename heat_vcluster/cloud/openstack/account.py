@@ -46,8 +46,7 @@ class Account:
             return None
         section = conf[conf[group].auth_section or group]
         loader = loading.get_plugin_loader(section.auth_type)
-        names = [option.dest for option in loader.get_options()]
-        return cls(loader, {name: section[name] for name in names})
+        return cls(loader, {name: section[name] for name in _names(loader)})
 
     @classmethod
     def from_connection(cls, connection: Any) -> Account | None:
@@ -56,7 +55,11 @@ class Account:
         if not known.get('auth'):
             return None
         loader = loading.get_plugin_loader(known['auth_type'])
-        return cls(loader, dict(known['auth']))
+        given = known['auth']
+        return cls(
+            loader,
+            {name: given[name] for name in _names(loader) if name in given},
+        )
 
     @property
     def takes_trusts(self) -> bool:
@@ -64,7 +67,7 @@ class Account:
 
         Application credentials are for their own project alone.
         """
-        names = {option.dest for option in self.loader.get_options()}
+        names = _names(self.loader)
         return TRUST in names and 'application_credential_id' not in names
 
     def by_trust(self, trust_id: str | None) -> plugin.BaseAuthPlugin:
@@ -73,6 +76,10 @@ class Account:
         return self.loader.load_from_options(
             **{**self.options, **scope, TRUST: trust_id}
         )
+
+
+def _names(loader: Any) -> list[str]:
+    return [option.dest for option in loader.get_options()]
 
 
 def session_from_config(conf: cfg.ConfigOpts) -> ks.Session:

@@ -65,8 +65,9 @@ class Trusts:
             'impersonation': True,  # what is made belongs to the user
             'allow_redelegation': False,
         }
+        asking = session.session_like(user, user.auth, self._discovery)
         try:
-            body = self._ask(user).post(TRUSTS, {'trust': wanted})
+            body = self._ask(asking).post(TRUSTS, {'trust': wanted})
         except (exception.CloudForbidden, errors.NotFound) as error:
             LOG.info('No trust of user %s: %s', access.user_id, error)
             return None
