@@ -114,10 +114,16 @@ def _open(database: Database) -> Any:
 def _make_private(
     dialect: Any, record: Any, arguments: Any, options: Any
 ) -> None:
-    """Make the file before SQLite does: documents may hold secrets."""
+    """Make the file before SQLite does: documents may hold secrets.
+
+    One that is there must not even be opened: closing it again would drop
+    the locks of all connections of this process (POSIX has it so), and the
+    next process to leave the database would take its log along.
+    """
     path = arguments[0]
     os.makedirs(os.path.dirname(path) or '.', mode=0o700, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(raw: Any, record: Any) -> None:

@@ -4,6 +4,8 @@
 import os
 import pathlib
 import stat
+import subprocess
+import sys
 import threading
 
 import sqlalchemy as sa
@@ -92,6 +94,33 @@ class SharedStoreTest(base.StoreTest):
         self.create()
         path = pathlib.Path(self.store._database.url.database)
         self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
+
+    def test_another_process_that_leaves_takes_nothing_along(self):
+        """Who is the last one to leave a SQLite file removes its log."""
+        database = self.store._database
+        self.create()
+        with database.reading(), database.reading():
+            pass  # more than one connection was made
+        self.assertEqual('1', self.count_elsewhere())
+        self.create()
+        self.assertEqual('2', self.count_elsewhere())
+
+    def count_elsewhere(self):
+        """Count the clusters in a process that comes and goes."""
+        path = self.store._database.url.database
+        program = (
+            'import contextlib, sqlite3, sys\n'
+            'with contextlib.closing(sqlite3.connect(sys.argv[1])) as file:\n'
+            '    rows = file.execute("SELECT count(*) FROM clusters")\n'
+            '    print(rows.fetchone()[0])\n'
+        )
+        ran = subprocess.run(
+            [sys.executable, '-c', program, path],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return ran.stdout.strip()
 
     def test_readers_do_not_wait_for_a_writer(self):
         cluster = self.create()
