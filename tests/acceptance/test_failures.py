@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 from tests.acceptance import base, world
 
 
@@ -138,23 +135,7 @@ class Interruptions(base.AcceptanceTestCase):
 
     def test_engine_killed_during_create_then_delete(self) -> None:
         self.begin()
-        self.kill_heat()
+        self.world.kill('heat')
         self.world.driver('up')
         self.delete_stack()
         self.assert_nothing_left()
-
-    def kill_heat(self) -> None:
-        """End it between two instructions, with no chance to tidy up."""
-        kept = self.world.settings.pid('heat').read_text()
-        group = int(kept.split()[0])
-        os.killpg(group, signal.SIGKILL)
-        world.until(lambda: not is_alive(group), 'its port is free')
-
-
-def is_alive(group: int) -> bool:
-    """Tell whether a process of the group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+import signal
 import subprocess
 import time
 import uuid
@@ -20,6 +21,7 @@ from typing import Any
 import openstack
 from openstack.connection import Connection
 
+from heat_vcluster.devcloud import processes, services
 from heat_vcluster.devcloud.settings import Settings
 
 VARIABLE = 'VCLUSTER_ACCEPTANCE_STATE'
@@ -246,6 +248,19 @@ class World:
     def volume_quota(self, project: str) -> int:
         return int(self.admin.get_volume_quotas(project).volumes)
 
+    def kill(self, service: str) -> None:
+        """End a service between two instructions: it cannot tidy up."""
+        group = processes.running(self.settings, service)
+        assert group, f'{service} does not run'
+        os.killpg(group, signal.SIGKILL)
+        until(lambda: not _is_alive(group), 'its port is free')
+
+    def start(self, service: str) -> None:
+        """Start a service that was killed; returns once it answers."""
+        found = services.find(service)
+        processes.start(self.settings, found)
+        processes.wait_healthy(self.settings, [found], SETTLE_SECONDS)
+
     def driver(self, *arguments: str) -> None:
         """Run a command of vcluster-devcloud on this cloud."""
         result = subprocess.run(
@@ -263,6 +278,15 @@ class World:
             check=False,
         )
         assert result.returncode == 0, result.stdout + result.stderr
+
+
+def _is_alive(group: int) -> bool:
+    """Tell whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def by_value(domains: Mapping[str, str]) -> dict[str, list[str]]:
