@@ -108,7 +108,7 @@ class Heat(through_service.ServiceTestCase):
             'the first member is there',
         )
         self.assertEqual('CREATING', found['status'])
-        self.addCleanup(self.world.driver, 'up')
+        self.addCleanup(self.world.start, 'heat')
         self.world.kill('heat')
         settled = self.settle(found['id'])
         assert settled is not None

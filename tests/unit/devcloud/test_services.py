@@ -9,8 +9,9 @@ import testtools
 import yaml
 from oslo_config import cfg
 
-from heat_vcluster.devcloud import assembly, services
-from heat_vcluster.devcloud.services import base
+from heat_vcluster import conf
+from heat_vcluster.devcloud import assembly, processes, services
+from heat_vcluster.devcloud.services import base, vcluster
 from heat_vcluster.devcloud.settings import Settings
 
 
@@ -86,6 +87,22 @@ class TestFiles(testtools.TestCase):
         )
         for rule in rules.values():
             self.assertIn('vcluster', rule)
+
+    def test_our_service_understands_its_file(self) -> None:
+        options = conf.load(config_files=[vcluster.conf_file(self.cloud)])
+        self.assertEqual('127.0.0.1', options.api.host)
+        self.assertEqual(9299, options.api.port)
+        self.assertEqual('keystone', options.api.auth)
+        self.assertIn(
+            str(self.cloud.database('vcluster')), options.database.connection
+        )
+        self.assertEqual(
+            ['zone=availability_zone', 'rack=aggregate:rack'],
+            options.topology.levels,
+        )
+
+    def test_our_service_has_the_time_to_hand_over(self) -> None:
+        self.assertLess(vcluster.STOP_SECONDS, processes.STOP_SECONDS)
 
     def test_writing_again_changes_nothing(self) -> None:
         before = self.contents()
