@@ -4,6 +4,7 @@
 The cloud is made for the command, on ports that are free, and taken down when
 it ends, however it ends. Its packages are kept for the next time. A cloud
 named by ``VCLUSTER_ACCEPTANCE_STATE`` is used as it is instead and left alone.
+What tests draw by lot follows from ``VCLUSTER_SEED``, which is told.
 
     python tools/acceptance.py -- COMMAND...   run with a cloud
     python tools/acceptance.py --down          end what a killed run left
@@ -28,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from heat_vcluster.devcloud import settings  # noqa: E402
 
 VARIABLE = 'VCLUSTER_ACCEPTANCE_STATE'
+SEED = 'VCLUSTER_SEED'
 PLACE = ROOT / '.tox' / 'devcloud'
 STATE = PLACE / 'state'
 #: Below the ports that any program is given for a connection it makes.
@@ -59,9 +61,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(command: Sequence[str], state: str) -> int:
     """Run the command; nothing of it outlives this."""
+    seed = os.environ.get(SEED) or str(random.randrange(10**6))
+    print(f'acceptance: {SEED}={seed}', flush=True)
     child = subprocess.Popen(
         command,
-        env=os.environ | {VARIABLE: state},
+        env=os.environ | {VARIABLE: state, SEED: seed},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
