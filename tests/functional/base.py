@@ -2,7 +2,6 @@
 """A whole service on the fake cloud, and how a story looks at both."""
 
 import collections
-import pathlib
 
 import fixtures
 
@@ -39,12 +38,16 @@ class EngineTest(base.TestCase):
         # A verb that returns before it has begun would tell of the past.
         self.patch(engine, 'BEGIN_SECONDS', self.patience)
         self.cloud = self.make_cloud()
-        folder = self.useFixture(fixtures.TempDir()).path
-        self.url = f'sqlite:///{pathlib.Path(folder) / "vcluster.sqlite"}'
+        self.url = self.make_database()
         self.service = self.make_service()
 
     def make_cloud(self):
         return FakeCloud()
+
+    def make_database(self):
+        """Return the URL of an empty one."""
+        folder = self.useFixture(fixtures.TempDir()).path
+        return f'sqlite:///{folder}/vcluster.sqlite'
 
     def make_service(self, **options):
         service = deploy.assemble(

@@ -10,7 +10,7 @@ import threading
 import fixtures
 
 from tests import base
-from tests.functional import boards
+from tests.functional import servers
 
 FILE = """
 [database]
@@ -47,10 +47,9 @@ class EngineProcessTest(base.TestCase):
         return process
 
     def test_it_stops_when_it_is_told_to(self):
-        if not boards.Etcd.is_here():
-            self.skipTest('NOT TESTED: vcluster-engine, for want of etcd')
+        servers.Etcd.require()
         # Of all boards the one that leaves threads behind if not closed.
-        server = self.useFixture(boards.Etcd())
+        server = self.useFixture(servers.Etcd())
         port = server.configuration['port']
         process = self.start(f'jobboard = etcd://127.0.0.1:{port}')
         for line in process.stderr:

@@ -28,11 +28,15 @@ class StoreTest(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = self.useFixture(fixtures.TempDir()).path
-        self.url = f'sqlite:///{directory}/store.sqlite'
+        self.url = self.make_database()
         self.clock = Clock()
         self.store = db.Store(self.url, clock=self.clock)
         self.addCleanup(self.store.close)
+
+    def make_database(self):
+        """Return the URL of an empty one."""
+        directory = self.useFixture(fixtures.TempDir()).path
+        return f'sqlite:///{directory}/store.sqlite'
 
     def create(self, **changes):
         wanted = {

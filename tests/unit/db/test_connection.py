@@ -17,12 +17,6 @@ from tests.unit.db import base
 
 
 class SharedStoreTest(base.StoreTest):
-    def test_nothing_is_opened_before_the_first_use(self):
-        path = pathlib.Path(self.store._database.url.database)
-        self.assertFalse(path.exists())
-        self.store.list_clusters()
-        self.assertTrue(path.exists())
-
     def test_threads_lose_no_write(self):
         cluster = self.create()
         writer = self.store.writer(self.lease(cluster))
@@ -90,10 +84,18 @@ class SharedStoreTest(base.StoreTest):
         other.want_absent(cluster.id)
         self.assertTrue(self.store.is_cancel_requested(cluster.id))
 
-    def test_only_its_owner_may_read_the_file(self):
-        self.create()
+    def test_readers_do_not_wait_for_a_writer(self):
+        cluster = self.create()
+        with self.store._database.writing():
+            self.assertEqual(cluster, self.store.get_cluster(cluster.id))
+
+
+class FileTest(base.StoreTest):
+    def test_nothing_is_opened_before_the_first_use(self):
         path = pathlib.Path(self.store._database.url.database)
-        self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
+        self.assertFalse(path.exists())
+        self.store.list_clusters()
+        self.assertTrue(path.exists())
 
     def test_another_process_that_leaves_takes_nothing_along(self):
         """Who is the last one to leave a SQLite file removes its log."""
@@ -122,10 +124,10 @@ class SharedStoreTest(base.StoreTest):
         )
         return ran.stdout.strip()
 
-    def test_readers_do_not_wait_for_a_writer(self):
-        cluster = self.create()
-        with self.store._database.writing():
-            self.assertEqual(cluster, self.store.get_cluster(cluster.id))
+    def test_only_its_owner_may_read_the_file(self):
+        self.create()
+        path = pathlib.Path(self.store._database.url.database)
+        self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
 
 
 class AwayTest(base.StoreTest):

@@ -32,8 +32,11 @@ def _create_one(url, number, failures):
 class MigrationTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
+        self.url = self.make_database()
+
+    def make_database(self):
         directory = self.useFixture(fixtures.TempDir()).path
-        self.url = f'sqlite:///{directory}/a/b/store.sqlite'
+        return f'sqlite:///{directory}/a/b/store.sqlite'
 
     def test_migrated_tables_are_those_of_the_models(self):
         database = db_connection.Database(self.url)

@@ -10,7 +10,7 @@ import fixtures
 from heat_vcluster import context, db, deploy, exception
 from heat_vcluster.cloud.fake import FakeCloud
 from heat_vcluster.engine import jobs, worker
-from tests.functional import base, boards, deaths, documents, doomed
+from tests.functional import base, deaths, documents, doomed, servers
 
 
 class CountingJobs(jobs.Jobs):
@@ -25,10 +25,7 @@ class BoardStories:
     """``service`` only asks; each worker stands for a process."""
 
     def setUp(self):
-        if not self.server.is_here():
-            self.skipTest(
-                f'NOT TESTED: the jobboard, for want of {self.server.program}'
-            )
+        self.server.require()
         super().setUp()
 
     def make_cloud(self):
@@ -36,14 +33,7 @@ class BoardStories:
 
     def make_service(self, **options):
         self.board = self.useFixture(self.server())
-        self.until(self.answers, self.server.program)
         return super().make_service(board=self.line(), **options)
-
-    def answers(self):
-        try:
-            return self.line().claim('nobody') is None
-        except exception.ServiceUnavailable:
-            return False
 
     def line(self, claim_seconds=30.0, kind=jobs.Jobs):
         line = kind(self.board.configuration, claim_seconds)
@@ -195,8 +185,8 @@ class BoardStories:
 
 
 class RedisTest(BoardStories, base.EngineTest):
-    server = boards.Redis
+    server = servers.Redis
 
 
 class EtcdTest(BoardStories, base.EngineTest):
-    server = boards.Etcd
+    server = servers.Etcd
