@@ -167,4 +167,7 @@ class OperatorTest(base.AcceptanceTestCase):
         )
         self.orphans('other', '--delete', '--yes', code=0)
         self.assertEqual([], self.orphans('other', code=0))
+        # Its own program finds nothing to remove, and ends the trust.
+        self.program.delete(made['id'])
+        self.program.wait_deleted(made['id'], timeout=300)
         self.assert_nothing_left()
