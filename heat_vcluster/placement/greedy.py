@@ -13,12 +13,18 @@ import contextlib
 import dataclasses
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from heat_vcluster.placement import amounts, constraints, contract, unions
+from heat_vcluster.placement import (
+    amounts,
+    constraints,
+    contract,
+    dead_ends,
+    unions,
+)
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.state import Item, State, Tally
@@ -87,6 +93,14 @@ class Node:
     parts: tuple[Node, ...] = ()
     wished: bool = False
     weight: float = 0.0  # how hard it is to place: the hardest come first
+    sign: Hashable = None  # what has the same fails where it fails
+
+    @property
+    def shape(self) -> Hashable:
+        """The kinds of its items, and the bundles that they are in."""
+        if not self.parts:
+            return self.items[0].kind
+        return self.scope, *(part.shape for part in self.parts)
 
 
 class _OutOfTime(Exception):
@@ -106,6 +120,7 @@ class _Greedy:
         self._compiled = compiled
         self._contracted = contracted
         self._state = State(compiled, contracted)
+        self._dead_ends = dead_ends.DeadEnds(compiled)
         self._top = nested_up_to(compiled)
         self._inside = [
             _members_by_domain(column, count)
@@ -188,10 +203,17 @@ class _Greedy:
         if len(parts) == 1:
             return self._node(items, scope - 1)
         nodes = [self._node(part, scope - 1) for part in parts.values()]
-        nodes.sort(key=lambda node: -node.weight)
-        return Node(
-            scope, tuple(items), tuple(nodes), weight=self._weight(items)
-        )
+        return self._whole(scope, nodes)
+
+    def _whole(
+        self, scope: int, parts: list[Node], *, wished: bool = False
+    ) -> Node:
+        """Return the node of which these are the parts."""
+        parts = sorted(parts, key=lambda node: -node.weight)
+        items = tuple(item for part in parts for item in part.items)
+        node = Node(scope, items, tuple(parts), wished, self._weight(items))
+        node.sign = dead_ends.sign(self._state, scope, items, node.shape)
+        return node
 
     def _weight(self, items: Sequence[Item]) -> float:
         """Return the promise of trouble: how many, how scarce their places."""
@@ -226,17 +248,8 @@ class _Greedy:
             if len(nodes) == 1:
                 found.append(nodes[0])
                 continue
-            nodes.sort(key=lambda node: -node.weight)
-            items_ = tuple(item for node in nodes for item in node.items)
-            found.append(
-                Node(
-                    min(scopes[joined.find(group[0])], self._top),
-                    items_,
-                    tuple(nodes),
-                    wished=True,
-                    weight=self._weight(items_),
-                )
-            )
+            scope = min(scopes[joined.find(group[0])], self._top)
+            found.append(self._whole(scope, nodes, wished=True))
         return found
 
     def _wishes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -343,8 +356,12 @@ class _Greedy:
         if all(not part.parts for part in node.parts):
             self._nodes = NODES
             order = sorted(node.items, key=self._bulk)
-            return self._fill(order, 0, within)
-        return self._place_in_turn(node, within)
+            is_placed = self._fill(order, 0, within)
+        else:
+            is_placed = self._place_in_turn(node, within)
+        if not is_placed and node.sign is not None:
+            self._dead_ends.fail(node.scope, node.sign, within[1])
+        return is_placed
 
     def _bulk(self, item: Item) -> tuple[float, ...]:
         """Sort the largest first, by the resource it is largest in."""
@@ -420,7 +437,12 @@ class _Greedy:
     def _take(self, node: Node) -> None:
         for item in node.items:
             if self._state.is_placed(item):
+                self._relieve(item)
                 self._state.take(item)
+
+    def _relieve(self, item: Item) -> None:
+        for member in (*item.servers[:1], *item.volumes):
+            self._dead_ends.relieve(int(self._state.where[member]))
 
     def _place_item(self, item: Item, within: tuple[int, int]) -> bool:
         places = self._candidates(item, within)
@@ -493,6 +515,7 @@ class _Greedy:
             room = counts if room is None else np.minimum(room, counts)
         assert room is not None  # noqa: S101
         free &= room > 0
+        self._dead_ends.bar(scope, node.sign, free)
         self._bar(node, scope, free)
         found = np.flatnonzero(free)
         if not len(found):

@@ -10,7 +10,7 @@ at once.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+
+# One in so many places is many: then all are looked at again, at once.
+MANY = 300
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Kind:
         self._state = state
         self._item = item
         self._may = state.may(item)
-        self.fits = state.has_room(item, None) & self._may
+        self.fits = state.room(item) & self._may
         self._seen = len(state.touched)
         self.counts = [
             np.bincount(
@@ -65,22 +68,35 @@ class Kind:
         touched = self._state.touched
         if self._seen == len(touched):
             return
-        fresh = np.unique(np.array(touched[self._seen :], np.int64))
+        fresh = set(touched[self._seen :])
         self._seen = len(touched)
-        fresh = fresh[self._may[fresh]]
-        if not len(fresh):
-            return
-        fits = self._state.has_room(self._item, fresh)
-        changed = fits != self.fits[fresh]
-        if not np.any(changed):
-            return
-        places = fresh[changed]
-        delta = np.where(fits[changed], 1, -1)
-        self.fits[places] = fits[changed]
-        for scope, column in enumerate(self._state.compiled.domain):
-            domains = column[places]
-            known = domains != UNKNOWN
-            np.add.at(self.counts[scope], domains[known], delta[known])
+        compiled = self._state.compiled
+        for place in self._changed(fresh):
+            fits = not self.fits[place]
+            self.fits[place] = fits
+            for column, counts in zip(
+                compiled.domain, self.counts, strict=True
+            ):
+                if column[place] != UNKNOWN:
+                    counts[column[place]] += 1 if fits else -1
+
+    def _changed(self, fresh: Set[int]) -> list[int]:
+        """Return the places, of those touched, where fitting has changed.
+
+        Whole columns at once are faster where many were touched.
+        """
+        state, item = self._state, self._item
+        is_simple = len(item.volumes) <= 1
+        if is_simple and len(fresh) * MANY > state.compiled.n_places:
+            fits = state.room(item) & self._may
+            changed: list[int] = np.flatnonzero(fits != self.fits).tolist()
+            return changed
+        return [
+            place
+            for place in fresh
+            if self._may[place]
+            and state.has_room(item, place) != self.fits[place]
+        ]
 
 
 class Tally:
@@ -370,39 +386,34 @@ class State:
                     domains = self.compiled.domain[tally.scope][hosts]
                     flags[hosts] &= ~_by_place(tally.busy, domains)
 
-    def has_room(self, item: Item, places: Ints | None) -> Flags:
-        """Return whether it fits at these places (None: at each)."""
+    def room(self, item: Item) -> Flags:
+        """Return, by place, whether the item fits there."""
         compiled = self.compiled
+        room = np.zeros(compiled.n_places, np.bool_)
+        hosts, pools = np.split(room, [compiled.n_hosts])
         if not item.is_anchored:
-            gb = compiled.size(item.volumes[0])[0]
-            if places is None:
-                room = np.zeros(compiled.n_places, np.bool_)
-                room[compiled.n_hosts :] = self.pool_free >= gb
-                return room
-            pools = places - compiled.n_hosts
-            fits: Flags = (pools >= 0) & (self.pool_free[pools] >= gb)
-            return fits
-        n_hosts = compiled.n_hosts
-        span = np.arange(n_hosts) if places is None else places
-        here = np.ones(n_hosts if places is None else len(places), np.bool_)
-        if places is not None:
-            here &= places < n_hosts
-            span = np.minimum(places, n_hosts - 1)
+            pools[:] = self.pool_free >= compiled.size(item.volumes[0])[0]
+            return room
+        hosts[:] = True
         for amount, free in zip(item.size, self.free, strict=True):
             if amount:
-                here &= free[span] >= amount
-        if item.volumes:
-            for volume in item.volumes:
-                here &= self._hosts_with_pool(volume)[span]
-            if len(item.volumes) > 1:
-                for index in np.flatnonzero(here):
-                    found = self.pools_for(item, int(span[index]))
-                    here[index] = found is not None
-        if places is None:
-            room = np.zeros(compiled.n_places, np.bool_)
-            room[:n_hosts] = here
-            return room
-        return here
+                hosts &= free >= amount
+        for volume in item.volumes:
+            hosts &= self._hosts_with_pool(volume)
+        if len(item.volumes) > 1:
+            for host in np.flatnonzero(hosts).tolist():
+                hosts[host] = self.pools_for(item, host) is not None
+        return room
+
+    def has_room(self, item: Item, place: int) -> bool:
+        """Tell whether the item fits at a place of its sort."""
+        if not item.is_anchored:
+            gb = self.compiled.size(item.volumes[0])[0]
+            return bool(self.pool_free[place - self.compiled.n_hosts] >= gb)
+        for amount, free in zip(item.size, self.free, strict=True):
+            if amount and free[place] < amount:
+                return False
+        return not item.volumes or self.pools_for(item, place) is not None
 
     def _hosts_with_pool(self, volume: int) -> Flags:
         """Return, by host, whether a pool of it has room for the volume."""
