@@ -39,6 +39,8 @@ TROUBLE = 40
 MOVES = 150
 # What being alone at a scope adds to the weight of a bundle.
 SECLUSION = 50.0
+# Of more places than these a sample is looked at first.
+MANY = 10_000
 # So many domains are looked at to make room.
 OPTIONS = 400
 PLACE = -1  # a scope below that of the host: the very place
@@ -445,19 +447,35 @@ class _Greedy:
             self._dead_ends.relieve(int(self._state.where[member]))
 
     def _place_item(self, item: Item, within: tuple[int, int]) -> bool:
-        places = self._candidates(item, within)
-        if not len(places):
-            return False
-        places = places[self._state.allowed(item, places)]
-        if not len(places):
-            return False
-        best = int(np.argmin(self._rank(item, places)))
-        if self._state.put(item, int(places[best])):
-            return True
+        for places, enough in self._offers(item, within):
+            places = places[self._state.allowed(item, places)]
+            if not len(places):
+                continue
+            rank = self._rank(item, places)
+            best = int(np.argmin(rank))
+            if rank[best] > enough:
+                continue
+            if self._state.put(item, int(places[best])):
+                return True
         return any(
             self._state.put(item, place_)
             for place_ in self._choices(item, places)
         )
+
+    def _offers(
+        self, item: Item, within: tuple[int, int]
+    ) -> Iterator[tuple[Ints, float]]:
+        """Give places to choose from, and what rank is good enough there.
+
+        Where there are very many, it is a waste to look at all.
+        """
+        places = self._candidates(item, within)
+        if len(places) > MANY and item.is_anchored:
+            in_use = self._state.on_host[places] > 0
+            if self._pack:
+                yield places[in_use], 0.0
+            yield places[:: len(places) // MANY + 1], np.inf
+        yield places, np.inf
 
     def _candidates(self, item: Item, within: tuple[int, int]) -> Ints:
         fits = self._state.kind(item).fits
@@ -511,7 +529,7 @@ class _Greedy:
             if item.kind in seen:
                 continue
             seen.add(item.kind)
-            counts = self._state.kind(item).counts[scope]
+            counts = self._state.kind(item).counts(scope)
             room = counts if room is None else np.minimum(room, counts)
         assert room is not None  # noqa: S101
         free &= room > 0

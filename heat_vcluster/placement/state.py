@@ -45,8 +45,7 @@ class Item:
 class Kind:
     """Where items of one kind fit at this moment; kept up lazily.
 
-    ``fits`` is by place; ``counts[k]`` has, by domain at scope k, how many
-    such places are there.
+    ``fits`` is by place.
     """
 
     def __init__(self, state: State, item: Item) -> None:
@@ -55,14 +54,18 @@ class Kind:
         self._may = state.may(item)
         self.fits = state.room(item) & self._may
         self._seen = len(state.touched)
-        self.counts = [
-            np.bincount(
-                column[self.fits & (column != UNKNOWN)], minlength=count
+        self._counts: dict[int, Ints] = {}
+
+    def counts(self, scope: int) -> Ints:
+        """Return, by domain, how many places there are that it fits."""
+        if scope not in self._counts:
+            compiled = self._state.compiled
+            domains = compiled.domain[scope][self.fits]
+            self._counts[scope] = np.bincount(
+                domains[domains != UNKNOWN],
+                minlength=compiled.n_domains[scope],
             )
-            for column, count in zip(
-                state.compiled.domain, state.compiled.n_domains, strict=True
-            )
-        ]
+        return self._counts[scope]
 
     def refresh(self) -> None:
         touched = self._state.touched
@@ -70,15 +73,14 @@ class Kind:
             return
         fresh = set(touched[self._seen :])
         self._seen = len(touched)
-        compiled = self._state.compiled
+        columns = self._state.compiled.domain
         for place in self._changed(fresh):
             fits = not self.fits[place]
             self.fits[place] = fits
-            for column, counts in zip(
-                compiled.domain, self.counts, strict=True
-            ):
-                if column[place] != UNKNOWN:
-                    counts[column[place]] += 1 if fits else -1
+            for scope, counts in self._counts.items():
+                domain = columns[scope][place]
+                if domain != UNKNOWN:
+                    counts[domain] += 1 if fits else -1
 
     def _changed(self, fresh: Set[int]) -> list[int]:
         """Return the places, of those touched, where fitting has changed.
