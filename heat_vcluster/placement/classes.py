@@ -52,14 +52,16 @@ def refute(
     contracted: contract.Contracted,
     deadline: float,
     seed: int = 0,
+    effort: float | None = None,
 ) -> bool:
     """Tell whether blocks of hosts, each as a whole, rule out a placement.
 
-    ``deadline`` is as of ``time.monotonic``. True is a proof; False: not
-    known.
+    ``deadline`` is as of ``time.monotonic``; ``effort`` in deterministic
+    seconds, None: without end. True is a proof; False: not known.
     """
     frame = tally.Frame(likeness.Likeness(compiled, contracted))
-    return _is_none(tally.Tally(frame, ()), deadline, seed) is True
+    counts = tally.Tally(frame, ())
+    return _is_none(counts, deadline, seed, effort) is True
 
 
 def prove(
@@ -82,11 +84,17 @@ def prove(
     return False
 
 
-def _is_none(counts: tally.Tally, deadline: float, seed: int) -> bool | None:
+def _is_none(
+    counts: tally.Tally,
+    deadline: float,
+    seed: int,
+    effort: float | None = None,
+) -> bool | None:
     """Tell whether no counts obey the rules; None: time ran out."""
     if counts.impossible:
         return True
-    outcome = counts.program.solve(deadline, seed)
+    limits = {} if effort is None else {'max_deterministic_time': effort}
+    outcome = counts.program.solve(deadline, seed, **limits)
     if outcome.status is linear.Status.UNKNOWN:
         return None
     return outcome.status is linear.Status.NONE

@@ -11,9 +11,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints
-from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.columns import Flags, Ints
 from heat_vcluster.placement.state import Item, State, Tally
 
 # What these forbid a member they forbid until somebody leaves.
@@ -21,36 +20,25 @@ LASTING = (constraints.AtMost, constraints.Alone)
 
 
 class DeadEnds:
-    """Which domains failed for which signs since they were last relieved."""
+    """Which domains failed for which signs since something last left them."""
 
-    def __init__(self, compiled: numbers.Compiled) -> None:
-        self._domain = compiled.domain
-        self._relieved = [
-            np.zeros(count, np.int64) for count in compiled.n_domains
-        ]
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._failed: dict[tuple[int, Hashable], Ints] = {}
-        self._now = 0
-
-    def relieve(self, place: int) -> None:
-        """Note that something leaves this place."""
-        self._now += 1
-        for column, relieved in zip(self._domain, self._relieved, strict=True):
-            if column[place] != UNKNOWN:
-                relieved[column[place]] = self._now
 
     def fail(self, scope: int, sign: Hashable, domain: int) -> None:
         """Note that what has this sign finds no place in the domain."""
         if (scope, sign) not in self._failed:
             self._failed[scope, sign] = np.full(
-                len(self._relieved[scope]), -1, np.int64
+                len(self._state.left_at[scope]), -1, np.int64
             )
-        self._failed[scope, sign][domain] = self._now
+        self._failed[scope, sign][domain] = self._state.n_left
 
     def bar(self, scope: int, sign: Hashable, free: Flags) -> None:
         """Leave out, of domains at a scope, those in which it would fail."""
         failed = self._failed.get((scope, sign))
         if failed is not None:
-            free &= failed < self._relieved[scope]
+            free &= failed < self._state.left_at[scope]
 
 
 def sign(

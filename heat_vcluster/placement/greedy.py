@@ -122,7 +122,7 @@ class _Greedy:
         self._compiled = compiled
         self._contracted = contracted
         self._state = State(compiled, contracted)
-        self._dead_ends = dead_ends.DeadEnds(compiled)
+        self._dead_ends = dead_ends.DeadEnds(self._state)
         self._top = nested_up_to(compiled)
         self._inside = [
             _members_by_domain(column, count)
@@ -393,7 +393,7 @@ class _Greedy:
                 continue
             if self._fill(items, index + 1, within):
                 return True
-            self._state.take(item)
+            self._state.undo(item)
             if self._nodes <= 0:
                 return False
         return False
@@ -439,12 +439,7 @@ class _Greedy:
     def _take(self, node: Node) -> None:
         for item in node.items:
             if self._state.is_placed(item):
-                self._relieve(item)
                 self._state.take(item)
-
-    def _relieve(self, item: Item) -> None:
-        for member in (*item.servers[:1], *item.volumes):
-            self._dead_ends.relieve(int(self._state.where[member]))
 
     def _place_item(self, item: Item, within: tuple[int, int]) -> bool:
         for places, enough in self._offers(item, within):

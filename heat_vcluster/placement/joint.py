@@ -49,15 +49,17 @@ WIDE = 120000
 LARGE = 300000
 # So often room is made before a proof is looked for.
 HASTE = 3
-# Bundles left over up to which making room for them seems worth it.
-FEW = 40
-# ... and up to which mending comes before counting.
+# Items left over up to which making room for them seems worth it.
+FEW = 60
+# Bundles left over up to which mending comes before counting.
 VERY_FEW = 6
 # Hosts beyond which members are counted in a part of the cloud first: in
 # this share of it, with so many hosts of a domain for a shape as are enough.
 HUGE = 30000
 SOME = 0.3
 ENOUGH = 6
+# Deterministic seconds for the first proof by counts: most take less.
+GLANCE = 0.01
 # Deterministic seconds for the whole of a medium problem.
 EFFORT = 1.0
 # ... and for that of a wide one.
@@ -206,11 +208,9 @@ class _Search:
             if placement is not None:
                 return self._first(placement)
         self.tried.append('counting kinds of members by domain')
-        if classes.refute(
-            self._compiled, self._contracted, self._ends, self._seed
-        ):
+        if self._is_refuted(GLANCE):
             return INFEASIBLE
-        if len(found.left) <= FEW:
+        if self._n_items(found) <= FEW:
             found = self._greedy(trouble=None)
             if self._is_done(found):
                 return self._first(found.placement)
@@ -219,6 +219,11 @@ class _Search:
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
         return self._with_patience(found)
+
+    def _is_refuted(self, effort: float | None) -> bool:
+        return classes.refute(
+            self._compiled, self._contracted, self._ends, self._seed, effort
+        )
 
     def _among_some_hosts(self) -> Ints | None:
         """Look for a plan in a part of the cloud; it proves nothing."""
@@ -238,6 +243,8 @@ class _Search:
 
     def _with_patience(self, found: greedy.Found) -> _Outcome:
         if len(found.left) <= VERY_FEW:
+            if self._is_refuted(None):
+                return INFEASIBLE
             whole = self._mended(found, self._left() / 5)
             if whole is not None:
                 return self._first(whole)
@@ -293,6 +300,11 @@ class _Search:
             seed=self._seed,
             trouble=trouble,
         )
+
+    def _n_items(self, found: greedy.Found) -> int:
+        """Return how many have no place; who must share a host is one."""
+        bundle_of = self._contracted.bundle_of[0]
+        return len({int(bundle_of[m]) for left in found.left for m in left})
 
     def _is_done(self, found: greedy.Found) -> bool:
         return found.is_whole and amounts.is_valid(

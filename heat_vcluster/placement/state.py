@@ -270,6 +270,11 @@ class State:
         self.everybody = [
             np.zeros(count, np.int64) for count in compiled.n_domains
         ]
+        self.n_left = 0  # items, so far
+        # By scope and domain: which item, of those, was the last to leave.
+        self.left_at = [
+            np.zeros(count, np.int64) for count in compiled.n_domains
+        ]
         self.on_host = np.zeros(compiled.n_hosts, np.int64)  # our servers
         self._may_pools: dict[int, Flags] = {}  # by shape
         self._pools_of: dict[int, list[int]] = {}
@@ -635,7 +640,19 @@ class State:
         return True
 
     def take(self, item: Item) -> None:
-        """Take the item away from where it is."""
+        """Take the item away from where it is, so that others may go there."""
+        self.n_left += 1
+        for member in (*item.servers[:1], *item.volumes):
+            place = self.where[member]
+            for column, left_at in zip(
+                self.compiled.domain, self.left_at, strict=True
+            ):
+                if column[place] != UNKNOWN:
+                    left_at[column[place]] = self.n_left
+        self.undo(item)
+
+    def undo(self, item: Item) -> None:
+        """Take back what was put only just, as an attempt."""
         compiled = self.compiled
         for volume in item.volumes:
             pool = int(self.where[volume])

@@ -41,7 +41,14 @@ def signs(*rules: model.Rule) -> list[object]:
 class TestDeadEnds(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.ends = dead_ends.DeadEnds(world())
+        numbers = world()
+        self.state = state.State(numbers, contract.contract(numbers))
+        self.ends = dead_ends.DeadEnds(self.state)
+
+    def leave(self, place: int) -> None:
+        """Have somebody come to a place and leave it."""
+        self.state.put(self.state.items[0], place)
+        self.state.take(self.state.items[0])
 
     def free(self, sign: str) -> list[bool]:
         free = np.ones(3, np.bool_)
@@ -57,11 +64,17 @@ class TestDeadEnds(base.TestCase):
     def test_who_leaves_a_domain_opens_that_one(self) -> None:
         self.ends.fail(RACK, 'one', 0)
         self.ends.fail(RACK, 'one', 1)
-        self.ends.relieve(3)  # a host of the second rack
+        self.leave(3)  # a host of the second rack
+        self.assertEqual([False, True, True], self.free('one'))
+
+    def test_an_attempt_taken_back_opens_nothing(self) -> None:
+        self.ends.fail(RACK, 'one', 0)
+        self.state.put(self.state.items[0], 0)
+        self.state.undo(self.state.items[0])
         self.assertEqual([False, True, True], self.free('one'))
 
     def test_it_may_fail_there_again(self) -> None:
-        self.ends.relieve(0)
+        self.leave(0)
         self.ends.fail(RACK, 'one', 0)
         self.assertEqual([False, True, True], self.free('one'))
 
