@@ -324,7 +324,11 @@ class State:
 
     def _tally(self, compiled: numbers.Compiled) -> None:
         self.hard = [Tally(self, clause) for clause in compiled.hard]
-        self.soft = [Tally(self, clause) for clause in compiled.soft]
+        self.soft = [
+            Tally(self, clause)
+            for clause in compiled.soft
+            if clause.kind is not constraints.Near
+        ]
         members = range(len(compiled.members))
         self.hard_of: list[list[Tally]] = [[] for _ in members]
         self.soft_of: list[list[Tally]] = [[] for _ in members]
@@ -333,8 +337,6 @@ class State:
             (self.soft, self.soft_of),
         ):
             for tally in tallies:
-                if tally.kind is constraints.Near:
-                    continue
                 for member in tally.clause.members:
                     by_member[member].append(tally)
         self.near_of: list[list[numbers.Clause]] = [[] for _ in members]
@@ -727,7 +729,8 @@ class State:
 
 def _by_place(flags: Flags, domains: Ints) -> Flags:
     """Return flags by domain by place; False where no domain is known."""
-    found = np.zeros(len(domains), np.bool_)
-    known = domains != UNKNOWN
-    found[known] = flags[domains[known]]
+    if not len(flags):
+        return np.zeros(len(domains), np.bool_)
+    # UNKNOWN is a number too, of the last domain, and left out again.
+    found: Flags = flags[domains] & (domains != UNKNOWN)
     return found
