@@ -145,6 +145,19 @@ class TestProofs(base.TestCase):
             )
             self.assertEqual(expected, self.refutes(problem))
 
+    def test_a_glance_proves_what_needs_no_search(self):
+        cloud = worlds.snapshot(worlds.racks(9, 4))
+        for count, expected in ((9, False), (10, True)):
+            problem = model.Problem(
+                cloud,
+                tuple(worlds.servers('s', count)),
+                (apart('rack', *names(count)),),
+            )
+            found = classes.refute(
+                *contracted(problem), deadline(), effort=0.01
+            )
+            self.assertEqual(expected, found)
+
     def test_big_servers_where_there_is_much_room_in_small_pieces(self):
         cloud = worlds.snapshot(worlds.racks(10, 8, vcpu=6))
         problem = model.Problem(cloud, tuple(worlds.servers('s', 2, 7)), ())
