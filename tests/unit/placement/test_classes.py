@@ -259,3 +259,16 @@ class TestJigsaws(base.TestCase):
         made, bundles = contracted(problem)
         found = classes.place(made, bundles, deadline())
         self.assertTrue(amounts.is_valid(made, found))
+
+    def test_what_is_to_spare_counts_only_where_someone_may_be(self):
+        problem = model.Problem(
+            worlds.snapshot(
+                [worlds.host('a', 7), worlds.host('b', 4), worlds.host('c', 2)]
+            ),
+            tuple(worlds.servers('s', 3, 3)),
+            (),
+        )
+        frame = tally.Frame(likeness.Likeness(*contracted(problem)))
+        usable, spare = frame.usable(0)
+        self.assertEqual([7, 4, 0], usable.tolist())
+        self.assertEqual(2, spare)
