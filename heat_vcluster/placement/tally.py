@@ -476,8 +476,11 @@ class Tally:
 
         Where less is to spare in all than a cell has, the rest of what it
         has must be taken. That follows from all rows together, but a jigsaw
-        is only found where it is said of each.
+        is only found where it is said of each. Not so where domains are for
+        some alone, of which counts know little: counts that are found by
+        filling hosts were seen to lead to no members there.
         """
+        fills_up = not self.likeness.secluded
         mixed = self._mixed[self.sample]
         for number, free in enumerate(self.likeness.free):
             gathered = self._taken(number)
@@ -488,7 +491,7 @@ class Tally:
                 low, high = linear.NEVER
                 if most > bounds[cell] and not mixed[cell]:
                     high = int(bounds[cell])
-                if least[cell] > 0:
+                if least[cell] > 0 and fills_up:
                     low = int(least[cell])
                 if (low, high) != linear.NEVER:
                     self.program.row(variables, factors, low, high)
