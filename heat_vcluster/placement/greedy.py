@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import random
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,12 @@ TROUBLE = 40
 MOVES = 150
 # What being alone at a scope adds to the weight of a bundle.
 SECLUSION = 50.0
+# What sharing a narrow domain adds to it, by scope, where room is scarce.
+NARROWNESS = 20.0
+# So many kinds are spared their places then, those with the least of them,
+RIVALS = 8
+# ... and that is worth so much, beside how well the item itself fits.
+LOSS = 5.0
 # Of more places than these a sample is looked at first.
 MANY = 10_000
 # So many domains are looked at to make room.
@@ -54,14 +60,17 @@ def place(
     deadline: float,
     seed: int = 0,
     trouble: int | None = None,
+    sparing: bool = False,
 ) -> Found:
     """Place what can be placed so that no hard clause forbids it.
 
     ``deadline`` in seconds. Room is made for bundles so often as
-    ``trouble`` says; None: as often as seems worth it. That something is
-    left proves nothing.
+    ``trouble`` says; None: as often as seems worth it. ``sparing``: for
+    where room is scarce. No wish ties bundles then, those that must share
+    a narrow domain come first, and nobody takes the places of others if
+    there is another place. That something is left proves nothing.
     """
-    return _Greedy(compiled, contracted, deadline, seed).run(trouble)
+    return _Greedy(compiled, contracted, deadline, seed, sparing).run(trouble)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +125,7 @@ class _Greedy:
         contracted: contract.Contracted,
         deadline: float,
         seed: int,
+        sparing: bool,
     ) -> None:
         self._ends = time.monotonic() + deadline
         self._random = random.Random(seed)  # noqa: S311
@@ -131,6 +141,7 @@ class _Greedy:
             )
         ]
         self._pack = compiled.problem.objective == 'pack'
+        self._sparing = sparing
         self._scarcity = self._find_scarcity()
         self._was: dict[int, int] = {}
         self._nodes = 0
@@ -141,6 +152,13 @@ class _Greedy:
             item.kind: self._state.kind(item).fits.copy()
             for item in {i.kind: i for i in self._state.items}.values()
         }
+        self._rivals = self._scarcest() if sparing else ()
+
+    def _scarcest(self) -> tuple[Item, ...]:
+        """Return one item of each kind for which room on hosts is scarce."""
+        kinds = {i.kind: i for i in self._state.items if i.is_anchored}
+        scarce = sorted(kinds, key=lambda kind: -self._scarcity[kind])
+        return tuple(kinds[kind] for kind in scarce[:RIVALS])
 
     # -- the tree of bundles ----------------------------------------------
 
@@ -163,7 +181,7 @@ class _Greedy:
                 continue
             fits = np.flatnonzero(state.kind(item).fits)
             if item.is_anchored:
-                slots = self._slots(item.size, fits)
+                slots = float(np.sum(self._slots(item.size, state.free, fits)))
                 found[item.kind] = demand[item.kind] / max(slots, 0.5)
             else:
                 size = compiled.size(item.volumes[0])[0]
@@ -175,12 +193,14 @@ class _Greedy:
                 )
         return found
 
-    def _slots(self, size: Sequence[int], hosts: Ints) -> float:
+    @staticmethod
+    def _slots(size: Sequence[int], free: Sequence[Ints], hosts: Ints) -> Ints:
+        """Return how many of this size each of the hosts has room for."""
         slots = np.full(len(hosts), 64, np.int64)
-        for amount, free in zip(size, self._state.free, strict=True):
+        for amount, column in zip(size, free, strict=True):
             if amount:
-                slots = np.minimum(slots, free[hosts] // amount)
-        return float(np.sum(slots))
+                slots = np.minimum(slots, column[hosts] // amount)
+        return slots
 
     def _roots(self) -> list[Node]:
         state, contracted = self._state, self._contracted
@@ -192,7 +212,12 @@ class _Greedy:
             if numbers_:
                 items = [state.items[n] for n in numbers_]
                 roots.append(self._node(items, self._top))
-        return self._wish(roots)
+        if not self._sparing:
+            return self._wish(roots)
+        for root in roots:
+            if root.parts:
+                root.weight += NARROWNESS * (self._top + 1 - root.scope)
+        return roots
 
     def _node(self, items: Sequence[Item], scope: int) -> Node:
         if len(items) == 1:
@@ -509,25 +534,44 @@ class _Greedy:
                     rank = np.maximum(rank, 1 - left)
         if self._pack:
             rank[state.on_host[places] > 0] -= 100.0
+        for rival in self._rivals:
+            rank = rank + self._loss(rival, item, places)
         return rank
+
+    def _loss(
+        self, rival: Item, item: Item, hosts: Ints
+    ) -> npt.NDArray[np.float64]:
+        """Return how much the rival's kind would miss the item's place.
+
+        So many fewer of them fit there, each counted by how scarce room for
+        it is.
+        """
+        free = [column[hosts] for column in self._state.free]
+        span = np.arange(len(hosts))
+        before = self._slots(rival.size, free, span)
+        for column, amount in zip(free, item.size, strict=True):
+            column -= amount
+        after = np.maximum(self._slots(rival.size, free, span), 0)
+        scarcity = min(self._scarcity[rival.kind], 1.0)
+        may = self._at_first[rival.kind][hosts]
+        lost = (before - after).astype(np.float64)
+        return np.where(may, LOSS * scarcity**4 * lost, 0.0)
 
     def _domains(self, node: Node, within: tuple[int, int]) -> Iterator[int]:
         """Give the domains that might take the node, in order of promise."""
         scope = node.scope
         room: Ints | None = None
-        seen = set()
         free: Flags = np.ones(self._compiled.n_domains[scope], np.bool_)
         if within != EVERYWHERE:
             wide, domain = within
             free &= self._compiled.above(scope, wide) == domain
-        for item in node.items:
-            if item.kind in seen:
-                continue
-            seen.add(item.kind)
-            counts = self._state.kind(item).counts(scope)
+        for items in _alike(node.items):
+            kind = self._state.kind(items[0])
+            counts = kind.counts(scope)
             room = counts if room is None else np.minimum(room, counts)
+            taken = self._room(items, scope, kind.fits, self._state.free)
+            free &= taken >= len(items)
         assert room is not None  # noqa: S101
-        free &= room > 0
         self._dead_ends.bar(scope, node.sign, free)
         self._bar(node, scope, free)
         found = np.flatnonzero(free)
@@ -601,7 +645,9 @@ class _Greedy:
     ) -> list[Node] | None:
         """Place the root where others are, and return those; None: nowhere.
 
-        The domain is that whose roots have made the least trouble so far.
+        Only what stands in the domain itself is moved, if its bundle is a
+        wider one. The domain is that whose roots have made the least trouble
+        so far.
         """
         scope = root.scope if root.parts else PLACE
         by_domain = self._standing(scope, held)
@@ -615,8 +661,8 @@ class _Greedy:
             for wide, owners in owned:
                 there.update(owners.get(self._above(scope, domain, wide), {}))
             price = sum(
-                len(r.items) * (1 + trouble.get(r.items[0].number, 0))
-                for r in there.values()
+                1 + trouble.get(held[number].items[0].number, 0)
+                for number in there
             )
             ranked.append((price + self._random.random(), domain))
         if scope == PLACE:
@@ -626,27 +672,34 @@ class _Greedy:
         for _, domain in ranked[:TRIES]:
             self._look_at_the_clock()
             out = list(by_domain.get(domain, {}).values())
-            moved += sum(len(other.items) for other in out)
+            moved += len(out)
             if moved > MOVES and out and domain != ranked[0][1]:
                 break
-            for other in out:
-                self._take(other)
+            for item in out:
+                self._state.take(item)
             if self._place(root, (scope, domain)):
-                for other in out:
-                    for item in other.items:
-                        held.pop(item.number, None)
+                roots = self._roots_of(out, held)
+                for item in out:
+                    held.pop(item.number)
                 for item in root.items:
                     held[item.number] = root
-                return self._put_back(out, held)
+                return self._put_back(roots, held)
             self._restore(out)
         return self._clear_rules(root, held)
 
+    @staticmethod
+    def _roots_of(
+        items: Sequence[Item], held: Mapping[int, Node]
+    ) -> list[Node]:
+        found = {held[i.number].items[0].number: held[i.number] for i in items}
+        return list(found.values())
+
     def _owned(
         self, root: Node, held: dict[int, Node]
-    ) -> list[tuple[int, dict[int, dict[int, Node]]]]:
+    ) -> list[tuple[int, dict[int, dict[int, Item]]]]:
         """Return, by rule of those who are alone, who has which domains."""
         mine = {m for i in root.items for m in (*i.servers, *i.volumes)}
-        by_scope: dict[int, dict[int, dict[int, Node]]] = {}
+        by_scope: dict[int, dict[int, dict[int, Item]]] = {}
         for tally in self._state.alone:
             if mine <= tally.unit_of.keys() or not tally.used:
                 continue
@@ -655,11 +708,10 @@ class _Greedy:
                 number = int(self._state.item_of[member])
                 place_ = int(self._state.where[member])
                 if number in held and place_ != UNKNOWN:
-                    root_ = held[number]
                     domain = int(self._compiled.domain[tally.scope][place_])
-                    owners.setdefault(domain, {})[root_.items[0].number] = (
-                        root_
-                    )
+                    owners.setdefault(domain, {})[number] = self._state.items[
+                        number
+                    ]
         return list(by_scope.items())
 
     def _above(self, scope: int, domain: int, wide: int) -> int:
@@ -681,46 +733,53 @@ class _Greedy:
             for (price, place_), leave in zip(ranked, allowed, strict=True)
         ]
 
-    def _put_back(self, out: list[Node], held: dict[int, Node]) -> list[Node]:
+    def _put_back(
+        self, roots: list[Node], held: dict[int, Node]
+    ) -> list[Node]:
         """Place again what still fits; return what does not."""
         left = []
-        for other in sorted(out, key=lambda node: -node.weight):
-            if self._place_where_it_was(other) or self._place(
-                other, EVERYWHERE
-            ):
-                for item in other.items:
-                    held[item.number] = other
+        for root in sorted(roots, key=lambda node: -node.weight):
+            if self._place_again(root) or self._place(root, EVERYWHERE):
+                for item in root.items:
+                    held[item.number] = root
             else:
-                left.append(other)
+                for item in root.items:
+                    held.pop(item.number, None)
+                left.append(root)
         return left
 
-    def _place_where_it_was(self, node: Node) -> bool:
-        for item in node.items:
-            place_ = self._was[item.number]
-            there = np.array([place_])
-            if (
-                not self._state.kind(item).fits[place_]
-                or not self._state.allowed(item, there)[0]
-                or not self._state.put(item, place_)
+    def _place_again(self, root: Node) -> bool:
+        """Place what is missing of the root: where it was, or beside it."""
+        missing = [i for i in root.items if not self._state.is_placed(i)]
+        for item in sorted(missing, key=self._bulk):
+            if not (
+                self._place_where_it_was(item)
+                or self._place_item(item, EVERYWHERE)
             ):
-                self._take(node)
+                self._take(root)
                 return False
         return True
 
-    def _restore(self, out: list[Node]) -> None:
+    def _place_where_it_was(self, item: Item) -> bool:
+        place_ = self._was[item.number]
+        return bool(
+            self._state.kind(item).fits[place_]
+            and self._state.allowed(item, np.array([place_]))[0]
+            and self._state.put(item, place_)
+        )
+
+    def _restore(self, out: list[Item]) -> None:
         """Undo an attempt: back to the very places."""
-        for other in out:
-            for item in other.items:
-                if not self._state.is_placed(item):
-                    self._state.put(item, self._was[item.number])
+        for item in out:
+            self._state.put(item, self._was[item.number])
 
     def _standing(
         self, scope: int, held: dict[int, Node]
-    ) -> dict[int, dict[int, Node]]:
-        """Return domain -> the roots that have something in it."""
-        found: dict[int, dict[int, Node]] = {}
+    ) -> dict[int, dict[int, Item]]:
+        """Return domain -> the items that stand in it, by number."""
+        found: dict[int, dict[int, Item]] = {}
         self._was = {}
-        for number, root in held.items():
+        for number in held:
             item = self._state.items[number]
             first = (*item.servers, *item.volumes)[0]
             place_ = int(self._state.where[first])
@@ -732,7 +791,7 @@ class _Greedy:
                 if scope == PLACE
                 else int(self._compiled.domain[scope][place_])
             )
-            found.setdefault(domain, {})[root.items[0].number] = root
+            found.setdefault(domain, {})[number] = item
         return found
 
     def _eligible(self, root: Node, scope: int) -> list[int]:
@@ -740,14 +799,48 @@ class _Greedy:
         if scope == PLACE:
             item = root.items[0]
             return [int(p) for p in np.flatnonzero(self._at_first[item.kind])]
-        free: Flags | None = None
-        for item in root.items:
-            domains = self._compiled.domain[scope][self._at_first[item.kind]]
-            flags = np.zeros(self._compiled.n_domains[scope], np.bool_)
-            flags[domains[domains != UNKNOWN]] = True
-            free = flags if free is None else free & flags
-        assert free is not None  # noqa: S101
-        return [int(d) for d in np.flatnonzero(free)]
+        free = np.ones(self._compiled.n_domains[scope], np.bool_)
+        for items in _alike(root.items):
+            fits = self._at_first[items[0].kind]
+            room = self._room(items, scope, fits, self._compiled.free)
+            free &= room >= len(items)
+        return np.flatnonzero(free).tolist()
+
+    def _room(
+        self,
+        items: Sequence[Item],
+        scope: int,
+        fits: Flags,
+        free: Sequence[Ints],
+    ) -> Ints:
+        """Return, by domain, how many of these alike might go there.
+
+        Never too few: they by themselves, and of the rules only those that
+        want each on a host of its own. ``fits`` by place, ``free`` by host.
+        """
+        places = np.flatnonzero(fits)
+        slots = np.ones(len(places), np.int64)
+        if not items[0].is_anchored:
+            slots *= len(items)
+        elif not self._are_apart(items):
+            slots = self._slots(items[0].size, free, places)
+        domains = self._compiled.domain[scope][places]
+        known = domains != UNKNOWN
+        room = np.zeros(self._compiled.n_domains[scope], np.int64)
+        np.add.at(room, domains[known], slots[known])
+        return room
+
+    def _are_apart(self, items: Sequence[Item]) -> bool:
+        """Tell whether a rule wants each of these on a host of its own."""
+        members = {i.servers[0] for i in items if i.servers}
+        return any(
+            tally.kind is constraints.AtMost
+            and tally.scope == 0
+            and tally.limit == 1
+            and not tally.has_units
+            and members <= tally.unit_of.keys()
+            for tally in self._state.hard_of[min(members)]
+        )
 
     def _clear_rules(
         self, root: Node, held: dict[int, Node]
@@ -782,6 +875,14 @@ class _Greedy:
                 return others
             return [root, *out.values()]
         return None
+
+
+def _alike(items: Sequence[Item]) -> Iterable[list[Item]]:
+    """Return the items in lists of those of one kind."""
+    found: dict[int, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.kind, []).append(item)
+    return found.values()
 
 
 def nested_up_to(compiled: numbers.Compiled) -> int:

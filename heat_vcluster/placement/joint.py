@@ -49,8 +49,11 @@ WIDE = 120000
 LARGE = 300000
 # So often room is made before a proof is looked for.
 HASTE = 3
+# So many turns are taken at making it in earnest: the first with regard to
+# wishes, the others sparing of room.
+TURNS = 6
 # Items left over up to which making room for them seems worth it.
-FEW = 60
+FEW = 120
 # Bundles left over up to which mending comes before counting.
 VERY_FEW = 6
 # Hosts beyond which members are counted in a part of the cloud first: in
@@ -210,10 +213,10 @@ class _Search:
         self.tried.append('counting kinds of members by domain')
         if self._is_refuted(GLANCE):
             return INFEASIBLE
-        if self._n_items(found) <= FEW:
-            found = self._greedy(trouble=None)
-            if self._is_done(found):
-                return self._first(found.placement)
+        # What explanations ask for is impossible as a rule.
+        found = self._by_turns(found, TURNS if self._haste else 1)
+        if self._is_done(found):
+            return self._first(found.placement)
         if self._pairs <= MEDIUM:
             outcome = self._any(EFFORT)
             if outcome.verdict is not model.Verdict.UNKNOWN:
@@ -292,13 +295,25 @@ class _Search:
             return None
         return whole
 
-    def _greedy(self, trouble: int | None) -> greedy.Found:
+    def _by_turns(self, found: greedy.Found, turns: int) -> greedy.Found:
+        """Make room for the few left, each time otherwise; return the best."""
+        for turn in range(turns):
+            if self._n_items(found) > FEW:
+                break
+            again = self._greedy(None, turn)
+            if self._is_done(again):
+                return again
+            found = min(found, again, key=_missing)
+        return found
+
+    def _greedy(self, trouble: int | None, turn: int = 0) -> greedy.Found:
         return greedy.place(
             self._compiled,
             self._contracted,
             deadline=self._left(),
-            seed=self._seed,
+            seed=self._seed + turn,
             trouble=trouble,
+            sparing=turn > 0,
         )
 
     def _n_items(self, found: greedy.Found) -> int:
@@ -629,6 +644,10 @@ def _unsteered(
             ):
                 found.append((rule.name, member))
     return found
+
+
+def _missing(found: greedy.Found) -> int:
+    return sum(map(len, found.left)) + len(found.unmet)
 
 
 def _value(compiled: numbers.Compiled, placement: Ints) -> tuple[int, int]:
