@@ -23,6 +23,7 @@ from heat_vcluster.placement import (
     constraints,
     contract,
     dead_ends,
+    seclusion,
     unions,
 )
 from heat_vcluster.placement import compiled as numbers
@@ -70,7 +71,16 @@ def place(
     a narrow domain come first, and nobody takes the places of others if
     there is another place. That something is left proves nothing.
     """
-    return _Greedy(compiled, contracted, deadline, seed, sparing).run(trouble)
+    ends = time.monotonic() + deadline
+    fills = compiled.problem.objective == 'pack'
+    search = _Greedy(compiled, contracted, ends, seed, sparing, fills)
+    kept = search.keep()
+    found = search.run(kept, trouble)
+    if found.is_whole or fills:
+        return found
+    # Spreading the load cuts room into pieces: where it is short, fill up.
+    tight = _Greedy(compiled, contracted, ends, seed, sparing, fills=True)
+    return min(found, tight.run(kept, trouble), key=_missing)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -123,11 +133,12 @@ class _Greedy:
         self,
         compiled: numbers.Compiled,
         contracted: contract.Contracted,
-        deadline: float,
+        ends: float,
         seed: int,
         sparing: bool,
+        fills: bool,
     ) -> None:
-        self._ends = time.monotonic() + deadline
+        self._ends = ends
         self._random = random.Random(seed)  # noqa: S311
         self._compiled = compiled
         self._contracted = contracted
@@ -140,7 +151,7 @@ class _Greedy:
                 compiled.domain, compiled.n_domains, strict=True
             )
         ]
-        self._pack = compiled.problem.objective == 'pack'
+        self._fills = fills
         self._sparing = sparing
         self._scarcity = self._find_scarcity()
         self._was: dict[int, int] = {}
@@ -290,9 +301,32 @@ class _Greedy:
             elif clause.kind is constraints.Near:
                 yield min(1, self._top), clause.members
 
+    # -- those who must be alone ----------------------------------------------
+
+    def keep(self) -> dict[tuple[int, int], int]:
+        """Return the domains kept for them; none if time runs out."""
+        with contextlib.suppress(_OutOfTime):
+            return seclusion.keep(
+                self._state, self._contracted, self._top, self._could_go
+            )
+        return {}
+
+    def _could_go(self, party: seclusion.Party, domain: int) -> bool:
+        """Tell whether all of the party could go there as things stand."""
+        nodes = [self._node(piece, party.scope) for piece in party.pieces]
+        within = party.scope, domain
+        try:
+            return all(self._place(node, within) for node in nodes)
+        finally:
+            for node in nodes:
+                self._take(node)
+
     # -- the search ----------------------------------------------
 
-    def run(self, trouble: int | None) -> Found:
+    def run(
+        self, kept: dict[tuple[int, int], int], trouble: int | None
+    ) -> Found:
+        self._state.kept = kept
         queue = sorted(self._roots(), key=lambda node: -node.weight)
         left: list[Node] = []
         with contextlib.suppress(_OutOfTime):
@@ -492,7 +526,7 @@ class _Greedy:
         places = self._candidates(item, within)
         if len(places) > MANY and item.is_anchored:
             in_use = self._state.on_host[places] > 0
-            if self._pack:
+            if self._fills:
                 yield places[in_use], 0.0
             yield places[:: len(places) // MANY + 1], np.inf
         yield places, np.inf
@@ -528,11 +562,11 @@ class _Greedy:
         ):
             if amount:
                 left = (free[places] - amount) / np.maximum(total[places], 1)
-                if self._pack:
+                if self._fills:
                     rank += left
                 else:
                     rank = np.maximum(rank, 1 - left)
-        if self._pack:
+        if self._fills:
             rank[state.on_host[places] > 0] -= 100.0
         for rival in self._rivals:
             rank = rank + self._loss(rival, item, places)
@@ -578,13 +612,15 @@ class _Greedy:
         if not len(found):
             return
         rank = room[found].astype(np.float64)
-        if self._pack:
+        if self._fills:
             used = self._state.everybody[scope][found]
             rank = rank - 0.5 * np.minimum(used, 20)
         else:
             rank = -rank
         if self._compiled.soft:
             rank = rank + self._wish_cost(node, scope, found)
+        kept = self._state.kept.get((node.items[0].number, scope), UNKNOWN)
+        rank[found == kept] = -np.inf
         order = found[np.argsort(rank, kind='stable')]
         if len(order) > TRIES:
             # Some of all: the most promising, and a sample of the others.
@@ -883,6 +919,10 @@ def _alike(items: Sequence[Item]) -> Iterable[list[Item]]:
     for item in items:
         found.setdefault(item.kind, []).append(item)
     return found.values()
+
+
+def _missing(found: Found) -> int:
+    return len(found.left) + len(found.unmet)
 
 
 def nested_up_to(compiled: numbers.Compiled) -> int:

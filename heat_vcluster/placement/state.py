@@ -282,6 +282,8 @@ class State:
             host = int(compiled.domain[0][pool])
             if host != UNKNOWN:
                 self._pools_of.setdefault(host, []).append(pool)
+        # (item number, scope) -> the domain it is best alone in.
+        self.kept: dict[tuple[int, int], int] = {}
         self._tally(compiled)
         self.items = tuple(self._find_items(contracted))
         self._kinds: dict[int, Kind] = {}
@@ -525,7 +527,8 @@ class State:
     def openings(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
         """Return a price on domains that those who are alone could use.
 
-        They begin a domain only if they must; others leave idle ones be.
+        They go where a domain is kept for them, or begin one only if they
+        must; others leave idle ones be.
         """
         price = np.zeros(len(places))
         mine: dict[int, Tally] = {}
@@ -535,7 +538,10 @@ class State:
                     mine.setdefault(tally.scope, tally)
         for scope in self.owned:
             domains = self.compiled.domain[scope][places]
-            if scope in mine:
+            kept = self.kept.get((item.number, scope))
+            if kept is not None:
+                price += np.where(domains != kept, 1e6, 0)
+            elif scope in mine:
                 dear = mine[scope].count == 0
                 if mine[scope].used < self._domains_asked(mine[scope]):
                     dear = ~dear
