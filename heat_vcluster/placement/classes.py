@@ -29,6 +29,7 @@ ATTEMPTS = 40  # times that blocks are opened before it is given up
 PAIRS = 100_000  # of member and place at the most, to sort members out
 SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
+COUNTABLE = 150_000  # pairs up to which all is opened at all, for memory
 FINEST = 400_000  # where few hosts are chosen
 PACE = 800  # variables a second with which packing comes to an end
 ROUGH = (6, 4, 2, 1)  # steps of room, by which hosts are much alike
@@ -72,12 +73,15 @@ def prove(
 ) -> bool:
     """Tell whether there is no placement, proven; False: not known.
 
-    As :func:`refute`, and then by all hosts one by one.
+    As :func:`refute`, and then by all hosts one by one, unless that takes
+    too much memory.
     """
     if contracted.contradiction is not None or compiled.stuck():
         return True
     frame = tally.Frame(likeness.Likeness(compiled, contracted))
     for opened in ((), None):
+        if opened is None and frame.n_pairs > COUNTABLE:
+            break
         none = _is_none(tally.Tally(frame, opened), deadline, seed)
         if none is not False:
             return none is True
@@ -167,7 +171,7 @@ class _Attempts:
             found = _sort_out(frame.compiled, reach, self._deadline, seed)
             if found is not None:
                 return found
-            if opened == everything:
+            if opened == everything or frame.n_pairs > COUNTABLE:
                 return None
             opened = everything
         return None
