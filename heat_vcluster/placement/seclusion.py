@@ -130,17 +130,30 @@ class _Matching:
         }
 
     def settle(self, pieces: Sequence[Piece], is_sharing: bool) -> None:
-        """Find a domain for all of one rule, or else one for each piece."""
+        """Find as few domains as will do for one rule, or one each."""
         scope = self._domains.scope
-        if is_sharing and self._add(Party(scope, tuple(pieces))):
-            return
-        parties: list[Party] = []
+        fewest = self._domains.asked(pieces[0]) if is_sharing else len(pieces)
+        for count in range(fewest, len(pieces)):
+            parties = [
+                Party(scope, tuple(pieces[first::count]))
+                for first in range(count)
+            ]
+            if all(self._add(party) for party in parties):
+                return
+            self._dismiss(parties)
+        alone: list[Party] = []
         for piece in pieces:
             party = Party(scope, (piece,))
             if self._add(party):
-                parties.append(party)
+                alone.append(party)
             else:
-                self._join(party, parties)
+                self._join(party, alone)
+
+    def _dismiss(self, parties: Sequence[Party]) -> None:
+        for party in parties:
+            domain = self._domain_of.pop(party, None)
+            if domain is not None:
+                del self._holder[domain]
 
     def _join(self, party: Party, others: list[Party]) -> None:
         """Let it share a domain with one of its own, if any takes both."""
@@ -205,6 +218,17 @@ class _Domains:
         self._room = [self._total(free) for free in state.free]
         self._order = self._smallest_first()
         self._given = self._find_given()
+
+    def asked(self, piece: Piece) -> int:
+        """Return how many domains its rule must have, at the least."""
+        return max(
+            (
+                self._state.domains_asked(tally)
+                for member in Party(self.scope, (piece,)).members
+                for tally in _rules(self._state, member, self.scope)
+            ),
+            default=1,
+        )
 
     def options(self, party: Party) -> Ints:
         """Return the domains that might take the party, smallest first."""

@@ -543,7 +543,7 @@ class State:
                 price += np.where(domains != kept, 1e6, 0)
             elif scope in mine:
                 dear = mine[scope].count == 0
-                if mine[scope].used < self._domains_asked(mine[scope]):
+                if mine[scope].used < self.domains_asked(mine[scope]):
                     dear = ~dear
                 price += np.where(_by_place(dear, domains), 1e4, 0)
                 if scope == 0 and item.is_anchored:
@@ -573,7 +573,7 @@ class State:
             takes &= free[hosts] >= wanted
         return takes
 
-    def _domains_asked(self, alone: Tally) -> int:
+    def domains_asked(self, alone: Tally) -> int:
         """Return how many domains those who are alone must have."""
         first = alone.clause.members[0]
         return max(

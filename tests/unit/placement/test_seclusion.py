@@ -97,6 +97,16 @@ class SeclusionTestCase(testtools.TestCase):
         kept = self.kept(hosts, members, rules)
         self.assertEqual(['large', 'large', 'small'], sorted(kept.values()))
 
+    def test_no_rule_takes_more_domains_than_it_must(self):
+        hosts = [worlds.host(f'h{i}', 2) for i in range(4)]
+        members = [*worlds.servers('a', 4), *worlds.servers('b', 4)]
+        rules = [
+            alone(name, *(f'{name}-{i}' for i in range(4))) for name in 'ab'
+        ]
+        kept = self.kept(hosts, members, rules)
+        self.assertEqual(8, len(kept))
+        self.assertEqual(2, len({kept[f'a-{i}'] for i in range(4)}))
+
     def test_who_finds_no_domain_takes_nobody_elses(self):
         hosts = [worlds.host('h0', 2), worlds.host('tiny', 1)]
         members = [worlds.server('a', 2), worlds.server('b', 2)]
