@@ -279,7 +279,7 @@ class _Domains:
         if item.kind not in self._slots_of:
             state = self._state
             kind = state.kind(item)
-            slots = kind.counts[self.scope]
+            slots = kind.counts(self.scope)
             if any(item.size):
                 by_host = np.where(kind.fits[: len(self._column)], 64, 0)
                 for amount, free in zip(item.size, state.free, strict=True):
