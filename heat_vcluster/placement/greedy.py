@@ -521,10 +521,12 @@ class _Greedy:
     ) -> Iterator[tuple[Ints, float]]:
         """Give places to choose from, and what rank is good enough there.
 
-        Where there are very many, it is a waste to look at all.
+        Where there are very many, it is a waste to look at all; but a host
+        that is kept for the item is not to be missed.
         """
         places = self._candidates(item, within)
-        if len(places) > MANY and item.is_anchored:
+        is_kept = (item.number, 0) in self._state.kept
+        if len(places) > MANY and item.is_anchored and not is_kept:
             in_use = self._state.on_host[places] > 0
             if self._fills:
                 yield places[in_use], 0.0
