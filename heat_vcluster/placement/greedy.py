@@ -72,7 +72,7 @@ def place(
     there is another place. That something is left proves nothing.
     """
     ends = time.monotonic() + deadline
-    fills = compiled.problem.objective == 'pack'
+    fills = sparing or compiled.problem.objective == 'pack'
     search = _Greedy(compiled, contracted, ends, seed, sparing, fills)
     kept = search.keep()
     found = search.run(kept, trouble)
