@@ -48,9 +48,15 @@ class Proof:
     """There is no placement, proven."""
 
 
+def frame_of(
+    compiled: numbers.Compiled, contracted: contract.Contracted
+) -> tally.Frame:
+    """Return what counts of the kinds of members are made from."""
+    return tally.Frame(likeness.Likeness(compiled, contracted))
+
+
 def refute(
-    compiled: numbers.Compiled,
-    contracted: contract.Contracted,
+    frame: tally.Frame,
     deadline: float,
     seed: int = 0,
     effort: float | None = None,
@@ -60,9 +66,7 @@ def refute(
     ``deadline`` is as of ``time.monotonic``; ``effort`` in deterministic
     seconds, None: without end. True is a proof; False: not known.
     """
-    frame = tally.Frame(likeness.Likeness(compiled, contracted))
-    counts = tally.Tally(frame, ())
-    return _is_none(counts, deadline, seed, effort) is True
+    return _is_none(tally.Tally(frame, ()), deadline, seed, effort) is True
 
 
 def prove(
@@ -78,7 +82,7 @@ def prove(
     """
     if contracted.contradiction is not None or compiled.stuck():
         return True
-    frame = tally.Frame(likeness.Likeness(compiled, contracted))
+    frame = frame_of(compiled, contracted)
     for opened in ((), None):
         if opened is None and frame.n_pairs > COUNTABLE:
             break
@@ -211,7 +215,7 @@ def pack(
     ``start``: a placement that is known, which helps where there are more
     hosts than can be looked at.
     """
-    frame = tally.Frame(likeness.Likeness(compiled, contracted))
+    frame = frame_of(compiled, contracted)
     among, bound = None, 0
     left = deadline - time.monotonic()
     if tally.Tally(frame, packs=True).program.n_variables > left * PACE:

@@ -38,6 +38,8 @@ NODES = 200
 TROUBLE = 40
 # So many items are moved at the most to make room for one bundle.
 MOVES = 150
+# Items of a root that moves as a whole, at the most.
+MOVABLE = 6
 # What being alone at a scope adds to the weight of a bundle.
 SECLUSION = 50.0
 # What sharing a narrow domain adds to it, by scope, where room is scarce.
@@ -683,9 +685,7 @@ class _Greedy:
     ) -> list[Node] | None:
         """Place the root where others are, and return those; None: nowhere.
 
-        Only what stands in the domain itself is moved, if its bundle is a
-        wider one. The domain is that whose roots have made the least trouble
-        so far.
+        The domain is that whose roots have made the least trouble so far.
         """
         scope = root.scope if root.parts else PLACE
         by_domain = self._standing(scope, held)
@@ -699,8 +699,8 @@ class _Greedy:
             for wide, owners in owned:
                 there.update(owners.get(self._above(scope, domain, wide), {}))
             price = sum(
-                1 + trouble.get(held[number].items[0].number, 0)
-                for number in there
+                1 + trouble.get(held[item.number].items[0].number, 0)
+                for item in self._in_the_way(there, held)
             )
             ranked.append((price + self._random.random(), domain))
         if scope == PLACE:
@@ -709,7 +709,7 @@ class _Greedy:
         moved = 0
         for _, domain in ranked[:TRIES]:
             self._look_at_the_clock()
-            out = list(by_domain.get(domain, {}).values())
+            out = self._in_the_way(by_domain.get(domain, {}), held)
             moved += len(out)
             if moved > MOVES and out and domain != ranked[0][1]:
                 break
@@ -725,9 +725,25 @@ class _Greedy:
             self._restore(out)
         return self._clear_rules(root, held)
 
+    def _in_the_way(
+        self, standing: Mapping[int, Item], held: Mapping[int, Node]
+    ) -> list[Item]:
+        """Return what has to move with what stands in a domain.
+
+        Small roots as a whole, which have more places to go to then; large
+        ones would take too much with them, and all where room is scarce.
+        """
+        if self._sparing:
+            return list(standing.values())
+        moving = dict(standing)
+        for root in self._roots_of(standing.values(), held):
+            if len(root.items) <= MOVABLE:
+                moving.update((item.number, item) for item in root.items)
+        return list(moving.values())
+
     @staticmethod
     def _roots_of(
-        items: Sequence[Item], held: Mapping[int, Node]
+        items: Iterable[Item], held: Mapping[int, Node]
     ) -> list[Node]:
         found = {held[i.number].items[0].number: held[i.number] for i in items}
         return list(found.values())

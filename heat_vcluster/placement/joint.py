@@ -32,6 +32,7 @@ from heat_vcluster.placement import (
     model,
     reasons,
     repairs,
+    tally,
 )
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import policies as policy_kinds
@@ -49,9 +50,12 @@ WIDE = 120000
 LARGE = 300000
 # So often room is made before a proof is looked for.
 HASTE = 3
-# So many turns are taken at making it in earnest: the first with regard to
-# wishes, the others sparing of room.
+# So many turns are taken at making it in earnest,
 TURNS = 6
+# ... one for so many pairs of kind and place: few are soon counted instead.
+TURNABLE = 5000
+# Of more turns than these all but the first are sparing of room.
+WISHFUL = 2
 # Items left over up to which making room for them seems worth it.
 FEW = 120
 # Bundles left over up to which mending comes before counting.
@@ -213,8 +217,7 @@ class _Search:
         self.tried.append('counting kinds of members by domain')
         if self._is_refuted(GLANCE):
             return INFEASIBLE
-        # What explanations ask for is impossible as a rule.
-        found = self._by_turns(found, TURNS if self._haste else 1)
+        found = self._by_turns(found)
         if self._is_done(found):
             return self._first(found.placement)
         if self._pairs <= MEDIUM:
@@ -223,10 +226,12 @@ class _Search:
                 return outcome
         return self._with_patience(found)
 
+    @functools.cached_property
+    def _frame(self) -> tally.Frame:
+        return classes.frame_of(self._compiled, self._contracted)
+
     def _is_refuted(self, effort: float | None) -> bool:
-        return classes.refute(
-            self._compiled, self._contracted, self._ends, self._seed, effort
-        )
+        return classes.refute(self._frame, self._ends, self._seed, effort)
 
     def _among_some_hosts(self) -> Ints | None:
         """Look for a plan in a part of the cloud; it proves nothing."""
@@ -295,25 +300,33 @@ class _Search:
             return None
         return whole
 
-    def _by_turns(self, found: greedy.Found, turns: int) -> greedy.Found:
-        """Make room for the few left, each time otherwise; return the best."""
-        for turn in range(turns):
+    def _by_turns(self, found: greedy.Found) -> greedy.Found:
+        """Make room for the few left, each time otherwise; return the best.
+
+        But once, if it was asked for in haste: then it is impossible as a
+        rule.
+        """
+        turns = min(TURNS, 1 + self._frame.n_pairs // TURNABLE)
+        for turn in range(turns if self._haste else 1):
             if self._n_items(found) > FEW:
                 break
-            again = self._greedy(None, turn)
+            sparing = turn > 0 and turns > WISHFUL
+            again = self._greedy(None, turn, sparing)
             if self._is_done(again):
                 return again
             found = min(found, again, key=_missing)
         return found
 
-    def _greedy(self, trouble: int | None, turn: int = 0) -> greedy.Found:
+    def _greedy(
+        self, trouble: int | None, turn: int = 0, sparing: bool = False
+    ) -> greedy.Found:
         return greedy.place(
             self._compiled,
             self._contracted,
             deadline=self._left(),
             seed=self._seed + turn,
             trouble=trouble,
-            sparing=turn > 0,
+            sparing=sparing,
         )
 
     def _n_items(self, found: greedy.Found) -> int:

@@ -153,9 +153,8 @@ class TestProofs(base.TestCase):
                 tuple(worlds.servers('s', count)),
                 (apart('rack', *names(count)),),
             )
-            found = classes.refute(
-                *contracted(problem), deadline(), effort=0.01
-            )
+            frame = classes.frame_of(*contracted(problem))
+            found = classes.refute(frame, deadline(), effort=0.01)
             self.assertEqual(expected, found)
 
     def test_big_servers_where_there_is_much_room_in_small_pieces(self):
