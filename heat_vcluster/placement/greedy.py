@@ -604,14 +604,18 @@ class _Greedy:
             wide, domain = within
             free &= self._compiled.above(scope, wide) == domain
         for items in _alike(node.items):
-            kind = self._state.kind(items[0])
-            counts = kind.counts(scope)
+            counts = self._state.kind(items[0]).counts(scope)
             room = counts if room is None else np.minimum(room, counts)
-            taken = self._room(items, scope, kind.fits, self._state.free)
-            free &= taken >= len(items)
         assert room is not None  # noqa: S101
+        free &= room > 0
         self._dead_ends.bar(scope, node.sign, free)
         self._bar(node, scope, free)
+        for items in _alike(node.items):
+            kind = self._state.kind(items[0])
+            counts = kind.counts(scope)
+            self._bar_narrow(
+                free, items, scope, kind.fits, self._state.free, counts
+            )
         found = np.flatnonzero(free)
         if not len(found):
             return
@@ -856,33 +860,44 @@ class _Greedy:
         free = np.ones(self._compiled.n_domains[scope], np.bool_)
         for items in _alike(root.items):
             fits = self._at_first[items[0].kind]
-            room = self._room(items, scope, fits, self._compiled.free)
-            free &= room >= len(items)
+            domains = self._compiled.domain[scope][fits]
+            counts = np.bincount(
+                domains[domains != UNKNOWN], minlength=len(free)
+            )
+            free &= counts > 0
+            self._bar_narrow(
+                free, items, scope, fits, self._compiled.free, counts
+            )
         return np.flatnonzero(free).tolist()
 
-    def _room(
+    def _bar_narrow(
         self,
+        flags: Flags,
         items: Sequence[Item],
         scope: int,
         fits: Flags,
         free: Sequence[Ints],
-    ) -> Ints:
-        """Return, by domain, how many of these alike might go there.
+        counts: Ints,
+    ) -> None:
+        """Leave out domains that cannot take all of these, who are alike.
 
-        Never too few: they by themselves, and of the rules only those that
-        want each on a host of its own. ``fits`` by place, ``free`` by host.
+        None that could: only the room they take themselves counts, and of
+        the rules only those that want each on a host of its own. ``fits`` by
+        place, ``free`` by host; ``counts``: the places that fit, by domain.
         """
-        places = np.flatnonzero(fits)
-        slots = np.ones(len(places), np.int64)
-        if not items[0].is_anchored:
-            slots *= len(items)
-        elif not self._are_apart(items):
-            slots = self._slots(items[0].size, free, places)
-        domains = self._compiled.domain[scope][places]
-        known = domains != UNKNOWN
-        room = np.zeros(self._compiled.n_domains[scope], np.int64)
-        np.add.at(room, domains[known], slots[known])
-        return room
+        doubtful = flags & (counts < len(items))
+        if not items[0].is_anchored or not doubtful.any():
+            return
+        if self._are_apart(items):
+            flags &= ~doubtful
+            return
+        domains = self._compiled.domain[scope]
+        places = np.flatnonzero(fits & (domains != UNKNOWN))
+        places = places[doubtful[domains[places]]]
+        room = np.zeros(len(flags), np.int64)
+        slots = self._slots(items[0].size, free, places)
+        np.add.at(room, domains[places], slots)
+        flags &= ~doubtful | (room >= len(items))
 
     def _are_apart(self, items: Sequence[Item]) -> bool:
         """Tell whether a rule wants each of these on a host of its own."""
