@@ -47,6 +47,8 @@ FEASIBLE = tuple(families.FAMILIES)
 IMPOSSIBLE = tuple(impossible.FAMILIES)
 # Families without wishes: there the objective alone makes a plan better.
 STRICT = ('chains', 'tiers', 'flat', 'mixed', 'trap')
+# Of so many tiny problems one is told, to show how far it is.
+TOLD = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -385,7 +387,8 @@ def _tiny(bench: Bench, what: str, count: int, *, is_whole: bool) -> Row:
     began = time.monotonic()
     for seed in range(bench.asked.seed, bench.asked.seed + count):
         problem = placement_oracle.tiny(seed, beyond=seed % 4 == 3)
-        print(f'tiny {seed}', end='\r', file=sys.stderr)
+        if seed % TOLD == 0:
+            print(f'tiny {seed} ...', file=sys.stderr, flush=True)
         _, answer = runs.answered(
             f'tiny-{seed}',
             problem,

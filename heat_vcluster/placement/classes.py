@@ -29,6 +29,7 @@ ATTEMPTS = 40  # times that blocks are opened before it is given up
 PAIRS = 100_000  # of member and place at the most, to sort members out
 SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
+COUNTABLE = 150_000  # pairs up to which all is opened at all, for memory
 FINEST = 400_000  # where few hosts are chosen
 PACE = 800  # variables a second with which packing comes to an end
 ROUGH = (6, 4, 2, 1)  # steps of room, by which hosts are much alike
@@ -47,19 +48,25 @@ class Proof:
     """There is no placement, proven."""
 
 
+def frame_of(
+    compiled: numbers.Compiled, contracted: contract.Contracted
+) -> tally.Frame:
+    """Return what counts of the kinds of members are made from."""
+    return tally.Frame(likeness.Likeness(compiled, contracted))
+
+
 def refute(
-    compiled: numbers.Compiled,
-    contracted: contract.Contracted,
+    frame: tally.Frame,
     deadline: float,
     seed: int = 0,
+    effort: float | None = None,
 ) -> bool:
     """Tell whether blocks of hosts, each as a whole, rule out a placement.
 
-    ``deadline`` is as of ``time.monotonic``. True is a proof; False: not
-    known.
+    ``deadline`` is as of ``time.monotonic``; ``effort`` in deterministic
+    seconds, None: without end. True is a proof; False: not known.
     """
-    frame = tally.Frame(likeness.Likeness(compiled, contracted))
-    return _is_none(tally.Tally(frame, ()), deadline, seed) is True
+    return _is_none(tally.Tally(frame, ()), deadline, seed, effort) is True
 
 
 def prove(
@@ -70,23 +77,32 @@ def prove(
 ) -> bool:
     """Tell whether there is no placement, proven; False: not known.
 
-    As :func:`refute`, and then by all hosts one by one.
+    As :func:`refute`, and then by all hosts one by one, unless that takes
+    too much memory.
     """
     if contracted.contradiction is not None or compiled.stuck():
         return True
-    frame = tally.Frame(likeness.Likeness(compiled, contracted))
+    frame = frame_of(compiled, contracted)
     for opened in ((), None):
+        if opened is None and frame.n_pairs > COUNTABLE:
+            break
         none = _is_none(tally.Tally(frame, opened), deadline, seed)
         if none is not False:
             return none is True
     return False
 
 
-def _is_none(counts: tally.Tally, deadline: float, seed: int) -> bool | None:
+def _is_none(
+    counts: tally.Tally,
+    deadline: float,
+    seed: int,
+    effort: float | None = None,
+) -> bool | None:
     """Tell whether no counts obey the rules; None: time ran out."""
     if counts.impossible:
         return True
-    outcome = counts.program.solve(deadline, seed)
+    limits = {} if effort is None else {'max_deterministic_time': effort}
+    outcome = counts.program.solve(deadline, seed, **limits)
     if outcome.status is linear.Status.UNKNOWN:
         return None
     return outcome.status is linear.Status.NONE
@@ -159,7 +175,7 @@ class _Attempts:
             found = _sort_out(frame.compiled, reach, self._deadline, seed)
             if found is not None:
                 return found
-            if opened == everything:
+            if opened == everything or frame.n_pairs > COUNTABLE:
                 return None
             opened = everything
         return None
@@ -199,7 +215,7 @@ def pack(
     ``start``: a placement that is known, which helps where there are more
     hosts than can be looked at.
     """
-    frame = tally.Frame(likeness.Likeness(compiled, contracted))
+    frame = frame_of(compiled, contracted)
     among, bound = None, 0
     left = deadline - time.monotonic()
     if tally.Tally(frame, packs=True).program.n_variables > left * PACE:

@@ -13,12 +13,19 @@ import contextlib
 import dataclasses
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from heat_vcluster.placement import amounts, constraints, contract, unions
+from heat_vcluster.placement import (
+    amounts,
+    constraints,
+    contract,
+    dead_ends,
+    seclusion,
+    unions,
+)
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.state import Item, State, Tally
@@ -31,8 +38,18 @@ NODES = 200
 TROUBLE = 40
 # So many items are moved at the most to make room for one bundle.
 MOVES = 150
+# Items of a root that moves as a whole, at the most.
+MOVABLE = 6
 # What being alone at a scope adds to the weight of a bundle.
 SECLUSION = 50.0
+# What sharing a narrow domain adds to it, by scope, where room is scarce.
+NARROWNESS = 20.0
+# So many kinds are spared their places then, those with the least of them,
+RIVALS = 8
+# ... and that is worth so much, beside how well the item itself fits.
+LOSS = 5.0
+# Of more places than these a sample is looked at first.
+MANY = 10_000
 # So many domains are looked at to make room.
 OPTIONS = 400
 PLACE = -1  # a scope below that of the host: the very place
@@ -46,14 +63,26 @@ def place(
     deadline: float,
     seed: int = 0,
     trouble: int | None = None,
+    sparing: bool = False,
 ) -> Found:
     """Place what can be placed so that no hard clause forbids it.
 
     ``deadline`` in seconds. Room is made for bundles so often as
-    ``trouble`` says; None: as often as seems worth it. That something is
-    left proves nothing.
+    ``trouble`` says; None: as often as seems worth it. ``sparing``: for
+    where room is scarce. No wish ties bundles then, those that must share
+    a narrow domain come first, and nobody takes the places of others if
+    there is another place. That something is left proves nothing.
     """
-    return _Greedy(compiled, contracted, deadline, seed).run(trouble)
+    ends = time.monotonic() + deadline
+    fills = sparing or compiled.problem.objective == 'pack'
+    search = _Greedy(compiled, contracted, ends, seed, sparing, fills)
+    kept = search.keep()
+    found = search.run(kept, trouble)
+    if found.is_whole or fills:
+        return found
+    # Spreading the load cuts room into pieces: where it is short, fill up.
+    tight = _Greedy(compiled, contracted, ends, seed, sparing, fills=True)
+    return min(found, tight.run(kept, trouble), key=_missing)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +116,14 @@ class Node:
     parts: tuple[Node, ...] = ()
     wished: bool = False
     weight: float = 0.0  # how hard it is to place: the hardest come first
+    sign: Hashable = None  # what has the same fails where it fails
+
+    @property
+    def shape(self) -> Hashable:
+        """The kinds of its items, and the bundles that they are in."""
+        if not self.parts:
+            return self.items[0].kind
+        return self.scope, *(part.shape for part in self.parts)
 
 
 class _OutOfTime(Exception):
@@ -98,14 +135,17 @@ class _Greedy:
         self,
         compiled: numbers.Compiled,
         contracted: contract.Contracted,
-        deadline: float,
+        ends: float,
         seed: int,
+        sparing: bool,
+        fills: bool,
     ) -> None:
-        self._ends = time.monotonic() + deadline
+        self._ends = ends
         self._random = random.Random(seed)  # noqa: S311
         self._compiled = compiled
         self._contracted = contracted
         self._state = State(compiled, contracted)
+        self._dead_ends = dead_ends.DeadEnds(self._state)
         self._top = nested_up_to(compiled)
         self._inside = [
             _members_by_domain(column, count)
@@ -113,7 +153,8 @@ class _Greedy:
                 compiled.domain, compiled.n_domains, strict=True
             )
         ]
-        self._pack = compiled.problem.objective == 'pack'
+        self._fills = fills
+        self._sparing = sparing
         self._scarcity = self._find_scarcity()
         self._was: dict[int, int] = {}
         self._nodes = 0
@@ -124,6 +165,13 @@ class _Greedy:
             item.kind: self._state.kind(item).fits.copy()
             for item in {i.kind: i for i in self._state.items}.values()
         }
+        self._rivals = self._scarcest() if sparing else ()
+
+    def _scarcest(self) -> tuple[Item, ...]:
+        """Return one item of each kind for which room on hosts is scarce."""
+        kinds = {i.kind: i for i in self._state.items if i.is_anchored}
+        scarce = sorted(kinds, key=lambda kind: -self._scarcity[kind])
+        return tuple(kinds[kind] for kind in scarce[:RIVALS])
 
     # -- the tree of bundles ----------------------------------------------
 
@@ -146,7 +194,7 @@ class _Greedy:
                 continue
             fits = np.flatnonzero(state.kind(item).fits)
             if item.is_anchored:
-                slots = self._slots(item.size, fits)
+                slots = float(np.sum(self._slots(item.size, state.free, fits)))
                 found[item.kind] = demand[item.kind] / max(slots, 0.5)
             else:
                 size = compiled.size(item.volumes[0])[0]
@@ -158,12 +206,14 @@ class _Greedy:
                 )
         return found
 
-    def _slots(self, size: Sequence[int], hosts: Ints) -> float:
+    @staticmethod
+    def _slots(size: Sequence[int], free: Sequence[Ints], hosts: Ints) -> Ints:
+        """Return how many of this size each of the hosts has room for."""
         slots = np.full(len(hosts), 64, np.int64)
-        for amount, free in zip(size, self._state.free, strict=True):
+        for amount, column in zip(size, free, strict=True):
             if amount:
-                slots = np.minimum(slots, free[hosts] // amount)
-        return float(np.sum(slots))
+                slots = np.minimum(slots, column[hosts] // amount)
+        return slots
 
     def _roots(self) -> list[Node]:
         state, contracted = self._state, self._contracted
@@ -175,7 +225,12 @@ class _Greedy:
             if numbers_:
                 items = [state.items[n] for n in numbers_]
                 roots.append(self._node(items, self._top))
-        return self._wish(roots)
+        if not self._sparing:
+            return self._wish(roots)
+        for root in roots:
+            if root.parts:
+                root.weight += NARROWNESS * (self._top + 1 - root.scope)
+        return roots
 
     def _node(self, items: Sequence[Item], scope: int) -> Node:
         if len(items) == 1:
@@ -188,10 +243,17 @@ class _Greedy:
         if len(parts) == 1:
             return self._node(items, scope - 1)
         nodes = [self._node(part, scope - 1) for part in parts.values()]
-        nodes.sort(key=lambda node: -node.weight)
-        return Node(
-            scope, tuple(items), tuple(nodes), weight=self._weight(items)
-        )
+        return self._whole(scope, nodes)
+
+    def _whole(
+        self, scope: int, parts: list[Node], *, wished: bool = False
+    ) -> Node:
+        """Return the node of which these are the parts."""
+        parts = sorted(parts, key=lambda node: -node.weight)
+        items = tuple(item for part in parts for item in part.items)
+        node = Node(scope, items, tuple(parts), wished, self._weight(items))
+        node.sign = dead_ends.sign(self._state, scope, items, node.shape)
+        return node
 
     def _weight(self, items: Sequence[Item]) -> float:
         """Return the promise of trouble: how many, how scarce their places."""
@@ -226,17 +288,8 @@ class _Greedy:
             if len(nodes) == 1:
                 found.append(nodes[0])
                 continue
-            nodes.sort(key=lambda node: -node.weight)
-            items_ = tuple(item for node in nodes for item in node.items)
-            found.append(
-                Node(
-                    min(scopes[joined.find(group[0])], self._top),
-                    items_,
-                    tuple(nodes),
-                    wished=True,
-                    weight=self._weight(items_),
-                )
-            )
+            scope = min(scopes[joined.find(group[0])], self._top)
+            found.append(self._whole(scope, nodes, wished=True))
         return found
 
     def _wishes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -250,9 +303,32 @@ class _Greedy:
             elif clause.kind is constraints.Near:
                 yield min(1, self._top), clause.members
 
+    # -- those who must be alone ----------------------------------------------
+
+    def keep(self) -> dict[tuple[int, int], int]:
+        """Return the domains kept for them; none if time runs out."""
+        with contextlib.suppress(_OutOfTime):
+            return seclusion.keep(
+                self._state, self._contracted, self._top, self._could_go
+            )
+        return {}
+
+    def _could_go(self, party: seclusion.Party, domain: int) -> bool:
+        """Tell whether all of the party could go there as things stand."""
+        nodes = [self._node(piece, party.scope) for piece in party.pieces]
+        within = party.scope, domain
+        try:
+            return all(self._place(node, within) for node in nodes)
+        finally:
+            for node in nodes:
+                self._take(node)
+
     # -- the search ----------------------------------------------
 
-    def run(self, trouble: int | None) -> Found:
+    def run(
+        self, kept: dict[tuple[int, int], int], trouble: int | None
+    ) -> Found:
+        self._state.kept = kept
         queue = sorted(self._roots(), key=lambda node: -node.weight)
         left: list[Node] = []
         with contextlib.suppress(_OutOfTime):
@@ -343,8 +419,12 @@ class _Greedy:
         if all(not part.parts for part in node.parts):
             self._nodes = NODES
             order = sorted(node.items, key=self._bulk)
-            return self._fill(order, 0, within)
-        return self._place_in_turn(node, within)
+            is_placed = self._fill(order, 0, within)
+        else:
+            is_placed = self._place_in_turn(node, within)
+        if not is_placed and node.sign is not None:
+            self._dead_ends.fail(node.scope, node.sign, within[1])
+        return is_placed
 
     def _bulk(self, item: Item) -> tuple[float, ...]:
         """Sort the largest first, by the resource it is largest in."""
@@ -374,7 +454,7 @@ class _Greedy:
                 continue
             if self._fill(items, index + 1, within):
                 return True
-            self._state.take(item)
+            self._state.undo(item)
             if self._nodes <= 0:
                 return False
         return False
@@ -423,19 +503,37 @@ class _Greedy:
                 self._state.take(item)
 
     def _place_item(self, item: Item, within: tuple[int, int]) -> bool:
-        places = self._candidates(item, within)
-        if not len(places):
-            return False
-        places = places[self._state.allowed(item, places)]
-        if not len(places):
-            return False
-        best = int(np.argmin(self._rank(item, places)))
-        if self._state.put(item, int(places[best])):
-            return True
+        for places, enough in self._offers(item, within):
+            places = places[self._state.allowed(item, places)]
+            if not len(places):
+                continue
+            rank = self._rank(item, places)
+            best = int(np.argmin(rank))
+            if rank[best] > enough:
+                continue
+            if self._state.put(item, int(places[best])):
+                return True
         return any(
             self._state.put(item, place_)
             for place_ in self._choices(item, places)
         )
+
+    def _offers(
+        self, item: Item, within: tuple[int, int]
+    ) -> Iterator[tuple[Ints, float]]:
+        """Give places to choose from, and what rank is good enough there.
+
+        Where there are very many, it is a waste to look at all; but a host
+        that is kept for the item is not to be missed.
+        """
+        places = self._candidates(item, within)
+        is_kept = (item.number, 0) in self._state.kept
+        if len(places) > MANY and item.is_anchored and not is_kept:
+            in_use = self._state.on_host[places] > 0
+            if self._fills:
+                yield places[in_use], 0.0
+            yield places[:: len(places) // MANY + 1], np.inf
+        yield places, np.inf
 
     def _candidates(self, item: Item, within: tuple[int, int]) -> Ints:
         fits = self._state.kind(item).fits
@@ -468,43 +566,69 @@ class _Greedy:
         ):
             if amount:
                 left = (free[places] - amount) / np.maximum(total[places], 1)
-                if self._pack:
+                if self._fills:
                     rank += left
                 else:
                     rank = np.maximum(rank, 1 - left)
-        if self._pack:
+        if self._fills:
             rank[state.on_host[places] > 0] -= 100.0
+        for rival in self._rivals:
+            rank = rank + self._loss(rival, item, places)
         return rank
+
+    def _loss(
+        self, rival: Item, item: Item, hosts: Ints
+    ) -> npt.NDArray[np.float64]:
+        """Return how much the rival's kind would miss the item's place.
+
+        So many fewer of them fit there, each counted by how scarce room for
+        it is.
+        """
+        free = [column[hosts] for column in self._state.free]
+        span = np.arange(len(hosts))
+        before = self._slots(rival.size, free, span)
+        for column, amount in zip(free, item.size, strict=True):
+            column -= amount
+        after = np.maximum(self._slots(rival.size, free, span), 0)
+        scarcity = min(self._scarcity[rival.kind], 1.0)
+        may = self._at_first[rival.kind][hosts]
+        lost = (before - after).astype(np.float64)
+        return np.where(may, LOSS * scarcity**4 * lost, 0.0)
 
     def _domains(self, node: Node, within: tuple[int, int]) -> Iterator[int]:
         """Give the domains that might take the node, in order of promise."""
         scope = node.scope
         room: Ints | None = None
-        seen = set()
         free: Flags = np.ones(self._compiled.n_domains[scope], np.bool_)
         if within != EVERYWHERE:
             wide, domain = within
             free &= self._compiled.above(scope, wide) == domain
-        for item in node.items:
-            if item.kind in seen:
-                continue
-            seen.add(item.kind)
-            counts = self._state.kind(item).counts[scope]
+        for items in _alike(node.items):
+            counts = self._state.kind(items[0]).counts(scope)
             room = counts if room is None else np.minimum(room, counts)
         assert room is not None  # noqa: S101
         free &= room > 0
+        self._dead_ends.bar(scope, node.sign, free)
         self._bar(node, scope, free)
+        for items in _alike(node.items):
+            kind = self._state.kind(items[0])
+            counts = kind.counts(scope)
+            self._bar_narrow(
+                free, items, scope, kind.fits, self._state.free, counts
+            )
         found = np.flatnonzero(free)
         if not len(found):
             return
         rank = room[found].astype(np.float64)
-        if self._pack:
+        if self._fills:
             used = self._state.everybody[scope][found]
             rank = rank - 0.5 * np.minimum(used, 20)
         else:
             rank = -rank
         if self._compiled.soft:
             rank = rank + self._wish_cost(node, scope, found)
+        kept = self._state.kept.get((node.items[0].number, scope), UNKNOWN)
+        rank[found == kept] = -np.inf
         order = found[np.argsort(rank, kind='stable')]
         if len(order) > TRIES:
             # Some of all: the most promising, and a sample of the others.
@@ -579,8 +703,8 @@ class _Greedy:
             for wide, owners in owned:
                 there.update(owners.get(self._above(scope, domain, wide), {}))
             price = sum(
-                len(r.items) * (1 + trouble.get(r.items[0].number, 0))
-                for r in there.values()
+                1 + trouble.get(held[item.number].items[0].number, 0)
+                for item in self._in_the_way(there, held)
             )
             ranked.append((price + self._random.random(), domain))
         if scope == PLACE:
@@ -589,28 +713,51 @@ class _Greedy:
         moved = 0
         for _, domain in ranked[:TRIES]:
             self._look_at_the_clock()
-            out = list(by_domain.get(domain, {}).values())
-            moved += sum(len(other.items) for other in out)
+            out = self._in_the_way(by_domain.get(domain, {}), held)
+            moved += len(out)
             if moved > MOVES and out and domain != ranked[0][1]:
                 break
-            for other in out:
-                self._take(other)
+            for item in out:
+                self._state.take(item)
             if self._place(root, (scope, domain)):
-                for other in out:
-                    for item in other.items:
-                        held.pop(item.number, None)
+                roots = self._roots_of(out, held)
+                for item in out:
+                    held.pop(item.number)
                 for item in root.items:
                     held[item.number] = root
-                return self._put_back(out, held)
+                return self._put_back(roots, held)
             self._restore(out)
         return self._clear_rules(root, held)
 
+    def _in_the_way(
+        self, standing: Mapping[int, Item], held: Mapping[int, Node]
+    ) -> list[Item]:
+        """Return what has to move with what stands in a domain.
+
+        Small roots as a whole, which have more places to go to then; large
+        ones would take too much with them, and all where room is scarce.
+        """
+        if self._sparing:
+            return list(standing.values())
+        moving = dict(standing)
+        for root in self._roots_of(standing.values(), held):
+            if len(root.items) <= MOVABLE:
+                moving.update((item.number, item) for item in root.items)
+        return list(moving.values())
+
+    @staticmethod
+    def _roots_of(
+        items: Iterable[Item], held: Mapping[int, Node]
+    ) -> list[Node]:
+        found = {held[i.number].items[0].number: held[i.number] for i in items}
+        return list(found.values())
+
     def _owned(
         self, root: Node, held: dict[int, Node]
-    ) -> list[tuple[int, dict[int, dict[int, Node]]]]:
+    ) -> list[tuple[int, dict[int, dict[int, Item]]]]:
         """Return, by rule of those who are alone, who has which domains."""
         mine = {m for i in root.items for m in (*i.servers, *i.volumes)}
-        by_scope: dict[int, dict[int, dict[int, Node]]] = {}
+        by_scope: dict[int, dict[int, dict[int, Item]]] = {}
         for tally in self._state.alone:
             if mine <= tally.unit_of.keys() or not tally.used:
                 continue
@@ -619,11 +766,10 @@ class _Greedy:
                 number = int(self._state.item_of[member])
                 place_ = int(self._state.where[member])
                 if number in held and place_ != UNKNOWN:
-                    root_ = held[number]
                     domain = int(self._compiled.domain[tally.scope][place_])
-                    owners.setdefault(domain, {})[root_.items[0].number] = (
-                        root_
-                    )
+                    owners.setdefault(domain, {})[number] = self._state.items[
+                        number
+                    ]
         return list(by_scope.items())
 
     def _above(self, scope: int, domain: int, wide: int) -> int:
@@ -645,46 +791,53 @@ class _Greedy:
             for (price, place_), leave in zip(ranked, allowed, strict=True)
         ]
 
-    def _put_back(self, out: list[Node], held: dict[int, Node]) -> list[Node]:
+    def _put_back(
+        self, roots: list[Node], held: dict[int, Node]
+    ) -> list[Node]:
         """Place again what still fits; return what does not."""
         left = []
-        for other in sorted(out, key=lambda node: -node.weight):
-            if self._place_where_it_was(other) or self._place(
-                other, EVERYWHERE
-            ):
-                for item in other.items:
-                    held[item.number] = other
+        for root in sorted(roots, key=lambda node: -node.weight):
+            if self._place_again(root) or self._place(root, EVERYWHERE):
+                for item in root.items:
+                    held[item.number] = root
             else:
-                left.append(other)
+                for item in root.items:
+                    held.pop(item.number, None)
+                left.append(root)
         return left
 
-    def _place_where_it_was(self, node: Node) -> bool:
-        for item in node.items:
-            place_ = self._was[item.number]
-            there = np.array([place_])
-            if (
-                not self._state.kind(item).fits[place_]
-                or not self._state.allowed(item, there)[0]
-                or not self._state.put(item, place_)
+    def _place_again(self, root: Node) -> bool:
+        """Place what is missing of the root: where it was, or beside it."""
+        missing = [i for i in root.items if not self._state.is_placed(i)]
+        for item in sorted(missing, key=self._bulk):
+            if not (
+                self._place_where_it_was(item)
+                or self._place_item(item, EVERYWHERE)
             ):
-                self._take(node)
+                self._take(root)
                 return False
         return True
 
-    def _restore(self, out: list[Node]) -> None:
+    def _place_where_it_was(self, item: Item) -> bool:
+        place_ = self._was[item.number]
+        return bool(
+            self._state.kind(item).fits[place_]
+            and self._state.allowed(item, np.array([place_]))[0]
+            and self._state.put(item, place_)
+        )
+
+    def _restore(self, out: list[Item]) -> None:
         """Undo an attempt: back to the very places."""
-        for other in out:
-            for item in other.items:
-                if not self._state.is_placed(item):
-                    self._state.put(item, self._was[item.number])
+        for item in out:
+            self._state.put(item, self._was[item.number])
 
     def _standing(
         self, scope: int, held: dict[int, Node]
-    ) -> dict[int, dict[int, Node]]:
-        """Return domain -> the roots that have something in it."""
-        found: dict[int, dict[int, Node]] = {}
+    ) -> dict[int, dict[int, Item]]:
+        """Return domain -> the items that stand in it, by number."""
+        found: dict[int, dict[int, Item]] = {}
         self._was = {}
-        for number, root in held.items():
+        for number in held:
             item = self._state.items[number]
             first = (*item.servers, *item.volumes)[0]
             place_ = int(self._state.where[first])
@@ -696,7 +849,7 @@ class _Greedy:
                 if scope == PLACE
                 else int(self._compiled.domain[scope][place_])
             )
-            found.setdefault(domain, {})[root.items[0].number] = root
+            found.setdefault(domain, {})[number] = item
         return found
 
     def _eligible(self, root: Node, scope: int) -> list[int]:
@@ -704,14 +857,59 @@ class _Greedy:
         if scope == PLACE:
             item = root.items[0]
             return [int(p) for p in np.flatnonzero(self._at_first[item.kind])]
-        free: Flags | None = None
-        for item in root.items:
-            domains = self._compiled.domain[scope][self._at_first[item.kind]]
-            flags = np.zeros(self._compiled.n_domains[scope], np.bool_)
-            flags[domains[domains != UNKNOWN]] = True
-            free = flags if free is None else free & flags
-        assert free is not None  # noqa: S101
-        return [int(d) for d in np.flatnonzero(free)]
+        free = np.ones(self._compiled.n_domains[scope], np.bool_)
+        for items in _alike(root.items):
+            fits = self._at_first[items[0].kind]
+            domains = self._compiled.domain[scope][fits]
+            counts = np.bincount(
+                domains[domains != UNKNOWN], minlength=len(free)
+            )
+            free &= counts > 0
+            self._bar_narrow(
+                free, items, scope, fits, self._compiled.free, counts
+            )
+        return np.flatnonzero(free).tolist()
+
+    def _bar_narrow(
+        self,
+        flags: Flags,
+        items: Sequence[Item],
+        scope: int,
+        fits: Flags,
+        free: Sequence[Ints],
+        counts: Ints,
+    ) -> None:
+        """Leave out domains that cannot take all of these, who are alike.
+
+        None that could: only the room they take themselves counts, and of
+        the rules only those that want each on a host of its own. ``fits`` by
+        place, ``free`` by host; ``counts``: the places that fit, by domain.
+        """
+        doubtful = flags & (counts < len(items))
+        if not items[0].is_anchored or not doubtful.any():
+            return
+        if self._are_apart(items):
+            flags &= ~doubtful
+            return
+        domains = self._compiled.domain[scope]
+        places = np.flatnonzero(fits & (domains != UNKNOWN))
+        places = places[doubtful[domains[places]]]
+        room = np.zeros(len(flags), np.int64)
+        slots = self._slots(items[0].size, free, places)
+        np.add.at(room, domains[places], slots)
+        flags &= ~doubtful | (room >= len(items))
+
+    def _are_apart(self, items: Sequence[Item]) -> bool:
+        """Tell whether a rule wants each of these on a host of its own."""
+        members = {i.servers[0] for i in items if i.servers}
+        return any(
+            tally.kind is constraints.AtMost
+            and tally.scope == 0
+            and tally.limit == 1
+            and not tally.has_units
+            and members <= tally.unit_of.keys()
+            for tally in self._state.hard_of[min(members)]
+        )
 
     def _clear_rules(
         self, root: Node, held: dict[int, Node]
@@ -746,6 +944,18 @@ class _Greedy:
                 return others
             return [root, *out.values()]
         return None
+
+
+def _alike(items: Sequence[Item]) -> Iterable[list[Item]]:
+    """Return the items in lists of those of one kind."""
+    found: dict[int, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.kind, []).append(item)
+    return found.values()
+
+
+def _missing(found: Found) -> int:
+    return len(found.left) + len(found.unmet)
 
 
 def nested_up_to(compiled: numbers.Compiled) -> int:

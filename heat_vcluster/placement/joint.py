@@ -32,6 +32,7 @@ from heat_vcluster.placement import (
     model,
     reasons,
     repairs,
+    tally,
 )
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import policies as policy_kinds
@@ -49,15 +50,23 @@ WIDE = 120000
 LARGE = 300000
 # So often room is made before a proof is looked for.
 HASTE = 3
-# Bundles left over up to which making room for them seems worth it.
-FEW = 40
-# ... and up to which mending comes before counting.
+# So many turns are taken at making it in earnest,
+TURNS = 6
+# ... one for so many pairs of kind and place: few are soon counted instead.
+TURNABLE = 5000
+# Of more turns than these all but the first are sparing of room.
+WISHFUL = 2
+# Items left over up to which making room for them seems worth it.
+FEW = 120
+# Bundles left over up to which mending comes before counting.
 VERY_FEW = 6
 # Hosts beyond which members are counted in a part of the cloud first: in
 # this share of it, with so many hosts of a domain for a shape as are enough.
 HUGE = 30000
 SOME = 0.3
 ENOUGH = 6
+# Deterministic seconds for the first proof by counts: most take less.
+GLANCE = 0.01
 # Deterministic seconds for the whole of a medium problem.
 EFFORT = 1.0
 # ... and for that of a wide one.
@@ -206,19 +215,23 @@ class _Search:
             if placement is not None:
                 return self._first(placement)
         self.tried.append('counting kinds of members by domain')
-        if classes.refute(
-            self._compiled, self._contracted, self._ends, self._seed
-        ):
+        if self._is_refuted(GLANCE):
             return INFEASIBLE
-        if len(found.left) <= FEW:
-            found = self._greedy(trouble=None)
-            if self._is_done(found):
-                return self._first(found.placement)
+        found = self._by_turns(found)
+        if self._is_done(found):
+            return self._first(found.placement)
         if self._pairs <= MEDIUM:
             outcome = self._any(EFFORT)
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
         return self._with_patience(found)
+
+    @functools.cached_property
+    def _frame(self) -> tally.Frame:
+        return classes.frame_of(self._compiled, self._contracted)
+
+    def _is_refuted(self, effort: float | None) -> bool:
+        return classes.refute(self._frame, self._ends, self._seed, effort)
 
     def _among_some_hosts(self) -> Ints | None:
         """Look for a plan in a part of the cloud; it proves nothing."""
@@ -238,6 +251,8 @@ class _Search:
 
     def _with_patience(self, found: greedy.Found) -> _Outcome:
         if len(found.left) <= VERY_FEW:
+            if self._is_refuted(None):
+                return INFEASIBLE
             whole = self._mended(found, self._left() / 5)
             if whole is not None:
                 return self._first(whole)
@@ -285,14 +300,39 @@ class _Search:
             return None
         return whole
 
-    def _greedy(self, trouble: int | None) -> greedy.Found:
+    def _by_turns(self, found: greedy.Found) -> greedy.Found:
+        """Make room for the few left, each time otherwise; return the best.
+
+        But once, if it was asked for in haste: then it is impossible as a
+        rule.
+        """
+        turns = min(TURNS, 1 + self._frame.n_pairs // TURNABLE)
+        for turn in range(turns if self._haste else 1):
+            if self._n_items(found) > FEW:
+                break
+            sparing = turn > 0 and turns > WISHFUL
+            again = self._greedy(None, turn, sparing)
+            if self._is_done(again):
+                return again
+            found = min(found, again, key=_missing)
+        return found
+
+    def _greedy(
+        self, trouble: int | None, turn: int = 0, sparing: bool = False
+    ) -> greedy.Found:
         return greedy.place(
             self._compiled,
             self._contracted,
             deadline=self._left(),
-            seed=self._seed,
+            seed=self._seed + turn,
             trouble=trouble,
+            sparing=sparing,
         )
+
+    def _n_items(self, found: greedy.Found) -> int:
+        """Return how many have no place; who must share a host is one."""
+        bundle_of = self._contracted.bundle_of[0]
+        return len({int(bundle_of[m]) for left in found.left for m in left})
 
     def _is_done(self, found: greedy.Found) -> bool:
         return found.is_whole and amounts.is_valid(
@@ -617,6 +657,10 @@ def _unsteered(
             ):
                 found.append((rule.name, member))
     return found
+
+
+def _missing(found: greedy.Found) -> int:
+    return sum(map(len, found.left)) + len(found.unmet)
 
 
 def _value(compiled: numbers.Compiled, placement: Ints) -> tuple[int, int]:

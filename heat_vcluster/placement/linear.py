@@ -22,6 +22,7 @@ from ortools.sat.python import cp_model
 from heat_vcluster.placement.columns import Ints
 
 MARGIN = 1e-3  # by which a bound in floating point may be wrong
+LARGEST = 50_000  # variables for branch and cut: more take gigabytes
 NEVER = cp_model.INT_MIN, cp_model.INT_MAX  # no bound, below and above
 
 
@@ -155,10 +156,10 @@ class Program:
         By branch and cut (HiGHS), which finds what CP-SAT does not where
         many rows must be just full. What it finds is checked in whole
         numbers; that it finds nothing proves nothing, and its bound is taken
-        with a margin.
+        with a margin. Beyond ``LARGEST`` nothing is looked for.
         """
         left = deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or self.n_variables > LARGEST:
             return Outcome(Status.UNKNOWN)
         result = mathopt.solve(
             mathopt.Model.from_model_proto(self._floating()),

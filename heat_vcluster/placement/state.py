@@ -10,7 +10,7 @@ at once.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+
+# One in so many places is many: then all are looked at again, at once.
+MANY = 300
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,45 +45,60 @@ class Item:
 class Kind:
     """Where items of one kind fit at this moment; kept up lazily.
 
-    ``fits`` is by place; ``counts[k]`` has, by domain at scope k, how many
-    such places are there.
+    ``fits`` is by place.
     """
 
     def __init__(self, state: State, item: Item) -> None:
         self._state = state
         self._item = item
         self._may = state.may(item)
-        self.fits = state.has_room(item, None) & self._may
+        self.fits = state.room(item) & self._may
         self._seen = len(state.touched)
-        self.counts = [
-            np.bincount(
-                column[self.fits & (column != UNKNOWN)], minlength=count
+        self._counts: dict[int, Ints] = {}
+
+    def counts(self, scope: int) -> Ints:
+        """Return, by domain, how many places there are that it fits."""
+        if scope not in self._counts:
+            compiled = self._state.compiled
+            domains = compiled.domain[scope][self.fits]
+            self._counts[scope] = np.bincount(
+                domains[domains != UNKNOWN],
+                minlength=compiled.n_domains[scope],
             )
-            for column, count in zip(
-                state.compiled.domain, state.compiled.n_domains, strict=True
-            )
-        ]
+        return self._counts[scope]
 
     def refresh(self) -> None:
         touched = self._state.touched
         if self._seen == len(touched):
             return
-        fresh = np.unique(np.array(touched[self._seen :], np.int64))
+        fresh = set(touched[self._seen :])
         self._seen = len(touched)
-        fresh = fresh[self._may[fresh]]
-        if not len(fresh):
-            return
-        fits = self._state.has_room(self._item, fresh)
-        changed = fits != self.fits[fresh]
-        if not np.any(changed):
-            return
-        places = fresh[changed]
-        delta = np.where(fits[changed], 1, -1)
-        self.fits[places] = fits[changed]
-        for scope, column in enumerate(self._state.compiled.domain):
-            domains = column[places]
-            known = domains != UNKNOWN
-            np.add.at(self.counts[scope], domains[known], delta[known])
+        columns = self._state.compiled.domain
+        for place in self._changed(fresh):
+            fits = not self.fits[place]
+            self.fits[place] = fits
+            for scope, counts in self._counts.items():
+                domain = columns[scope][place]
+                if domain != UNKNOWN:
+                    counts[domain] += 1 if fits else -1
+
+    def _changed(self, fresh: Set[int]) -> list[int]:
+        """Return the places, of those touched, where fitting has changed.
+
+        Whole columns at once are faster where many were touched.
+        """
+        state, item = self._state, self._item
+        is_simple = len(item.volumes) <= 1
+        if is_simple and len(fresh) * MANY > state.compiled.n_places:
+            fits = state.room(item) & self._may
+            changed: list[int] = np.flatnonzero(fits != self.fits).tolist()
+            return changed
+        return [
+            place
+            for place in fresh
+            if self._may[place]
+            and state.has_room(item, place) != self.fits[place]
+        ]
 
 
 class Tally:
@@ -252,6 +270,11 @@ class State:
         self.everybody = [
             np.zeros(count, np.int64) for count in compiled.n_domains
         ]
+        self.n_left = 0  # items, so far
+        # By scope and domain: which item, of those, was the last to leave.
+        self.left_at = [
+            np.zeros(count, np.int64) for count in compiled.n_domains
+        ]
         self.on_host = np.zeros(compiled.n_hosts, np.int64)  # our servers
         self._may_pools: dict[int, Flags] = {}  # by shape
         self._pools_of: dict[int, list[int]] = {}
@@ -259,6 +282,8 @@ class State:
             host = int(compiled.domain[0][pool])
             if host != UNKNOWN:
                 self._pools_of.setdefault(host, []).append(pool)
+        # (item number, scope) -> the domain it is best alone in.
+        self.kept: dict[tuple[int, int], int] = {}
         self._tally(compiled)
         self.items = tuple(self._find_items(contracted))
         self._kinds: dict[int, Kind] = {}
@@ -301,7 +326,11 @@ class State:
 
     def _tally(self, compiled: numbers.Compiled) -> None:
         self.hard = [Tally(self, clause) for clause in compiled.hard]
-        self.soft = [Tally(self, clause) for clause in compiled.soft]
+        self.soft = [
+            Tally(self, clause)
+            for clause in compiled.soft
+            if clause.kind is not constraints.Near
+        ]
         members = range(len(compiled.members))
         self.hard_of: list[list[Tally]] = [[] for _ in members]
         self.soft_of: list[list[Tally]] = [[] for _ in members]
@@ -310,8 +339,6 @@ class State:
             (self.soft, self.soft_of),
         ):
             for tally in tallies:
-                if tally.kind is constraints.Near:
-                    continue
                 for member in tally.clause.members:
                     by_member[member].append(tally)
         self.near_of: list[list[numbers.Clause]] = [[] for _ in members]
@@ -370,39 +397,34 @@ class State:
                     domains = self.compiled.domain[tally.scope][hosts]
                     flags[hosts] &= ~_by_place(tally.busy, domains)
 
-    def has_room(self, item: Item, places: Ints | None) -> Flags:
-        """Return whether it fits at these places (None: at each)."""
+    def room(self, item: Item) -> Flags:
+        """Return, by place, whether the item fits there."""
         compiled = self.compiled
+        room = np.zeros(compiled.n_places, np.bool_)
+        hosts, pools = np.split(room, [compiled.n_hosts])
         if not item.is_anchored:
-            gb = compiled.size(item.volumes[0])[0]
-            if places is None:
-                room = np.zeros(compiled.n_places, np.bool_)
-                room[compiled.n_hosts :] = self.pool_free >= gb
-                return room
-            pools = places - compiled.n_hosts
-            fits: Flags = (pools >= 0) & (self.pool_free[pools] >= gb)
-            return fits
-        n_hosts = compiled.n_hosts
-        span = np.arange(n_hosts) if places is None else places
-        here = np.ones(n_hosts if places is None else len(places), np.bool_)
-        if places is not None:
-            here &= places < n_hosts
-            span = np.minimum(places, n_hosts - 1)
+            pools[:] = self.pool_free >= compiled.size(item.volumes[0])[0]
+            return room
+        hosts[:] = True
         for amount, free in zip(item.size, self.free, strict=True):
             if amount:
-                here &= free[span] >= amount
-        if item.volumes:
-            for volume in item.volumes:
-                here &= self._hosts_with_pool(volume)[span]
-            if len(item.volumes) > 1:
-                for index in np.flatnonzero(here):
-                    found = self.pools_for(item, int(span[index]))
-                    here[index] = found is not None
-        if places is None:
-            room = np.zeros(compiled.n_places, np.bool_)
-            room[:n_hosts] = here
-            return room
-        return here
+                hosts &= free >= amount
+        for volume in item.volumes:
+            hosts &= self._hosts_with_pool(volume)
+        if len(item.volumes) > 1:
+            for host in np.flatnonzero(hosts).tolist():
+                hosts[host] = self.pools_for(item, host) is not None
+        return room
+
+    def has_room(self, item: Item, place: int) -> bool:
+        """Tell whether the item fits at a place of its sort."""
+        if not item.is_anchored:
+            gb = self.compiled.size(item.volumes[0])[0]
+            return bool(self.pool_free[place - self.compiled.n_hosts] >= gb)
+        for amount, free in zip(item.size, self.free, strict=True):
+            if amount and free[place] < amount:
+                return False
+        return not item.volumes or self.pools_for(item, place) is not None
 
     def _hosts_with_pool(self, volume: int) -> Flags:
         """Return, by host, whether a pool of it has room for the volume."""
@@ -505,7 +527,8 @@ class State:
     def openings(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
         """Return a price on domains that those who are alone could use.
 
-        They begin a domain only if they must; others leave idle ones be.
+        They go where a domain is kept for them, or begin one only if they
+        must; others leave idle ones be.
         """
         price = np.zeros(len(places))
         mine: dict[int, Tally] = {}
@@ -515,9 +538,12 @@ class State:
                     mine.setdefault(tally.scope, tally)
         for scope in self.owned:
             domains = self.compiled.domain[scope][places]
-            if scope in mine:
+            kept = self.kept.get((item.number, scope))
+            if kept is not None:
+                price += np.where(domains != kept, 1e6, 0)
+            elif scope in mine:
                 dear = mine[scope].count == 0
-                if mine[scope].used < self._domains_asked(mine[scope]):
+                if mine[scope].used < self.domains_asked(mine[scope]):
                     dear = ~dear
                 price += np.where(_by_place(dear, domains), 1e4, 0)
                 if scope == 0 and item.is_anchored:
@@ -547,7 +573,7 @@ class State:
             takes &= free[hosts] >= wanted
         return takes
 
-    def _domains_asked(self, alone: Tally) -> int:
+    def domains_asked(self, alone: Tally) -> int:
         """Return how many domains those who are alone must have."""
         first = alone.clause.members[0]
         return max(
@@ -622,7 +648,19 @@ class State:
         return True
 
     def take(self, item: Item) -> None:
-        """Take the item away from where it is."""
+        """Take the item away from where it is, so that others may go there."""
+        self.n_left += 1
+        for member in (*item.servers[:1], *item.volumes):
+            place = self.where[member]
+            for column, left_at in zip(
+                self.compiled.domain, self.left_at, strict=True
+            ):
+                if column[place] != UNKNOWN:
+                    left_at[column[place]] = self.n_left
+        self.undo(item)
+
+    def undo(self, item: Item) -> None:
+        """Take back what was put only just, as an attempt."""
         compiled = self.compiled
         for volume in item.volumes:
             pool = int(self.where[volume])
@@ -697,7 +735,8 @@ class State:
 
 def _by_place(flags: Flags, domains: Ints) -> Flags:
     """Return flags by domain by place; False where no domain is known."""
-    found = np.zeros(len(domains), np.bool_)
-    known = domains != UNKNOWN
-    found[known] = flags[domains[known]]
+    if not len(flags):
+        return np.zeros(len(domains), np.bool_)
+    # UNKNOWN is a number too, of the last domain, and left out again.
+    found: Flags = flags[domains] & (domains != UNKNOWN)
     return found

@@ -83,6 +83,24 @@ class Frame:
         """Return how many pairs of atom kind and place there are."""
         return sum(int((fits > 0).sum()) for fits in self.fits.values())
 
+    def usable(self, number: int) -> tuple[Ints, int]:
+        """Return what is free of a resource, by host, and what is to spare.
+
+        Free where anyone who takes of it may be; and how much of all that
+        is left over when everyone has a place.
+        """
+        takers = [
+            kind
+            for kind in self.likeness.kinds
+            if not kind.scope and not kind.pooled and kind.size[number]
+        ]
+        here = np.zeros(self.compiled.n_hosts, np.bool_)
+        for kind in takers:
+            here |= self.fits[kind.number][: self.compiled.n_hosts] > 0
+        usable = np.where(here, self.likeness.free[number], 0)
+        asked = sum(kind.size[number] * kind.count for kind in takers)
+        return usable, int(usable.sum()) - asked
+
     @functools.cached_property
     def stowage(self) -> stowage.Stowage:
         on_hosts = {
@@ -454,16 +472,29 @@ class Tally:
         return [k for k in self.likeness.kinds if not k.scope and not k.pooled]
 
     def _fill_hosts(self) -> None:
-        """Keep to what is free: of each open host, and of blocks in sum."""
+        """Keep to what is free: of each open host, and of blocks in sum.
+
+        Where less is to spare in all than a cell has, the rest of what it
+        has must be taken. That follows from all rows together, but a jigsaw
+        is only found where it is said of each. Not so where domains are for
+        some alone, of which counts know little: counts that are found by
+        filling hosts were seen to lead to no members there.
+        """
+        fills_up = not self.likeness.secluded
         mixed = self._mixed[self.sample]
         for number, free in enumerate(self.likeness.free):
             gathered = self._taken(number)
             bounds = self._gathered(free)
+            usable, spare = self.frame.usable(number)
+            least = self._gathered(usable) - spare
             for cell, variables, factors, most in gathered.rows():
+                low, high = linear.NEVER
                 if most > bounds[cell] and not mixed[cell]:
-                    self.program.row(
-                        variables, factors, high=int(bounds[cell])
-                    )
+                    high = int(bounds[cell])
+                if least[cell] > 0 and fills_up:
+                    low = int(least[cell])
+                if (low, high) != linear.NEVER:
+                    self.program.row(variables, factors, low, high)
         self._mix()
         if self._packs:
             self._count_used(mixed)

@@ -145,6 +145,18 @@ class TestProofs(base.TestCase):
             )
             self.assertEqual(expected, self.refutes(problem))
 
+    def test_a_glance_proves_what_needs_no_search(self):
+        cloud = worlds.snapshot(worlds.racks(9, 4))
+        for count, expected in ((9, False), (10, True)):
+            problem = model.Problem(
+                cloud,
+                tuple(worlds.servers('s', count)),
+                (apart('rack', *names(count)),),
+            )
+            frame = classes.frame_of(*contracted(problem))
+            found = classes.refute(frame, deadline(), effort=0.01)
+            self.assertEqual(expected, found)
+
     def test_big_servers_where_there_is_much_room_in_small_pieces(self):
         cloud = worlds.snapshot(worlds.racks(10, 8, vcpu=6))
         problem = model.Problem(cloud, tuple(worlds.servers('s', 2, 7)), ())
@@ -246,3 +258,16 @@ class TestJigsaws(base.TestCase):
         made, bundles = contracted(problem)
         found = classes.place(made, bundles, deadline())
         self.assertTrue(amounts.is_valid(made, found))
+
+    def test_what_is_to_spare_counts_only_where_someone_may_be(self):
+        problem = model.Problem(
+            worlds.snapshot(
+                [worlds.host('a', 7), worlds.host('b', 4), worlds.host('c', 2)]
+            ),
+            tuple(worlds.servers('s', 3, 3)),
+            (),
+        )
+        frame = tally.Frame(likeness.Likeness(*contracted(problem)))
+        usable, spare = frame.usable(0)
+        self.assertEqual([7, 4, 0], usable.tolist())
+        self.assertEqual(2, spare)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a bundle found no place, so that those like it need not look.
+
+A domain that could not take a bundle cannot take another that needs the
+same, until something leaves the domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from heat_vcluster.placement import constraints
+from heat_vcluster.placement.columns import Flags, Ints
+from heat_vcluster.placement.state import Item, State, Tally
+
+# What these forbid a member they forbid until somebody leaves.
+LASTING = (constraints.AtMost, constraints.Alone)
+
+
+class DeadEnds:
+    """Which domains failed for which signs since something last left them."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._failed: dict[tuple[int, Hashable], Ints] = {}
+
+    def fail(self, scope: int, sign: Hashable, domain: int) -> None:
+        """Note that what has this sign finds no place in the domain."""
+        if (scope, sign) not in self._failed:
+            self._failed[scope, sign] = np.full(
+                len(self._state.left_at[scope]), -1, np.int64
+            )
+        self._failed[scope, sign][domain] = self._state.n_left
+
+    def bar(self, scope: int, sign: Hashable, free: Flags) -> None:
+        """Leave out, of domains at a scope, those in which it would fail."""
+        failed = self._failed.get((scope, sign))
+        if failed is not None:
+            free &= failed < self._state.left_at[scope]
+
+
+def sign(
+    state: State, scope: int, items: Sequence[Item], shape: Hashable
+) -> Hashable:
+    """Return what is the same of bundles that fail in the same domains.
+
+    ``shape`` says the kinds of the items in their order, and what bundles
+    they are in. None: some rule may forbid today what it allows tomorrow,
+    though nothing left.
+    """
+    inside: dict[int, tuple[Tally, list[tuple[int, int]]]] = {}
+    for position, item in enumerate(items):
+        for member in (*item.servers, *item.volumes):
+            for tally in state.hard_of[member]:
+                _, here = inside.setdefault(id(tally), (tally, []))
+                here.append((position, member))
+    rules: list[tuple[object, ...]] = []
+    for number, (tally, here) in inside.items():
+        if tally.scope >= scope and _is_same_for_all(tally, here):
+            continue
+        if len(here) == len(tally.clause.members):
+            clause = tally.clause
+            rules.append(
+                (
+                    clause.kind.__name__,
+                    clause.scope,
+                    clause.limit,
+                    clause.domains,
+                    _pattern(tally, here),
+                )
+            )
+        elif tally.scope < scope and tally.kind in LASTING:
+            rules.append((number, _pattern(tally, here)))
+        else:
+            return None
+    return shape, frozenset(rules)
+
+
+def _is_same_for_all(tally: Tally, here: Sequence[tuple[int, int]]) -> bool:
+    """Tell whether what forbids a domain to one forbids it to all of these.
+
+    They share a domain at the rule's scope anyway: who comes first opens it
+    to the others. ``here`` has (position, member).
+    """
+    if tally.kind is constraints.AtLeast:
+        return len({tally.bundle_of[member] for _, member in here}) == 1
+    if tally.kind is constraints.AtMost:
+        return len({tally.unit_of[member] for _, member in here}) == 1
+    return len(here) == 1 or tally.kind in (
+        constraints.Together,
+        constraints.Alone,
+    )
+
+
+def _pattern(
+    tally: Tally, here: Sequence[tuple[int, int]]
+) -> tuple[tuple[int, int], ...]:
+    """Return (position, unit) with the units numbered as they come."""
+    units: dict[int, int] = {}
+    return tuple(
+        (position, units.setdefault(tally.unit_of[member], len(units)))
+        for position, member in here
+    )

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Short cuts of the first plan: they find what looking at all would."""
+
+from __future__ import annotations
+
+import random
+from unittest import mock
+
+import numpy as np
+
+from heat_vcluster.placement import (
+    compiled,
+    contract,
+    greedy,
+    model,
+    policies,
+    state,
+)
+from tests import base
+from tests.unit.placement import worlds
+
+
+def compile_it(*demands: model.Demand, rule: model.Rule) -> compiled.Compiled:
+    """Have the demands in a cloud of nine hosts, and two pools."""
+    snapshot = worlds.snapshot(
+        worlds.racks(3, 3), [worlds.pool('p0', 9), worlds.pool('p1', 9)]
+    )
+    problem = model.Problem(snapshot, demands, (rule,), objective='pack')
+    return compiled.Compiled(problem, policies.load())
+
+
+@mock.patch.object(greedy, 'MANY', 2)
+class TestSamples(base.TestCase):
+    def place(self, *demands: model.Demand, rule: model.Rule) -> greedy.Found:
+        numbers = compile_it(*demands, rule=rule)
+        return greedy.place(numbers, contract.contract(numbers), deadline=9.0)
+
+    def test_what_the_sample_does_not_offer_is_found_elsewhere(self) -> None:
+        servers = worlds.servers('s', 9)
+        rule = worlds.rule(
+            'anti-affinity', 'host', *(server.member for server in servers)
+        )
+        found = self.place(*servers, rule=rule)
+        self.assertTrue(found.is_whole)
+        self.assertEqual(list(range(9)), sorted(found.placement.tolist()))
+
+    def test_hosts_in_use_are_seen_outside_of_the_sample(self) -> None:
+        first = worlds.server('first', 4, on=['r1-h1'])
+        found = self.place(
+            first,
+            worlds.server('second'),
+            rule=worlds.rule('affinity', 'host', 'first'),
+        )
+        self.assertEqual([4, 4], found.placement.tolist())
+
+
+class TestKinds(base.TestCase):
+    def check(self, many: int) -> None:
+        """Put and take at random; where things fit is kept up."""
+        draw = random.Random(7)
+        numbers = compile_it(
+            *worlds.servers('s', 5, vcpu=3),
+            *(model.VolumeDemand(f'v-{k}', 4) for k in range(3)),
+            rule=worlds.rule('affinity', 'rack', 's-0'),
+        )
+        with mock.patch.object(state, 'MANY', many):
+            here = state.State(numbers, contract.contract(numbers))
+            for _ in range(60):
+                item = draw.choice(here.items)
+                fits = here.kind(item).fits
+                self.assertEqual(
+                    (here.room(item) & here.may(item)).tolist(), fits.tolist()
+                )
+                racks = numbers.domain[1][fits]
+                self.assertEqual(
+                    np.bincount(racks[racks >= 0], minlength=3).tolist(),
+                    here.kind(item).counts(1).tolist(),
+                )
+                if here.is_placed(item):
+                    here.take(item)
+                elif np.any(fits):
+                    here.put(item, int(draw.choice(np.flatnonzero(fits))))
+
+    def test_place_by_place(self) -> None:
+        self.check(many=0)
+
+    def test_all_places_at_once(self) -> None:
+        self.check(many=1000)
