@@ -54,6 +54,7 @@ class Store:
 
     # Clusters
 
+    @db_connection.again
     def create_cluster(
         self,
         *,
@@ -169,6 +170,7 @@ class Store:
             wanted = listing.after(wanted, sort, marker)
         return self._clusters(listing.in_order(wanted, sort).limit(limit))
 
+    @db_connection.again
     def update_cluster(
         self,
         cluster_id: str,
@@ -217,6 +219,7 @@ class Store:
             raise exception.PlanNotFound(plan_id)
         return found
 
+    @db_connection.again
     def claim_plan(
         self,
         plan_id: str,
@@ -264,6 +267,7 @@ class Store:
                 _set_tags(connection, plan_id, tags)
         return self._find_plan(plan_id, project_id)
 
+    @db_connection.again
     def drop_plan(self, plan_id: str, project_id: str) -> None:
         """Let nobody build a held plan any more: it is to be released.
 
@@ -321,6 +325,7 @@ class Store:
         wanted = sa.select(table).where(table.c.project_id == project_id)
         return {row.resource: row.amount for row in self._rows(wanted)}
 
+    @db_connection.again
     def set_limit(
         self, project_id: str, resource: str, amount: int | None
     ) -> None:
@@ -337,6 +342,7 @@ class Store:
             if amount is not None:
                 connection.execute(sa.insert(table), {**row, 'amount': amount})
 
+    @db_connection.again
     def purge(self, before: datetime.datetime) -> int:
         """Forget clusters that were deleted before a time; tell how many."""
         with self._open().writing() as connection:
@@ -468,6 +474,7 @@ class Store:
 
     # The lease
 
+    @db_connection.again
     def acquire(
         self, cluster_id: str, owner: str, seconds: float
     ) -> records.Lease:
@@ -631,6 +638,7 @@ class Store:
             usage.take_turn(connection, project_id)
             yield connection
 
+    @db_connection.again
     def _update(self, cluster_id: str, **values: Any) -> None:
         with self._open().writing() as connection:
             changed = connection.execute(
@@ -641,6 +649,7 @@ class Store:
             if changed.rowcount != 1:
                 raise exception.ClusterNotFound(cluster_id)
 
+    @db_connection.again
     def _set_lease(self, lease: records.Lease, **values: Any) -> bool:
         table = models.clusters
         with self._open().writing() as connection:

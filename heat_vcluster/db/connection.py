@@ -8,18 +8,28 @@ readers never wait; its writers take their turn at BEGIN and not halfway.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import random
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
 from heat_vcluster import exception
 
+P = ParamSpec('P')
+R = TypeVar('R')
+
 BUSY_SECONDS = 30
+#: So often a transaction is tried that others keep in the way of.
+ATTEMPTS = 8
+ATTEMPT_SECONDS = 0.05
+#: How MariaDB and PostgreSQL say that one was given up for another's sake.
+VICTIM = (1020, 1213, '40001', '40P01')
 _WRITE = {'vcluster_write': True}
 
 
@@ -85,10 +95,42 @@ def _answering() -> Iterator[None]:
         ) from error
 
 
+def again(write: Callable[P, R]) -> Callable[P, R]:
+    """Repeat a whole transaction that a database gave up for another's sake.
+
+    Of two that wait for each other MariaDB and PostgreSQL end one, and
+    expect it to be repeated. Its arguments are read each time.
+    """
+
+    @functools.wraps(write)
+    def persist(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return write(*args, **kwargs)
+            except exception.ServiceUnavailable as error:
+                if not _is_victim(error.__cause__):
+                    raise
+            time.sleep(random.random() * attempt * ATTEMPT_SECONDS)  # noqa: S311
+        return write(*args, **kwargs)
+
+    return persist
+
+
+def _is_victim(error: BaseException | None) -> bool:
+    told = getattr(error, 'orig', None)
+    code = getattr(told, 'pgcode', None) or next(
+        iter(getattr(told, 'args', ())), None
+    )
+    return code in VICTIM
+
+
 def _open(database: Database) -> Any:
     if not database.is_sqlite:
         return sa.create_engine(
             database.url,
+            # PostgreSQL's own; in MariaDB's nobody waits for rows that are
+            # not there, and reads see what others have committed.
+            isolation_level='READ COMMITTED',
             pool_pre_ping=True,
             pool_recycle=1800,
             pool_size=10,

@@ -48,6 +48,7 @@ class Writer:
 
     # The cluster
 
+    @db_connection.again
     def set_status(
         self,
         status: states.ClusterStatus,
@@ -74,6 +75,7 @@ class Writer:
                 values['deleted_at'] = self._clock()
             self._set_cluster(connection, **values)
 
+    @db_connection.again
     def expire_plan(self) -> bool:
         """Move a held plan to DELETING; False if it was claimed."""
         with self._fenced() as connection:
@@ -92,20 +94,24 @@ class Writer:
             )
             return bool(expired.rowcount == 1)
 
+    @db_connection.again
     def set_plan(self, plan: placement.Plan | None) -> None:
         raw = None if plan is None else records.plan_to_json(plan)
         with self._fenced() as connection:
             self._set_cluster(connection, plan=raw)
 
+    @db_connection.again
     def set_deadline(self, deadline: datetime.datetime | None) -> None:
         with self._fenced() as connection:
             self._set_cluster(connection, deadline=deadline)
 
+    @db_connection.again
     def clear_cancel(self) -> None:
         """Take back a request to stop: what it was meant for is over."""
         with self._fenced() as connection:
             self._set_cluster(connection, cancel_requested=False)
 
+    @db_connection.again
     def set_domains(self, known: Mapping[str, Mapping[str, str]]) -> None:
         """Keep pseudonyms, as scope -> real name -> pseudonym.
 
@@ -134,6 +140,7 @@ class Writer:
 
     # Its members
 
+    @db_connection.again
     def set_member(
         self,
         name: str,
@@ -186,6 +193,7 @@ class Writer:
 
     # Its holds
 
+    @db_connection.again
     def add_holds(self, holds: Iterable[cloud.Hold]) -> None:
         """Write holds down, before the room is asked for.
 
@@ -213,6 +221,7 @@ class Writer:
             )
             connection.execute(sa.insert(models.holds), rows)
 
+    @db_connection.again
     def drop_holds(self, hold_ids: Iterable[str]) -> None:
         """Write down that the room was given back; unknown ids pass."""
         ids = list(hold_ids)
@@ -227,6 +236,7 @@ class Writer:
 
     # What is left, what happened
 
+    @db_connection.again
     def add_leftover(
         self, kind: str, thing_id: str, member: str | None, reason: str
     ) -> None:
@@ -244,17 +254,20 @@ class Writer:
                 ),
             )
 
+    @db_connection.again
     def remove_leftover(self, kind: str, thing_id: str) -> None:
         """It is gone after all; unknown is no error."""
         with self._fenced() as connection:
             self._remove_leftover(connection, kind, thing_id)
 
+    @db_connection.again
     def clear_leftovers(self) -> None:
         with self._fenced() as connection:
             connection.execute(
                 self._mine(sa.delete(models.leftovers), models.leftovers)
             )
 
+    @db_connection.again
     def add_event(self, member: str | None, kind: str, message: str) -> None:
         """Note what happened, now. ``member`` None: to the whole cluster."""
         with self._fenced() as connection:

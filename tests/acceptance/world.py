@@ -8,6 +8,7 @@ placement what they have, and where.
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import os
 import signal
@@ -282,6 +283,8 @@ class World:
 
 def _is_alive(group: int) -> bool:
     """Tell whether a process of the group is left."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(group, os.WNOHANG)  # one that this process has started
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

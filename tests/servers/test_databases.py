@@ -7,7 +7,12 @@ database in a MariaDB and in a PostgreSQL.
 
 import atexit
 import functools
+import threading
 
+import sqlalchemy as sa
+
+from heat_vcluster.db import connection, models
+from tests import base as test_base
 from tests.functional import (
     servers,
     test_held_plans,
@@ -15,6 +20,7 @@ from tests.functional import (
     test_resume,
     test_service,
 )
+from tests.unit.db import base as store_base
 from tests.unit.db import (
     test_connection,
     test_listing,
@@ -78,7 +84,7 @@ def multiply():
     found = {}
     for kind in KINDS:
         for story in STORIES:
-            subject = story.__module__.rpartition('.test_')[2].title()
+            subject = story.__module__.rpartition('test_')[2].title()
             name = f'{subject}{story.__name__}With{kind.__name__}'
             found[name] = type(
                 name,
@@ -89,3 +95,49 @@ def multiply():
 
 
 globals().update(multiply())
+
+
+class DeadlockMixin(ServerMixin):
+    def test_one_of_two_that_wait_for_each_other_tries_again(self):
+        one, other = (self.create(id=name).id for name in ('one', 'other'))
+        database = self.store._database
+        both_began = threading.Barrier(2)
+        tries = []
+
+        @connection.again
+        def rename(first, second):
+            tries.append(first)
+            with database.writing() as writing:
+                self.rename(writing, first)
+                if len(tries) <= 2:
+                    both_began.wait(test_base.PATIENCE)
+                self.rename(writing, second)
+
+        threads = [
+            threading.Thread(target=rename, args=names)
+            for names in ((one, other), (other, one))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(3, len(tries))
+        self.assertEqual(
+            ['renamed'] * 2,
+            [each.name for each in self.store.list_clusters()],
+        )
+
+    def rename(self, writing, cluster_id):
+        writing.execute(
+            sa.update(models.clusters)
+            .where(models.clusters.c.id == cluster_id)
+            .values(name='renamed')
+        )
+
+
+class MariaDBDeadlockTest(DeadlockMixin, store_base.StoreTest):
+    kind = servers.MariaDB
+
+
+class PostgreSQLDeadlockTest(DeadlockMixin, store_base.StoreTest):
+    kind = servers.PostgreSQL

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of a whole installation, on the fake cloud of a test.
+
+Each reaches the cloud, which lives on in the process of the test, by a
+socket; see ``tests.functional.doomed``.
+"""
+
+import multiprocessing
+import threading
+
+from heat_vcluster import deploy
+from heat_vcluster.api import app
+from heat_vcluster.engine import base as engine_base
+from heat_vcluster.engine import jobs, worker
+from heat_vcluster.wsgi import server
+from tests.functional import api, doomed
+
+CLAIM_SECONDS = 2.0
+AT_ONCE = 4
+SETTINGS = engine_base.Settings(
+    threads=8,
+    operations=AT_ONCE,
+    poll_interval=0.01,
+    lease_seconds=3.0,
+    watch_interval=0.5,
+    create_timeout=600.0,
+)
+
+
+def begin_api(*arguments):
+    """Start an API; return its process, and the address it listens on."""
+    here, there = multiprocessing.Pipe()
+    process = begin(serve, there, *arguments)
+    return process, here.recv()
+
+
+def begin_engine(*arguments):
+    return begin(work, *arguments)
+
+
+def begin(what, *arguments):
+    processes = multiprocessing.get_context('forkserver')
+    processes.set_forkserver_preload([__name__])
+    process = processes.Process(target=what, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def serve(told, path, database, configuration):
+    service = deploy.assemble(
+        doomed.RemoteOpener(path),
+        database=database,
+        settings=SETTINGS,
+        board=jobs.Jobs(configuration, CLAIM_SECONDS),
+    )
+    door = server.Server(
+        app.make_app(service, api.configured()),
+        '127.0.0.1',
+        0,
+        threads=8,
+        stop_seconds=1,
+    )
+    door.start()
+    told.send(door.address)
+    threading.Event().wait()
+
+
+def work(path, database, configuration):
+    service = deploy.assemble(
+        doomed.RemoteOpener(path), database=database, settings=SETTINGS
+    )
+    worker.Worker(
+        service.engine,
+        jobs.Jobs(configuration, CLAIM_SECONDS),
+        at_once=AT_ONCE,
+        poll_seconds=0.02,
+    ).run()
