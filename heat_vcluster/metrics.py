@@ -18,7 +18,7 @@ try:
     import prometheus_client
     from prometheus_client import core
 except ImportError:
-    prometheus_client = None  # type: ignore[assignment]
+    prometheus_client = None
 
 T = TypeVar('T')
 

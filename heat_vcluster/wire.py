@@ -153,11 +153,14 @@ def _error(
 
 
 def _classes() -> Mapping[str, type[exception.VClusterError]]:
-    """Return the errors' classes by their codes."""
+    """Return the errors' classes by their codes.
+
+    Classes without a code of their own are not for others to know.
+    """
     found: dict[str, type[exception.VClusterError]] = {}
     waiting = [exception.VClusterError]
     while waiting:
         kind = waiting.pop()
-        found[kind.code] = kind
+        found.setdefault(kind.code, kind)  # parents come first
         waiting.extend(kind.__subclasses__())
     return found
