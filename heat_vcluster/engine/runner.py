@@ -9,7 +9,7 @@ from typing import Any
 import futurist
 from taskflow import engines
 
-from heat_vcluster.engine import base
+from heat_vcluster.engine import base, graphs
 from heat_vcluster.engine.build import Build
 from heat_vcluster.engine.listener import Recorder
 
@@ -35,6 +35,7 @@ class Runner:
                     max_workers=self._threads
                 )
         engine = engines.load(flow, engine='parallel', executor=self._pool)
+        graphs.quicken(engine, flow)
         if writer is None or build is None:
             engine.run()
             return

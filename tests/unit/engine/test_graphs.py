@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What our compiler makes of a flow is what TaskFlow's makes of it."""
+
+import taskflow.engines
+import testtools
+from taskflow import task
+from taskflow.engines.action_engine import compiler
+from taskflow.patterns import graph_flow, linear_flow, unordered_flow
+
+from heat_vcluster.engine import graphs
+
+
+class Step(task.Task):
+    def __init__(self, name, *requires, log=None):
+        super().__init__(name, provides=name, requires=requires)
+        self.log = log
+
+    def execute(self, **done):
+        if self.log is not None:
+            self.log.append(self.name)
+
+
+def diamond(log=None):
+    return graph_flow.Flow('diamond').add(
+        Step('last', 'left', 'right', log=log),
+        Step('left', 'first', log=log),
+        Step('right', 'first', log=log),
+        Step('first', log=log),
+        Step('alone', log=log),
+    )
+
+
+def nested():
+    return linear_flow.Flow('all').add(
+        unordered_flow.Flow('one').add(Step('a'), Step('b')),
+        diamond(),
+        Step('end', 'last'),
+        unordered_flow.Flow('empty'),
+    )
+
+
+class GraphsTest(testtools.TestCase):
+    def test_taskflow_is_as_we_know_it(self):
+        self.assertTrue(graphs.is_known())
+
+    def test_both_compile_to_the_same(self):
+        for make in (diamond, nested):
+            flow = make()
+            self.assertEqual(
+                told(compiler.PatternCompiler(flow).compile()),
+                told(graphs.Compiler(flow).compile()),
+            )
+
+    def test_everything_is_found_where_it_is(self):
+        flow = nested()
+        hierarchy = graphs.Compiler(flow).compile().hierarchy
+        plain = compiler.PatternCompiler(flow).compile().hierarchy
+        for node in plain.dfs_iter():
+            found = hierarchy.find(node.item)
+            self.assertIs(node.item, found.item)
+            self.assertEqual(
+                node.parent.index(node.item), found.parent.index(found.item)
+            )
+        self.assertIsNone(hierarchy.find('nothing'))
+        self.assertIsNone(hierarchy.find(flow, include_self=False))
+        self.assertRaises(ValueError, hierarchy.index, 'nothing')
+
+    def test_task_that_is_in_a_flow_twice_is_refused_by_both(self):
+        step = Step('a')
+        flow = linear_flow.Flow('all').add(
+            unordered_flow.Flow('one').add(step),
+            unordered_flow.Flow('other').add(step),
+        )
+        for kind in (compiler.PatternCompiler, graphs.Compiler):
+            self.assertRaises(ValueError, kind(flow).compile)
+
+    def test_quickened_engine_runs_in_order(self):
+        log = []
+        flow = diamond(log)
+        engine = taskflow.engines.load(flow, engine='serial')
+        graphs.quicken(engine, flow)
+        engine.run()
+        self.assertIsInstance(engine.compilation.hierarchy, graphs.Node)
+        self.assertEqual('first', [n for n in log if n != 'alone'][0])
+        self.assertEqual('last', [n for n in log if n != 'alone'][-1])
+
+    def test_unknown_taskflow_is_left_as_it_is(self):
+        known = {compiler.TaskCompiler: {'something else'}}
+        self.patch(graphs, 'KNOWN', known)
+        flow = diamond()
+        engine = taskflow.engines.load(flow, engine='serial')
+        graphs.quicken(engine, flow)
+        engine.run()
+        self.assertNotIsInstance(engine.compilation.hierarchy, graphs.Node)
+
+
+def told(compilation):
+    """Return all that a compilation has to tell, for comparison."""
+    found = compilation.execution_graph
+
+    def name(node):
+        return node.name
+
+    return (
+        found.name,
+        sorted((name(node), repr(data)) for node, data in nodes(found)),
+        sorted(
+            (name(a), name(b), repr(sorted(data.items(), key=str)))
+            for a, b, data in found.edges(data=True)
+        ),
+        [
+            (name(node.item), node.metadata)
+            for node in compilation.hierarchy.dfs_iter(include_self=True)
+        ],
+        found.frozen,
+    )
+
+
+def nodes(found):
+    return found.nodes(data=True)
