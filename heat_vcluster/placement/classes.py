@@ -31,10 +31,11 @@ SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
 COUNTABLE = 150_000  # pairs up to which all is opened at all, for memory
 FINEST = 400_000  # where few hosts are chosen
-PACE = 800  # variables a second with which packing comes to an end
+PACE = 800  # pairs of kind and host in a second that packing can look at
 ROUGH = (6, 4, 2, 1)  # steps of room, by which hosts are much alike
+FINER = (6, 12, 24)  # steps for the time that is left
 QUICK = 1_600  # variables a second with which a rough packing ends
-CHOSEN = 100  # hosts then, at the least,
+CHOSEN = 40  # hosts then, at the least,
 TIMES = 3  # and so many times as many as are in use in a rough packing
 SHARE = 0.6  # of the time left, for counts: members come after
 FIRST = 0.3  # share of the time for the bound then
@@ -218,7 +219,7 @@ def pack(
     frame = frame_of(compiled, contracted)
     among, bound = None, 0
     left = deadline - time.monotonic()
-    if tally.Tally(frame, packs=True).program.n_variables > left * PACE:
+    if frame.n_pairs > left * PACE:
         # Too many hosts to look at all: bound first, then choose some.
         counts = _rough(frame, left)
         rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
@@ -235,12 +236,14 @@ def pack(
             break
         if not kinds.is_coarse:
             break
-    if among is not None and (
-        placement is None
-        or len(amounts.used_hosts(compiled, placement)) > bound
-    ):
+    for steps in FINER if among is not None else ():
         # What time is left may tell more of what cannot be.
-        finer = tally.Tally(frame, packs=True, flat=ROUGH[0])
+        if time.monotonic() > deadline or (
+            placement is not None
+            and len(amounts.used_hosts(compiled, placement)) <= bound
+        ):
+            break
+        finer = tally.Tally(frame, packs=True, flat=steps)
         bound = max(bound, _fewest(finer, deadline, seed).bound)
     return placement, bound
 

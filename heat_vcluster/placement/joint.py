@@ -26,6 +26,7 @@ from heat_vcluster.placement import (
     contract,
     dues,
     exact,
+    firm,
     greedy,
     improve,
     mend,
@@ -78,8 +79,10 @@ PATIENCE = 2.0
 COUNTING = 0.4
 SHARE = 0.2
 PACKING = 0.8
-# Pairs that can be counted in a second, about.
+# Pairs that can be counted in a second, about; and for packing, where only
+# kinds of members are counted.
 COUNTED = 200000
+PACKED = 500000
 # Seconds that finding out which rules clash, and what would fit, may take.
 EXPLANATION = 10.0
 REPAIRS = 5.0
@@ -376,7 +379,7 @@ class _Search:
             placement, bound = self._cheapened(placement, bound, ends)
         if self._pairs <= MEDIUM:
             placement, bound = self._solved(placement, bound, patience, ends)
-        if can_count and self._packs and self._is_cheapest(placement, bound):
+        if self._packs and self._pairs <= PACKED * patience:
             placement, bound = self._packed(placement, bound, ends)
         seconds = ends - time.monotonic()
         if seconds > 0 and not self._is_best(placement, bound):
@@ -432,19 +435,32 @@ class _Search:
         self, placement: Ints, bound: model.Bound, ends: float
     ) -> tuple[Ints, model.Bound]:
         """Pack by counts, which also bounds what can be packed."""
-        if self._is_best(placement, bound):
+        if self._is_best(placement, bound) or not self._is_cheapest(
+            placement, bound
+        ):
             return placement, bound
+        objective = bound.objective or 0
+        kept = firm.firm(self._compiled, placement)
+        found, lowest = self._pack(kept, placement, ends)
+        placement = self._better_of(placement, found)
+        if bound.soft_cost:
+            # What is broken for this cost may be chosen otherwise.
+            found, lowest = self._pack(self._compiled, placement, ends)
+            placement = self._better_of(placement, found)
+        objective = max(lowest, objective)
+        return placement, model.Bound(bound.soft_cost, objective)
+
+    def _pack(
+        self, compiled: numbers.Compiled, placement: Ints, ends: float
+    ) -> tuple[Ints | None, int]:
         now = time.monotonic()
-        found, lowest = classes.pack(
-            self._compiled,
-            self._contracted,
+        return classes.pack(
+            compiled,
+            contract.contract(compiled),
             now + max(ends - now, 0.0) * PACKING,
             self._seed,
             placement,
         )
-        objective = max(lowest, bound.objective or 0)
-        placement = self._better_of(placement, found)
-        return placement, model.Bound(bound.soft_cost, objective)
 
     def _better_of(self, placement: Ints, other: Ints | None) -> Ints:
         if other is None:
