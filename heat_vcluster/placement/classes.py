@@ -217,13 +217,16 @@ def pack(
     hosts than can be looked at.
     """
     frame = frame_of(compiled, contracted)
-    among, bound = None, 0
+    among, bound = None, _by_room(frame)
     left = deadline - time.monotonic()
     if frame.n_pairs > left * PACE:
         # Too many hosts to look at all: bound first, then choose some.
         counts = _rough(frame, left)
+        if counts.program.n_variables > SHARE * left * QUICK:
+            return None, bound
         rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
-        among, bound = _promising(counts, rough, start), rough.bound
+        among = _promising(counts, rough, start)
+        bound = max(bound, rough.bound)
     placement = None
     for few in _fineness(compiled, among):
         kinds = likeness.Likeness(compiled, contracted, few=few)
@@ -246,6 +249,18 @@ def pack(
         finer = tally.Tally(frame, packs=True, flat=steps)
         bound = max(bound, _fewest(finer, deadline, seed).bound)
     return placement, bound
+
+
+def _by_room(frame: tally.Frame) -> int:
+    """Return how many of the roomiest hosts it takes, by each resource."""
+    found = 0
+    for number in range(len(frame.likeness.free)):
+        usable, spare = frame.usable(number)
+        room = np.cumsum(np.sort(usable)[::-1])
+        asked = int(usable.sum()) - spare
+        if asked > 0:
+            found = max(found, int(np.searchsorted(room, asked)) + 1)
+    return found
 
 
 def _rough(frame: tally.Frame, left: float) -> tally.Tally:
