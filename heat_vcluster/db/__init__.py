@@ -13,10 +13,9 @@ from heat_vcluster.db.records import (
     MemberRecord,
     NewMember,
 )
-from heat_vcluster.db.writer import KEEP, Writer
+from heat_vcluster.db.writer import Writer
 
 __all__ = [
-    'KEEP',
     'ClusterRecord',
     'DomainRecord',
     'EventRecord',

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,15 +21,6 @@ from heat_vcluster.db import models, records
 from heat_vcluster.placement import model as placement
 
 Clock = Callable[[], datetime.datetime]
-
-
-class _Keep(enum.Enum):
-    KEEP = enum.auto()
-
-
-#: Leaves a column as it is; None clears it.
-KEEP: Final = _Keep.KEEP
-Keep = Literal[_Keep.KEEP]
 
 
 class Writer:
@@ -146,50 +136,59 @@ class Writer:
         name: str,
         status: states.MemberStatus | None = None,
         *,
-        reason: str | Keep | None = KEEP,
-        resource_id: str | Keep | None = KEEP,
-        place: str | Keep | None = KEEP,
-        domains: Mapping[str, str] | Keep = KEEP,
-        facts: Mapping[str, Any] | Keep = KEEP,
+        event: tuple[str, str] | None = None,
+        **values: Any,
     ) -> None:
         """Write what became of a member; KeyError if there is none.
 
-        ``facts`` go over those that are there, key by key; a value None
-        drops its key. Raises IllegalMove as ``set_status`` does.
+        ``values`` are its ``reason``, ``resource_id``, ``place``,
+        ``domains`` and ``facts``: these go over those that are there, key
+        by key; a value None drops its key. ``event`` is a kind and a message
+        to note with it. Raises IllegalMove as ``set_status`` does.
         """
         with self._fenced() as connection:
-            row = connection.execute(
-                self._mine(
-                    sa.select(
-                        models.members.c.status, models.members.c.facts
-                    ).where(models.members.c.name == name),
-                    models.members,
-                )
-            ).one_or_none()
-            if row is None:
-                raise KeyError(name)
-            values: dict[str, Any] = {
-                key: value
-                for key, value in (
-                    ('reason', reason),
-                    ('resource_id', resource_id),
-                    ('place', place),
-                )
-                if value is not KEEP
-            }
-            if status is not None:
-                _check_move(states.MemberStatus(row.status), status)
-                values['status'] = status.value
-            if domains is not KEEP:
-                values['domains'] = dict(domains)
-            if facts is not KEEP:
-                values['facts'] = _merge(row.facts, facts)
-            if values:
-                connection.execute(
-                    self._mine(sa.update(models.members), models.members)
-                    .where(models.members.c.name == name)
-                    .values(**values)
-                )
+            self._set_member(connection, name, status, **values)
+            if event is not None:
+                self._add_event(connection, name, *event)
+
+    @db_connection.again
+    def set_members(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write about many members at once, all or nothing.
+
+        ``changes`` are what ``set_member`` takes, by the member's name.
+        """
+        with self._fenced() as connection:
+            for name, values in changes.items():
+                self._set_member(connection, name, **values)
+
+    def _set_member(
+        self,
+        connection: Any,
+        name: str,
+        status: states.MemberStatus | None = None,
+        **values: Any,
+    ) -> None:
+        row = connection.execute(
+            self._mine(
+                sa.select(
+                    models.members.c.status, models.members.c.facts
+                ).where(models.members.c.name == name),
+                models.members,
+            )
+        ).one_or_none()
+        if row is None:
+            raise KeyError(name)
+        if status is not None:
+            _check_move(states.MemberStatus(row.status), status)
+            values['status'] = status.value
+        if 'facts' in values:
+            values['facts'] = _merge(row.facts, values['facts'])
+        if values:
+            connection.execute(
+                self._mine(sa.update(models.members), models.members)
+                .where(models.members.c.name == name)
+                .values(**values)
+            )
 
     # Its holds
 
@@ -271,15 +270,20 @@ class Writer:
     def add_event(self, member: str | None, kind: str, message: str) -> None:
         """Note what happened, now. ``member`` None: to the whole cluster."""
         with self._fenced() as connection:
-            connection.execute(
-                sa.insert(models.events),
-                self._row(
-                    at=self._clock(),
-                    member=member,
-                    kind=str(kind),
-                    message=message,
-                ),
-            )
+            self._add_event(connection, member, kind, message)
+
+    def _add_event(
+        self, connection: Any, member: str | None, kind: str, message: str
+    ) -> None:
+        connection.execute(
+            sa.insert(models.events),
+            self._row(
+                at=self._clock(),
+                member=member,
+                kind=str(kind),
+                message=message,
+            ),
+        )
 
     # Below
 

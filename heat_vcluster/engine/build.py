@@ -102,13 +102,17 @@ class Build(members.Site):
         self._finished: frozenset[str] = frozenset()
         self._is_begun = False
 
+    def remember(self, domains: Iterable[records.DomainRecord]) -> None:
+        """Call places what they have been called before."""
+        self._known = {(row.scope, row.real): row.pseudonym for row in domains}
+
     def load(
         self,
         rows: Sequence[records.MemberRecord],
         domains: Iterable[records.DomainRecord],
     ) -> None:
         """Go on from what is on record of a build that was begun."""
-        self._known = {(row.scope, row.real): row.pseudonym for row in domains}
+        self.remember(domains)
         self._snapshot = remembered.snapshot(rows, self._known)
         self._facts = {row.name: dict(row.facts) for row in rows}
         self._plan = placement.Plan(
@@ -323,14 +327,17 @@ class Build(members.Site):
         self._known = named.known
         self._writer.set_domains(by_scope(named.known))
         self._writer.set_plan(pseudonyms.disguise(plan, named.known))
-        for member, place in ordered.items():
-            if before.get(member) != place:
-                self._writer.set_member(
-                    member,
-                    status if member in self._holds else None,
-                    place=place,
-                    domains=named.of_member[member],
-                )
+        self._writer.set_members(
+            {
+                member: {
+                    'status': status if member in self._holds else None,
+                    'place': place,
+                    'domains': named.of_member[member],
+                }
+                for member, place in ordered.items()
+                if before.get(member) != place
+            }
+        )
 
     def release_all(self) -> None:
         """Give back whatever is still held."""

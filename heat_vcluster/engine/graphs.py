@@ -37,7 +37,7 @@ def is_known() -> bool:
     ) and hasattr(compiler.PatternCompiler(None), '_matchers')
 
 
-class Compiler(compiler.PatternCompiler):  # type: ignore[misc]
+class Compiler(compiler.PatternCompiler):
     """TaskFlow's compiler of a flow, with our parts in it."""
 
     def __init__(self, root: Any) -> None:
@@ -48,7 +48,7 @@ class Compiler(compiler.PatternCompiler):  # type: ignore[misc]
         ]
 
 
-class Node(tree.Node):  # type: ignore[misc]
+class Node(tree.Node):
     """Knows where each item below it is; no item is there twice."""
 
     def __init__(self, item: Any, **kwargs: Any) -> None:

@@ -77,8 +77,11 @@ class Recorder(listeners.Listener):
             self._open[step.member] -= 1
             is_last = not self._open[step.member]
         if is_last:
-            self._writer.set_member(step.member, states.MemberStatus.ACTIVE)
-            self._writer.add_event(step.member, 'active', 'it is ready')
+            self._writer.set_member(
+                step.member,
+                states.MemberStatus.ACTIVE,
+                event=('active', 'it is ready'),
+            )
 
     def _fail(self, step: members.Step, details: dict[str, Any]) -> None:
         error = cause(details.get('result'))
@@ -86,9 +89,11 @@ class Recorder(listeners.Listener):
             return
         reason = reasons.words(error)
         self._writer.set_member(
-            step.member, states.MemberStatus.ERROR, reason=reason
+            step.member,
+            states.MemberStatus.ERROR,
+            reason=reason,
+            event=('failed', reason),
         )
-        self._writer.add_event(step.member, 'failed', reason)
 
     def _undo(self, step: members.Step, details: dict[str, Any]) -> None:
         # TaskFlow also reverts what was never begun.
@@ -96,8 +101,11 @@ class Recorder(listeners.Listener):
             is_first = step.member in self._begun
             self._begun.discard(step.member)
         if is_first:
-            self._writer.set_member(step.member, states.MemberStatus.DELETING)
-            self._writer.add_event(step.member, 'rollback', 'being removed')
+            self._writer.set_member(
+                step.member,
+                states.MemberStatus.DELETING,
+                event=('rollback', 'being removed'),
+            )
 
     def _note(self, member: str | None, what: str) -> None:
         self._writer.add_event(member, what.replace(' ', '_'), 'done')

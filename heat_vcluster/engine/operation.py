@@ -191,6 +191,7 @@ class Operation:
 
     def _reset(self, build: Build) -> None:
         self._cleanup(build.abandoned.is_set).give_back()
+        build.remember(self._store.get_domains(self._record.id))
 
     def _load(self, build: Build) -> None:
         build.load(

@@ -4,6 +4,8 @@
 import collections
 import datetime
 
+import fixtures
+
 from heat_vcluster import db, exception
 from heat_vcluster.cloud import fake, model
 from heat_vcluster.cloud.fake import FakeCloud
@@ -45,6 +47,33 @@ class ResumeTest(deaths.DeathCase):
 
     def test_death_after_any_call_of_a_create(self):
         self.every_call_of_a_create('after')
+
+    def test_places_keep_the_names_that_the_dead_gave_them(self):
+        def die(*arguments):
+            self.cloud.faults._die()
+
+        with fixtures.MonkeyPatch(
+            'heat_vcluster.db.writer.Writer.set_plan', die
+        ):
+            self.assertTrue(self.create_and_die(ENOUGH))
+        store = db.Store(self.url)
+        self.addCleanup(store.close)
+        before = {
+            row.real: row.pseudonym
+            for row in store.get_domains(self.cluster)
+            if row.scope == 'rack'
+        }
+        # Whoever plans anew begins with another rack.
+        for host in list(self.cloud.world.hosts.values()):
+            if before.get(host.domains['rack']) == 'rack-1':
+                self.cloud.disable_host(host.name)
+        self.assert_complete(self.settle_by_heir())
+        after = {
+            row.real: row.pseudonym
+            for row in store.get_domains(self.cluster)
+            if row.scope == 'rack'
+        }
+        self.assertTrue(before.items() < after.items())
 
     def test_death_in_a_delete(self):
         for number in range(1, ENOUGH):

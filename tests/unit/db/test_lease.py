@@ -90,6 +90,7 @@ class LeaseTest(base.StoreTest):
             'clear_cancel': (),
             'set_domains': ({'rack': {'r': 'rack-1'}},),
             'set_member': ('a', states.MemberStatus.HELD),
+            'set_members': ({'a': {'place': 'host-1'}},),
             'add_holds': ([hold],),
             'drop_holds': (['h'],),
             'add_leftover': ('port', 'p', 'a', 'why'),
