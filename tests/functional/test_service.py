@@ -288,28 +288,28 @@ class LookTest(base.EngineTest):
     def setUp(self):
         super().setUp()
         self.view = self.build(documents.SMALL)
-        self.id = self.view['id']
+        self.cluster_id = self.view['id']
 
     def test_members_are_those_of_the_view_in_order(self):
-        members = self.service.members(base.ANN, self.id)
+        members = self.service.members(base.ANN, self.cluster_id)
         self.assertEqual(
             [*self.view['members'].items()],
             [(each.pop('member'), each) for each in members],
         )
         self.assertEqual(
             {'member': 'db', **self.view['members']['db']},
-            self.service.member(base.ANN, self.id, 'db'),
+            self.service.member(base.ANN, self.cluster_id, 'db'),
         )
         self.assertRaises(
             exception.MemberNotFound,
             self.service.member,
             base.ANN,
-            self.id,
+            self.cluster_id,
             'nobody',
         )
 
     def test_topology_has_every_member_where_its_domains_say(self):
-        tree = self.service.topology(base.ANN, self.id)
+        tree = self.service.topology(base.ANN, self.cluster_id)
         self.assertEqual(['zone', 'rack', 'host'], tree['levels'])
         found = {name: {} for name in tree['unplaced']}
         self.walk(tree['domains'], {}, found)
@@ -325,9 +325,11 @@ class LookTest(base.EngineTest):
             self.walk(domain['domains'], at, found)
 
     def test_events_come_in_pages(self):
-        events = self.service.events(base.ANN, self.id)
-        first = self.service.events(base.ANN, self.id, limit=3)
-        rest = self.service.events(base.ANN, self.id, after=first[-1]['id'])
+        events = self.service.events(base.ANN, self.cluster_id)
+        first = self.service.events(base.ANN, self.cluster_id, limit=3)
+        rest = self.service.events(
+            base.ANN, self.cluster_id, after=first[-1]['id']
+        )
         self.assertEqual(3, len(first))
         self.assertEqual(events, [*first, *rest])
 
