@@ -161,9 +161,14 @@ class EngineTest(base.TestCase):
         self.assertEqual((), self.cloud.leftovers())
 
     def assert_secret(self, view):
-        """No real name of a place is told to the tenant."""
+        """No real name of a place is told to the tenant.
+
+        But for what he wrote himself: a zone, say.
+        """
+        own = ('instances', 'groups')
+        ours = {key: view[key] for key in view if key not in own}
         events = self.service.events(ANN, view['id'])
-        told = repr((view, events)).replace("'", ' ')
+        told = repr((ours, events)).replace("'", ' ')
         world = self.cloud.world
         domains = {
             domain

@@ -35,7 +35,12 @@ class Said:
     def __init__(self, done):
         self.code = done.returncode
         self.out = done.stdout
-        self.err = done.stderr
+        # What other projects' plugins of the shell lack is not our say.
+        self.err = ''.join(
+            line
+            for line in done.stderr.splitlines(keepends=True)
+            if not line.startswith('Could not load ')
+        )
 
     @property
     def json(self):
