@@ -73,7 +73,7 @@ class ResumeTest(deaths.DeathCase):
             for row in store.get_domains(self.cluster)
             if row.scope == 'rack'
         }
-        self.assertTrue(before.items() < after.items())
+        self.assertLess(before.items(), after.items())
 
     def test_death_in_a_delete(self):
         for number in range(1, ENOUGH):
