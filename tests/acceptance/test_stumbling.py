@@ -22,6 +22,7 @@ class StumblingTest(base.AcceptanceTestCase):
                 'OS_CLIENT_CONFIG_FILE': str(self.world.settings.clouds_yaml),
                 'http_proxy': cloud.url,
                 'no_proxy': '',
+                'NO_PROXY': '',
             },
             capture_output=True,
             text=True,
