@@ -262,6 +262,7 @@ TABLE = (
     Rule(
         'cmd.engine',
         (
+            'cmd.config_file',
             'cmd.measuring',
             'cmd.signals',
             'conf',
@@ -275,6 +276,7 @@ TABLE = (
         'cmd.serving',
         (
             'api.app',
+            'cmd.config_file',
             'cmd.measuring',
             'cmd.signals',
             'conf',
@@ -292,6 +294,7 @@ TABLE = (
     Rule(
         'cmd.db',
         (
+            'cmd.config_file',
             'conf',
             'db.api',
             'db.connection',
@@ -319,6 +322,7 @@ TABLE = (
             'cloud.model',
             'cloud.openstack',
             'cloud.openstack.*',
+            'cmd.config_file',
             'conf',
             'db.api',
             'deploy',
@@ -333,6 +337,7 @@ TABLE = (
         'cmd.solve',
         ('archive', 'cmd.summary', 'exception', 'placement.*', 'registry'),
     ),
+    Rule('cmd.config_file'),
     Rule('cmd.signals'),
     Rule('cmd.measuring', ('db.api', 'deploy', 'metrics'), ('oslo_config',)),
     Rule('cmd.summary', ('placement.*',)),

@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from heat_vcluster import conf as configuration
 from heat_vcluster import deploy, exception
+from heat_vcluster.cmd import config_file
 from heat_vcluster.db import api as db
 from heat_vcluster.db import connection, migration
 
@@ -32,11 +33,6 @@ members and events. Nothing in the cloud is touched: of a deleted cluster
 nothing is left there. Their ids could then be used again.
 
   vcluster-manage purge --older-than 90
-"""
-FILES = """\
-Configuration is read from the files that --config-file names, else from
-those in the environment variable HEAT_VCLUSTER_CONFIG (":" between), else
-from /etc/heat-vcluster/heat-vcluster.conf.
 """
 FAILED = 1
 NO_TABLES = 'none'
@@ -75,15 +71,10 @@ def command(
         name,
         help=text,
         description=description or f'{text[0].upper()}{text[1:]}.',
-        epilog=FILES,
+        epilog=config_file.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    added.add_argument(
-        '--config-file',
-        action='append',
-        metavar='FILE',
-        help='a file of the configuration (may be repeated)',
-    )
+    config_file.add_option(added)
 
     def guarded(arguments: argparse.Namespace) -> int:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from heat_vcluster import conf as configuration
 from heat_vcluster import deploy, exception
-from heat_vcluster.cmd import measuring, signals
+from heat_vcluster.cmd import config_file, measuring, signals
 from heat_vcluster.conf import logs
 
 LOG = logging.getLogger(__name__)
@@ -31,10 +31,8 @@ may run, on any machines; all have the same database and the same jobboard:
 A process that dies loses nothing: another one goes on where it stopped.
 """
 
-EPILOG = """\
-Configuration is read from the files that --config-file names, else from
-those in the environment variable HEAT_VCLUSTER_CONFIG (":" between), else
-from /etc/heat-vcluster/heat-vcluster.conf.
+EPILOG = f"""\
+{config_file.HELP}
 
 SIGTERM or SIGINT: no new jobs, what has begun is handed over to the other
 engines, then exit 0. A second one ends the process at once, which is safe.
@@ -48,12 +46,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
-        '--config-file',
-        action='append',
-        metavar='FILE',
-        help='a file of the configuration (may be repeated)',
-    )
+    config_file.add_option(made)
     return made
 
 

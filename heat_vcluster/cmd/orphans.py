@@ -24,6 +24,7 @@ from heat_vcluster.cloud.openstack import (
 from heat_vcluster.cloud.openstack.capacity import Site
 from heat_vcluster.cloud.openstack.census import HOLD, Census, Marked
 from heat_vcluster.cloud.openstack.session import Services
+from heat_vcluster.cmd import config_file
 from heat_vcluster.db import api as db
 from heat_vcluster.engine import base, flows, removal, runner
 
@@ -79,12 +80,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         '--os-cloud', metavar='NAME', help='the cloud in clouds.yaml'
     )
-    parser.add_argument(
-        '--config-file',
-        action='append',
-        metavar='FILE',
-        help='a file of the configuration (may be repeated)',
-    )
+    config_file.add_option(parser)
     parser.add_argument(
         '--project', metavar='ID', help='only what is in this project'
     )
@@ -107,7 +103,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     try:
         conf = configuration.load(config_files=arguments.config_file)
-        store = db.Store(conf.database.connection or deploy.DEFAULT_DATABASE)
+        store = db.Store(deploy.database_url(conf))
         if arguments.delete and not arguments.cluster:
             _check_used(store)
         operator = _operator(conf, arguments.os_cloud)

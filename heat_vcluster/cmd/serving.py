@@ -15,16 +15,14 @@ from heat_vcluster import conf as configuration
 from heat_vcluster import exception
 from heat_vcluster import service as services
 from heat_vcluster.api import app
-from heat_vcluster.cmd import measuring, signals
+from heat_vcluster.cmd import config_file, measuring, signals
 from heat_vcluster.conf import logs
 from heat_vcluster.wsgi import server
 
 LOG = logging.getLogger(__name__)
 
-EPILOG = """\
-Configuration is read from the files that --config-file names, else from
-those in the environment variable HEAT_VCLUSTER_CONFIG (":" between), else
-from /etc/heat-vcluster/heat-vcluster.conf. The least there has to be:
+EPILOG = f"""\
+{config_file.HELP} The least there has to be:
 
   [keystone_authtoken]      how tokens are checked
   [service_auth]            the account that acts beside the tenant's token
@@ -48,12 +46,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
-        '--config-file',
-        action='append',
-        metavar='FILE',
-        help='a file of the configuration (may be repeated)',
-    )
+    config_file.add_option(made)
     made.add_argument('--host', help='listen there, not at [api]/host')
     made.add_argument(
         '--port', type=int, help='listen there, not at [api]/port'

@@ -206,10 +206,6 @@ class Store:
                 _set_tags(connection, cluster_id, tags)
         return self.get_cluster(cluster_id)
 
-    def set_trust(self, cluster_id: str, trust_id: str | None) -> None:
-        """Write down by which trust the work may be gone on with."""
-        self._update(cluster_id, trust_id=trust_id)
-
     # Held plans
 
     def get_plan(self, plan_id: str, project_id: str) -> records.ClusterRecord:
