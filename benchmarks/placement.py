@@ -35,6 +35,7 @@ import placement_problems
 import runs
 
 from heat_vcluster.placement import (
+    betterment,
     checker,
     compiled,
     joint,
@@ -365,15 +366,20 @@ def tiny(bench: Bench) -> Iterator[Row]:
 @contextlib.contextmanager
 def _nothing_small() -> Iterator[None]:
     """Let the solver take every problem for a large one."""
-    sizes = ('SMALL', 'MEDIUM', 'LARGE')
-    before = {name: getattr(joint, name) for name in sizes}
-    for name in sizes:
-        setattr(joint, name, -1)
+    sizes = (
+        (joint, 'SMALL'),
+        (joint, 'MEDIUM'),
+        (joint, 'LARGE'),
+        (betterment, 'MEDIUM'),
+    )
+    before = [getattr(*size) for size in sizes]
+    for size in sizes:
+        setattr(*size, -1)
     try:
         yield
     finally:
-        for name, size in before.items():
-            setattr(joint, name, size)
+        for size, value in zip(sizes, before, strict=True):
+            setattr(*size, value)
 
 
 def _tiny(bench: Bench, what: str, count: int, *, is_whole: bool) -> Row:

@@ -30,6 +30,11 @@ def soft_cost(compiled: Compiled, placement: Ints) -> int:
     )
 
 
+def value(compiled: Compiled, placement: Ints) -> tuple[int, int]:
+    """Return what plans are ordered by: soft cost, then objective."""
+    return soft_cost(compiled, placement), objective(compiled, placement)
+
+
 def is_valid(compiled: Compiled, placement: Ints) -> bool:
     """Tell whether sizes and all hard clauses are obeyed."""
     return has_room(compiled, placement) and not any(

@@ -203,11 +203,7 @@ def _sort_out(
 
 
 def pack(
-    compiled: numbers.Compiled,
-    contracted: contract.Contracted,
-    deadline: float,
-    seed: int = 0,
-    start: Ints | None = None,
+    compiled: numbers.Compiled, start: Ints, deadline: float, seed: int = 0
 ) -> tuple[Ints | None, int]:
     """Use the fewest hosts; return a placement and a bound, proven.
 
@@ -216,6 +212,7 @@ def pack(
     ``start``: a placement that is known, which helps where there are more
     hosts than can be looked at.
     """
+    contracted = contract.contract(compiled)
     frame = frame_of(compiled, contracted)
     among, bound = None, _by_room(frame)
     left = deadline - time.monotonic()
@@ -343,7 +340,7 @@ def _by_both(
 
 
 def _promising(
-    counts: tally.Tally, rough: linear.Outcome, start: Ints | None
+    counts: tally.Tally, rough: linear.Outcome, start: Ints
 ) -> Flags:
     """Choose hosts: like those in use in a rough packing, the roomiest.
 
@@ -351,8 +348,7 @@ def _promising(
     """
     compiled = counts.compiled
     among = np.zeros(compiled.n_hosts, np.bool_)
-    if start is not None:
-        among[amounts.used_hosts(compiled, start)] = True
+    among[amounts.used_hosts(compiled, start)] = True
     room = sum(
         free / max(1, int(free.max(initial=0))) for free in compiled.free
     )

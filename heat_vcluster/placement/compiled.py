@@ -594,6 +594,11 @@ class Compiled:
     def _shape_of(self, member: int) -> Shape:
         return self.shapes[int(self.shape_of[member])]
 
+    @property
+    def n_pairs(self) -> int:
+        """Return about how many variables members by place would take."""
+        return sum(len(self.shapes[int(s)].places) for s in self.shape_of)
+
     def stuck(self) -> list[int]:
         """Return the members that no place can take even alone."""
         return [

@@ -20,15 +20,13 @@ import numpy as np
 from heat_vcluster.placement import (
     amounts,
     base,
+    betterment,
     classes,
     conflicts,
     constraints,
     contract,
-    dues,
     exact,
-    firm,
     greedy,
-    improve,
     mend,
     model,
     reasons,
@@ -74,15 +72,6 @@ EFFORT = 1.0
 PERSISTENCE = 8.0
 # Seconds that making a first plan better may take, unless the caller says.
 PATIENCE = 2.0
-# Parts of it that counting what soft rules cost, solving the whole, and
-# packing by counts, may take.
-COUNTING = 0.4
-SHARE = 0.2
-PACKING = 0.8
-# Pairs that can be counted in a second, about; and for packing, where only
-# kinds of members are counted.
-COUNTED = 200000
-PACKED = 500000
 # Seconds that finding out which rules clash, and what would fit, may take.
 EXPLANATION = 10.0
 REPAIRS = 5.0
@@ -164,7 +153,7 @@ class _Search:
         self._ends = ends
         self._seed = seed
         self._began = time.monotonic() if began is None else began
-        self._pairs = _pairs(compiled)
+        self._pairs = compiled.n_pairs
         self.seconds: dict[str, float] = {}
         self.tried: list[str] = []
 
@@ -365,125 +354,22 @@ class _Search:
 
     def better(self, outcome: _Outcome, patience: float) -> _Outcome:
         """Make a plan better within so many seconds."""
-        placement = outcome.placement
+        placement, bound = outcome.placement, outcome.bound
         assert placement is not None  # noqa: S101
-        cost, goal = _value(self._compiled, placement)
-        bound = outcome.bound
         patience = min(patience, self._left())
-        if patience <= 0 or (cost, goal) == (bound.soft_cost, bound.objective):
+        value = amounts.value(self._compiled, placement)
+        if patience <= 0 or value == (bound.soft_cost, bound.objective):
             return outcome
-        ends = time.monotonic() + patience
-        # The counting alone takes its time where there is much to count.
-        can_count = self._pairs <= COUNTED * patience
-        if can_count:
-            placement, bound = self._cheapened(placement, bound, ends)
-        if self._pairs <= MEDIUM:
-            placement, bound = self._solved(placement, bound, patience, ends)
-        if self._packs and self._pairs <= PACKED * patience:
-            placement, bound = self._packed(placement, bound, ends)
-        seconds = ends - time.monotonic()
-        if seconds > 0 and not self._is_best(placement, bound):
-            placement = improve.improve(
-                self._compiled,
-                placement,
-                seconds=seconds,
-                seed=self._seed,
-                bound=model.Bound(bound.soft_cost, bound.objective or 0),
-                index=self._index,
-            )
-        self.note('improved')
-        return dataclasses.replace(
-            outcome, placement=placement, bound=self._closed(placement, bound)
-        )
-
-    @property
-    def _packs(self) -> bool:
-        return self._compiled.problem.objective == 'pack'
-
-    def _cheapened(
-        self, placement: Ints, bound: model.Bound, ends: float
-    ) -> tuple[Ints, model.Bound]:
-        """Bound the soft cost by counts, and seat members as they say."""
-        if not self._compiled.soft or self._is_cheapest(placement, bound):
-            return placement, bound
-        found = dues.least(
+        placement, bound = betterment.better(
             self._compiled,
-            seconds=max(ends - time.monotonic(), 0.0) * COUNTING,
+            placement,
+            bound,
+            seconds=patience,
             seed=self._seed,
             index=self._index,
         )
-        if found.soft_cost > bound.soft_cost:
-            bound = model.Bound(found.soft_cost)
-        return self._better_of(placement, found.placement), bound
-
-    def _solved(
-        self, placement: Ints, bound: model.Bound, patience: float, ends: float
-    ) -> tuple[Ints, model.Bound]:
-        """Solve the whole from a plan on, for a part of the patience."""
-        result = exact.solve(
-            self._compiled,
-            hint=placement,
-            seconds=max(ends - time.monotonic(), 0.01),
-            effort=SHARE * patience,
-            seed=self._seed,
-            soft_bound=bound.soft_cost,
-        )
-        placement = self._better_of(placement, result.placement)
-        return placement, result.bound
-
-    def _packed(
-        self, placement: Ints, bound: model.Bound, ends: float
-    ) -> tuple[Ints, model.Bound]:
-        """Pack by counts, which also bounds what can be packed."""
-        if self._is_best(placement, bound) or not self._is_cheapest(
-            placement, bound
-        ):
-            return placement, bound
-        objective = bound.objective or 0
-        kept = firm.firm(self._compiled, placement)
-        found, lowest = self._pack(kept, placement, ends)
-        placement = self._better_of(placement, found)
-        if bound.soft_cost:
-            # What is broken for this cost may be chosen otherwise.
-            found, lowest = self._pack(self._compiled, placement, ends)
-            placement = self._better_of(placement, found)
-        objective = max(lowest, objective)
-        return placement, model.Bound(bound.soft_cost, objective)
-
-    def _pack(
-        self, compiled: numbers.Compiled, placement: Ints, ends: float
-    ) -> tuple[Ints | None, int]:
-        now = time.monotonic()
-        return classes.pack(
-            compiled,
-            contract.contract(compiled),
-            now + max(ends - now, 0.0) * PACKING,
-            self._seed,
-            placement,
-        )
-
-    def _better_of(self, placement: Ints, other: Ints | None) -> Ints:
-        if other is None:
-            return placement
-        better = _value(self._compiled, other) < _value(
-            self._compiled, placement
-        )
-        return other if better else placement
-
-    def _is_cheapest(self, placement: Ints, bound: model.Bound) -> bool:
-        cost, _ = _value(self._compiled, placement)
-        return cost <= bound.soft_cost
-
-    def _is_best(self, placement: Ints, bound: model.Bound) -> bool:
-        value = _value(self._compiled, placement)
-        return value == (bound.soft_cost, bound.objective)
-
-    def _closed(self, placement: Ints, bound: model.Bound) -> model.Bound:
-        """Return the bound without an objective for another soft cost."""
-        cost, goal = _value(self._compiled, placement)
-        if bound.soft_cost != cost or (bound.objective or 0) > goal:
-            return model.Bound(bound.soft_cost)
-        return bound
+        self.note('improved')
+        return dataclasses.replace(outcome, placement=placement, bound=bound)
 
 
 class _Explanation:
@@ -607,13 +493,6 @@ def _part(
     return part
 
 
-def _pairs(compiled: numbers.Compiled) -> int:
-    """Return about how many variables the whole problem has."""
-    return sum(
-        len(compiled.shapes[int(shape)].places) for shape in compiled.shape_of
-    )
-
-
 def _plan(compiled: numbers.Compiled, placement: Ints) -> model.Plan:
     names = {
         member: compiled.place_names[int(place)]
@@ -677,10 +556,3 @@ def _unsteered(
 
 def _missing(found: greedy.Found) -> int:
     return sum(map(len, found.left)) + len(found.unmet)
-
-
-def _value(compiled: numbers.Compiled, placement: Ints) -> tuple[int, int]:
-    return (
-        amounts.soft_cost(compiled, placement),
-        amounts.objective(compiled, placement),
-    )

@@ -81,8 +81,13 @@ class LargeWaysTestCase(base.TestCase):
     def setUp(self):
         super().setUp()
         # Nothing is small enough to be solved whole.
-        for size in ('SMALL', 'MEDIUM', 'LARGE'):
-            patch = f'heat_vcluster.placement.joint.{size}'
+        for size in (
+            'joint.SMALL',
+            'joint.MEDIUM',
+            'joint.LARGE',
+            'betterment.MEDIUM',
+        ):
+            patch = f'heat_vcluster.placement.{size}'
             self.useFixture(fixtures.MonkeyPatch(patch, -1))
 
     @tries(200)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan made better, and what bounds it, by each way that can tell more.
+
+Soft costs are counted, a medium problem is solved whole from the plan on,
+and where nothing can cost less the objective is counted, too. What time is
+left then goes to the search part by part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from heat_vcluster.placement import (
+    amounts,
+    classes,
+    dues,
+    exact,
+    firm,
+    improve,
+    levelling,
+    model,
+)
+from heat_vcluster.placement.columns import Ints
+from heat_vcluster.placement.compiled import Compiled
+from heat_vcluster.placement.remainder import Index
+
+# Pairs of members and places up to which the whole is solved.
+MEDIUM = 12000
+# Parts of the time that counting what soft rules cost, solving the whole,
+# and counting hosts, may take.
+COUNTING = 0.4
+SHARE = 0.2
+PACKING = 0.8
+# Pairs that can be counted in a second, about; and for the objective, where
+# only kinds of members are counted.
+COUNTED = 200000
+PACKED = 500000
+
+# Seeks a placement with the least objective, and bounds it: of a problem, from
+# a placement on, by a deadline, with a seed.
+Way = Callable[[Compiled, Ints, float, int], tuple[Ints | None, int]]
+
+
+def better(
+    compiled: Compiled,
+    placement: Ints,
+    bound: model.Bound,
+    *,
+    seconds: float,
+    seed: int,
+    index: Index,
+) -> tuple[Ints, model.Bound]:
+    """Return a valid placement no worse than a valid one, and a bound.
+
+    ``bound`` is what is known already; with it comes back what else was
+    proven, as far as it says something of the placement.
+    """
+    search = _Betterment(compiled, placement, bound, seconds, seed, index)
+    search.run()
+    return search.placement, search.closed()
+
+
+class _Betterment:
+    """One placement on its way, and the bound on it."""
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        placement: Ints,
+        bound: model.Bound,
+        seconds: float,
+        seed: int,
+        index: Index,
+    ) -> None:
+        self.placement = placement
+        self._bound = bound
+        self._compiled = compiled
+        self._value = amounts.value(compiled, placement)
+        self._seconds = seconds
+        self._ends = time.monotonic() + seconds
+        self._seed = seed
+        self._index = index
+
+    def run(self) -> None:
+        pairs = self._compiled.n_pairs
+        # The counting alone takes its time where there is much to count.
+        if pairs <= COUNTED * self._seconds:
+            self._count_cost()
+        if pairs <= MEDIUM:
+            self._solve()
+        if pairs <= PACKED * self._seconds:
+            self._count_objective()
+        seconds = self._left()
+        if seconds > 0 and not self._is_best():
+            self._take(
+                improve.improve(
+                    self._compiled,
+                    self.placement,
+                    seconds=seconds,
+                    seed=self._seed,
+                    bound=model.Bound(
+                        self._bound.soft_cost, self._bound.objective or 0
+                    ),
+                    index=self._index,
+                )
+            )
+
+    def closed(self) -> model.Bound:
+        """Return the bound without an objective for another soft cost."""
+        cost, goal = self._value
+        bound = self._bound
+        if bound.soft_cost != cost or (bound.objective or 0) > goal:
+            return model.Bound(bound.soft_cost)
+        return bound
+
+    def _left(self) -> float:
+        return max(self._ends - time.monotonic(), 0.0)
+
+    def _take(self, other: Ints | None) -> None:
+        """Have the other placement if it is better."""
+        if other is not None:
+            value = amounts.value(self._compiled, other)
+            if value < self._value:
+                self.placement, self._value = other, value
+
+    def _is_cheapest(self) -> bool:
+        return self._value[0] <= self._bound.soft_cost
+
+    def _is_best(self) -> bool:
+        return self._value == (self._bound.soft_cost, self._bound.objective)
+
+    def _count_cost(self) -> None:
+        """Bound the soft cost by counts, and seat members as they say."""
+        if not self._compiled.soft or self._is_cheapest():
+            return
+        found = dues.least(
+            self._compiled,
+            seconds=self._left() * COUNTING,
+            seed=self._seed,
+            index=self._index,
+        )
+        if found.soft_cost > self._bound.soft_cost:
+            self._bound = model.Bound(found.soft_cost)
+        self._take(found.placement)
+
+    def _solve(self) -> None:
+        """Solve the whole from the plan on, for a part of the time."""
+        result = exact.solve(
+            self._compiled,
+            hint=self.placement,
+            seconds=max(self._left(), 0.01),
+            effort=SHARE * self._seconds,
+            seed=self._seed,
+            soft_bound=self._bound.soft_cost,
+        )
+        self._take(result.placement)
+        self._bound = result.bound
+
+    def _count_objective(self) -> None:
+        """Find the least objective of the least soft cost, by counts."""
+        if self._is_best() or not self._is_cheapest():
+            return
+        is_pack = self._compiled.problem.objective == 'pack'
+        way: Way = classes.pack if is_pack else levelling.level
+        kept = firm.firm(self._compiled, self.placement)
+        lowest = self._by(way, kept)
+        if self._bound.soft_cost:
+            # What is broken for this cost may be chosen otherwise.
+            lowest = self._by(way, self._compiled)
+        self._bound = model.Bound(
+            self._bound.soft_cost, max(lowest, self._bound.objective or 0)
+        )
+
+    def _by(self, way: Way, compiled: Compiled) -> int:
+        deadline = time.monotonic() + self._left() * PACKING
+        found, bound = way(compiled, self.placement, deadline, self._seed)
+        self._take(found)
+        return bound
