@@ -20,6 +20,7 @@ from heat_vcluster.placement import (
     improve,
     levelling,
     model,
+    thinning,
 )
 from heat_vcluster.placement.columns import Ints
 from heat_vcluster.placement.compiled import Compiled
@@ -28,10 +29,11 @@ from heat_vcluster.placement.remainder import Index
 # Pairs of members and places up to which the whole is solved.
 MEDIUM = 12000
 # Parts of the time that counting what soft rules cost, solving the whole,
-# and counting hosts, may take.
+# counting hosts, and taking hosts away before that, may take.
 COUNTING = 0.4
 SHARE = 0.2
 PACKING = 0.8
+THINNING = 0.15
 # Pairs that can be counted in a second, about; and for the objective, where
 # only kinds of members are counted.
 COUNTED = 200000
@@ -164,6 +166,9 @@ class _Betterment:
         is_pack = self._compiled.problem.objective == 'pack'
         way: Way = classes.pack if is_pack else levelling.level
         kept = firm.firm(self._compiled, self.placement)
+        if is_pack:
+            ends = time.monotonic() + self._left() * THINNING
+            self._take(thinning.thin(kept, self.placement, ends, self._seed))
         lowest = self._by(way, kept)
         if self._bound.soft_cost:
             # What is broken for this cost may be chosen otherwise.

@@ -8,6 +8,7 @@ is proven impossible; what they can be is tried with the members themselves.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import time
 
@@ -16,6 +17,7 @@ import numpy as np
 from heat_vcluster.placement import (
     amounts,
     casting,
+    constraints,
     contract,
     exact,
     likeness,
@@ -39,6 +41,7 @@ CHOSEN = 40  # hosts then, at the least,
 TIMES = 3  # and so many times as many as are in use in a rough packing
 SHARE = 0.6  # of the time left, for counts: members come after
 FIRST = 0.3  # share of the time for the bound then
+GLANCE = 0.15  # ... and for that on sizes alone, before
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
 SMALLISH = 8_000  # variables up to which CP-SAT is asked first
 EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
@@ -215,15 +218,23 @@ def pack(
     contracted = contract.contract(compiled)
     frame = frame_of(compiled, contracted)
     among, bound = None, _by_room(frame)
+    bounding = frame
     left = deadline - time.monotonic()
     if frame.n_pairs > left * PACE:
         # Too many hosts to look at all: bound first, then choose some.
+        blurred = by_size(compiled)
+        bounding = frame_of(blurred, contract.contract(blurred))
+        glance = _fewest(
+            _rough(bounding, left), time.monotonic() + left * GLANCE, seed
+        )
+        bound = max(bound, glance.bound)
         counts = _rough(frame, left)
         if counts.program.n_variables > SHARE * left * QUICK:
             return None, bound
         rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
         among = _promising(counts, rough, start)
-        bound = max(bound, rough.bound)
+        if rough.bound > bound:
+            bounding, bound = frame, rough.bound
     placement = None
     for few in _fineness(compiled, among):
         kinds = likeness.Likeness(compiled, contracted, few=few)
@@ -243,9 +254,39 @@ def pack(
             and len(amounts.used_hosts(compiled, placement)) <= bound
         ):
             break
-        finer = tally.Tally(frame, packs=True, flat=steps)
+        finer = tally.Tally(bounding, packs=True, flat=steps)
         bound = max(bound, _fewest(finer, deadline, seed).bound)
     return placement, bound
+
+
+def by_size(compiled: numbers.Compiled) -> numbers.Compiled:
+    """Return a problem that every placement of this one is one of.
+
+    Members of one size may be wherever any of them may, and no rule looks
+    beyond single hosts: so there are few kinds to count.
+    """
+    found = copy.copy(compiled)
+    alike: dict[object, list[numbers.Shape]] = {}
+    for shape in compiled.shapes:
+        only = shape.number if shape.fixed else None
+        key = shape.is_server, shape.size, only
+        alike.setdefault(key, []).append(shape)
+    numbered = np.zeros(len(compiled.shapes), np.int64)
+    shapes = []
+    for number, several in enumerate(alike.values()):
+        numbered[[shape.number for shape in several]] = number
+        places = np.unique(np.concatenate([s.places for s in several]))
+        shapes.append(
+            dataclasses.replace(several[0], number=number, places=places)
+        )
+    found.shapes, found.shape_of = tuple(shapes), numbered[compiled.shape_of]
+    found.hard = tuple(
+        clause
+        for clause in compiled.hard
+        if clause.scope == 0
+        and clause.kind in (constraints.Together, constraints.AtMost)
+    )
+    return found
 
 
 def _by_room(frame: tally.Frame) -> int:

@@ -9,6 +9,7 @@ to the widest. Members that need the same share a *shape*. Rules are there as
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -607,6 +608,22 @@ class Compiled:
             if not len(self.places(member))
             and not self._shape_of(member).fixed
         ]
+
+    def on(self, hosts: Flags) -> Compiled:
+        """Return the problem with only these hosts for who has none yet.
+
+        What is impossible there may be possible elsewhere.
+        """
+        part = copy.copy(self)
+        part.shapes = tuple(
+            dataclasses.replace(
+                shape, places=shape.places[hosts[shape.places]]
+            )
+            if shape.is_server and not shape.fixed
+            else shape
+            for shape in self.shapes
+        )
+        return part
 
     def restricted(self, keep: Collection[str]) -> Compiled:
         """Return the problem with only these rules in force."""

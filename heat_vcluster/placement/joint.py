@@ -9,7 +9,6 @@ better for as long as the caller has patience. See README.rst beside this.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import time
@@ -467,8 +466,7 @@ def _part(
     """Return the problem with a share of the hosts, of those most useful.
 
     Whole domains of the narrowest level, the first of them those with the
-    most hosts for members of each shape. What is impossible there may be
-    possible elsewhere.
+    most hosts for members of each shape.
     """
     scope = min(1, len(compiled.scopes) - 1)
     column, count = compiled.domain[scope], compiled.n_domains[scope]
@@ -481,16 +479,7 @@ def _part(
     chosen = np.zeros(count + 1, np.bool_)
     most = max(1, round(share * count))
     chosen[np.argsort(-worth, kind='stable')[:most]] = True
-    part = copy.copy(compiled)
-    part.shapes = tuple(
-        dataclasses.replace(
-            shape, places=shape.places[chosen[column[shape.places]]]
-        )
-        if shape.is_server and not shape.fixed
-        else shape
-        for shape in compiled.shapes
-    )
-    return part
+    return compiled.on(chosen[column[: compiled.n_hosts]])
 
 
 def _plan(compiled: numbers.Compiled, placement: Ints) -> model.Plan:

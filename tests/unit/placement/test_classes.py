@@ -122,16 +122,19 @@ class TestAgainstEverything(base.TestCase):
                 best = oracle.best(problem)
                 if best is None or best.soft_cost:
                     continue
-                made, bundles = contracted(problem)
+                made = compile_it(problem)
                 found, bound = packed(made)
                 self.assertLessEqual(bound, best.objective, seed)
-                kinds = likeness.Likeness(made, bundles)
-                counts = tally.Tally(tally.Frame(kinds), packs=True, flat=6)
-                for outcome in (
-                    counts.program.solve(deadline(), seed),
-                    counts.program.seek(deadline(), seed),
-                ):
-                    self.assertLessEqual(outcome.bound, best.objective, seed)
+                for whole in made, classes.by_size(made):
+                    frame = classes.frame_of(whole, contract.contract(whole))
+                    counts = tally.Tally(frame, packs=True, flat=6)
+                    for outcome in (
+                        counts.program.solve(deadline(), seed),
+                        counts.program.seek(deadline(), seed),
+                    ):
+                        self.assertLessEqual(
+                            outcome.bound, best.objective, seed
+                        )
                 if found is not None:
                     self.assertTrue(amounts.is_valid(made, found), seed)
                     self.assertGreaterEqual(
@@ -220,6 +223,26 @@ class TestPacking(base.TestCase):
         found, bound = packed(made)
         self.assertTrue(amounts.is_valid(made, found))
         self.assertEqual((4, 4), (amounts.objective(made, found), bound))
+
+    def test_by_size_members_may_be_wherever_any_may(self):
+        hosts = worlds.racks(1, 3)
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            (
+                worlds.server('one', on=['r0-h0']),
+                worlds.server('other', on=['r0-h2']),
+                worlds.server('large', 2, on=['r0-h0', 'r0-h1']),
+                worlds.server('there', on=['r0-h1']),
+            ),
+            (apart('rack', 'one', 'large'), apart('host', 'one', 'other')),
+            pinned={'there': 'r0-h1'},
+        )
+        loose = classes.by_size(compile_it(problem))
+        self.assertEqual(
+            [[0, 2], [0, 2], [0, 1], [1]],
+            [loose.places(member).tolist() for member in range(4)],
+        )
+        self.assertEqual([0], [clause.scope for clause in loose.hard])
 
     def test_members_apart_take_a_host_each(self):
         problem = model.Problem(
