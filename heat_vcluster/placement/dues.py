@@ -25,6 +25,10 @@ from heat_vcluster.placement.compiled import Compiled
 from heat_vcluster.placement.program import INFINITY, Sum
 from heat_vcluster.placement.remainder import Index, Remainder
 
+# Pairs of like and place up to which they are counted: beyond, the making
+# alone takes longer than there is time, and gigabytes.
+COUNTABLE = 300_000
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Dues:
@@ -56,6 +60,8 @@ def least(
     if rest.is_hopeless:
         return Dues(model.Verdict.INFEASIBLE)
     coloured = colours.colour(rest)
+    if sum(len(like.places) for like in coloured.likes) > COUNTABLE:
+        return Dues(model.Verdict.UNKNOWN)
     counted = _Counted(rest.coarse(coloured.likes, coloured.single), coloured)
     counted.program.minimize(counted.cost)
     found = counted.program.search(ends - time.monotonic(), seed, effort)
@@ -163,8 +169,7 @@ class _Counted(exact.Formulation):
         split = self.program.whole(0, n * max(size - 1, 0))
         if size < 2:
             return split
-        intact, used = Sum(-n).add(split), Sum(-n)
-        homes = self._homes.setdefault((number, scope), {})
+        used = Sum(-n)
         for domain, able in self.by_reach(list(parts), scope).items():
             here = self.program.whole(0, n)
             used.add(here)
@@ -173,6 +178,22 @@ class _Counted(exact.Formulation):
                 self.program.require(
                     over.add(here, -parts[like]), -INFINITY, 0
                 )
+        self.program.require(used.add(split, -1), -INFINITY, 0)
+        self._count_intact(number, orbit, scope, split)
+        return split
+
+    def _count_intact(
+        self, number: int, orbit: colours.Orbit, scope: int, others: int
+    ) -> None:
+        """Have each clause in one domain at the scope or among the others.
+
+        ``others`` is a variable. A domain has a clause if it has that many
+        of each like for it.
+        """
+        n, parts = len(orbit.numbers), self._sure_parts(orbit, scope)
+        intact = Sum(-n).add(others)
+        homes = self._homes.setdefault((number, scope), {})
+        for domain, able in self.by_reach(list(parts), scope).items():
             if len(able) < len(parts):
                 continue
             whole = homes[domain] = self.program.whole(0, n)
@@ -183,8 +204,6 @@ class _Counted(exact.Formulation):
                     lack.add(whole, parts[like]), -INFINITY, 0
                 )
         self.program.require(intact, 0, INFINITY)
-        self.program.require(used.add(split, -1), -INFINITY, 0)
-        return split
 
     def _keep_apart(self, orbit: colours.Orbit) -> None:
         if any(len(unit) > 1 for unit in orbit.clause.units):
@@ -239,32 +258,11 @@ class _Counted(exact.Formulation):
         amount, wider = Sum(), None
         for scope in reversed(range(len(self.rest.compiled.scopes))):
             apart = self.program.whole(0, n)
-            self._apart_of(number, orbit, scope, apart)
+            if sum(self._sure_parts(orbit, scope).values()) > 1:
+                self._count_intact(number, orbit, scope, apart)
             if wider is not None:
                 order = Sum().add(wider).add(apart, -1)
                 self.program.require(order, -INFINITY, 0)
             amount.add(apart)
             wider = apart
         return amount
-
-    def _apart_of(
-        self, number: int, orbit: colours.Orbit, scope: int, apart: int
-    ) -> None:
-        """Have at least the clauses counted that are in no one domain."""
-        n = len(orbit.numbers)
-        parts = self._sure_parts(orbit, scope)
-        if sum(parts.values()) < 2:
-            return
-        intact = Sum(-n).add(apart)
-        homes = self._homes.setdefault((number, scope), {})
-        for domain, able in self.by_reach(list(parts), scope).items():
-            if len(able) < len(parts):
-                continue
-            whole = homes[domain] = self.program.whole(0, n)
-            intact.add(whole)
-            for like in able:
-                lack = Sum().add_sum(self.count(like, scope, domain), -1)
-                self.program.require(
-                    lack.add(whole, parts[like]), -INFINITY, 0
-                )
-        self.program.require(intact, 0, INFINITY)

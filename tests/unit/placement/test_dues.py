@@ -6,6 +6,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+import fixtures
+
 from heat_vcluster.placement import (
     amounts,
     colours,
@@ -112,6 +114,15 @@ class TestDues(base.TestCase):
         for seed in SEEDS:
             self.judge(oracle.tiny(seed), seed)
             self.judge(oracle.tiny(seed, beyond=True), seed)
+
+    def test_what_is_too_much_to_count_is_not_known(self):
+        made = compile_it(parties(1))
+        before = dues.least(made, seconds=self.patience)
+        self.assertIsNot(model.Verdict.UNKNOWN, before.verdict)
+        patch = 'heat_vcluster.placement.dues.COUNTABLE'
+        self.useFixture(fixtures.MonkeyPatch(patch, 0))
+        after = dues.least(made, seconds=self.patience)
+        self.assertEqual(dues.Dues(model.Verdict.UNKNOWN), after)
 
     def test_of_parties_alike_it_is_no_more_than_the_least(self):
         for seed in SEEDS:
