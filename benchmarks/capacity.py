@@ -32,7 +32,7 @@ from pathlib import Path
 sys.path.remove(str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from heat_vcluster import deploy, planner, registry
+from heat_vcluster import planner, registry
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import (
     capacity,
@@ -41,6 +41,7 @@ from heat_vcluster.cloud.openstack import (
     settings,
 )
 from heat_vcluster.engine import decision
+from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import load
 from tests import datacenter
@@ -130,7 +131,7 @@ class Bench:
     def __init__(self, center: datacenter.DataCenter) -> None:
         self._center = center
         self._planner = planner.Planner(
-            registry.get('solvers', deploy.SOLVER)(), deadline=20.0
+            registry.get('solvers', solvers.DEFAULT)(), deadline=20.0
         )
         self._wanted = document()
         self._demands = tuple(

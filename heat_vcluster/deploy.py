@@ -23,11 +23,11 @@ from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import board as boards
 from heat_vcluster.engine import engine as engines
 from heat_vcluster.engine import jobs, worker
+from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import model
 
 DEFAULT_DATABASE = 'sqlite:////var/lib/heat-vcluster/vcluster.sqlite'
-SOLVER = 'joint'
 
 _lock = threading.Lock()
 _made: dict[int, services.Service] = {}  # by process: a fork makes its own
@@ -107,7 +107,7 @@ def assemble(
     *,
     database: str,
     settings: engine_base.Settings | None = None,
-    solver: str = SOLVER,
+    solver: str = solvers.DEFAULT,
     deadline: float = 20.0,
     patience: float = planner.PATIENCE,
     objective: str = 'balance',

@@ -54,7 +54,6 @@ Examples:
       for programs: the plan's document on standard output, nothing else
 """
 
-SOLVER = 'joint'  # as live decisions are made
 FEASIBLE, BAD, INFEASIBLE, UNKNOWN = range(4)
 EXIT_CODES = {
     model.Verdict.FEASIBLE: FEASIBLE,
@@ -126,7 +125,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         '--solver',
-        default=SOLVER,
+        default=base.DEFAULT,
         metavar='NAME',
         help='another search that is installed (default: %(default)s)',
     )

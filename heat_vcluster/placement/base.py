@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from heat_vcluster.placement import model
 
+DEFAULT = 'joint'  # the name of the solver that live decisions are made by
+
 # Member -> the flavors it might have instead, each with what it takes.
 Choices = Mapping[str, Sequence[tuple[str, Mapping[str, int]]]]
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from heat_vcluster.placement import model
+from heat_vcluster.placement import base, model
 from heat_vcluster.placement.compiled import FIT
 from heat_vcluster.placement.conflicts import Conflict
 from heat_vcluster.placement.policies import base as policies
@@ -22,8 +22,6 @@ from heat_vcluster.placement.skeleton import Skeleton, View
 Attempt = Callable[[model.Problem, float], model.Answer | None]
 # Finds the conflict of a changed problem that has no plan; None: not found.
 Explain = Callable[[model.Problem, float], Conflict | None]
-# Member -> the flavors it might have, each with what that takes of a host.
-Choices = Mapping[str, Sequence[tuple[str, Mapping[str, int]]]]
 
 SOFTENED = 1  # the weight of a rule made soft
 KINDS = ('relax', 'soften', 'fewer', 'resize', 'several')
@@ -40,26 +38,13 @@ class Proposals:
     untried: tuple[str, ...]
 
 
-def repairs(
-    problem: model.Problem,
-    kinds: Mapping[str, policies.Policy],
-    conflict: Conflict,
-    attempt: Attempt,
-    deadline: float,
-    choices: Choices | None = None,
-) -> tuple[model.Repair, ...]:
-    """Return the repairs of :func:`propose` alone."""
-    found = propose(problem, kinds, conflict, attempt, deadline, choices)
-    return found.repairs
-
-
 def propose(
     problem: model.Problem,
     kinds: Mapping[str, policies.Policy],
     conflict: Conflict,
     attempt: Attempt,
     deadline: float,
-    choices: Choices | None = None,
+    choices: base.Choices | None = None,
     explain: Explain | None = None,
 ) -> Proposals:
     """Return changes to the rules and sizes in conflict that make it fit.
@@ -223,7 +208,7 @@ def _several(steps: Sequence[model.Repair], text: str) -> model.Repair:
 
 
 def _changes(
-    skeleton: Skeleton, conflict: Conflict, choices: Choices
+    skeleton: Skeleton, conflict: Conflict, choices: base.Choices
 ) -> Iterator[Change]:
     whole = skeleton.view(skeleton.everything)
     rules: list[list[str]] = []
@@ -397,7 +382,7 @@ def _without(problem: model.Problem, gone: Iterable[str]) -> model.Problem:
 
 
 def _resized(
-    skeleton: Skeleton, alike: Sequence[str], choices: Choices
+    skeleton: Skeleton, alike: Sequence[str], choices: base.Choices
 ) -> Iterator[Change]:
     """Give members alike another flavor, the nearest to theirs first."""
     demand = skeleton.demands[alike[0]]
@@ -434,7 +419,7 @@ def _resized(
 
 
 def _for_all(
-    alike: Sequence[str], choices: Choices
+    alike: Sequence[str], choices: base.Choices
 ) -> list[tuple[str, Mapping[str, int]]]:
     """Return what every one of the members might have instead."""
     offers = [choices.get(member, ()) for member in alike]

@@ -55,8 +55,9 @@ def order(compiled: Compiled) -> Ints:
             ]
             ranks = np.arange(len(places)) / many[shape.number]
             first[places] = np.minimum(first[places], ranks)
-    found: Ints = np.argsort(first, kind='stable')
-    return found[np.isfinite(first[found])]
+    found = np.argsort(first, kind='stable')
+    kept: Ints = found[np.isfinite(first[found])]
+    return kept
 
 
 class _Thinning:

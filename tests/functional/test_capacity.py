@@ -3,7 +3,7 @@
 
 import uuid
 
-from heat_vcluster import deploy, exception, planner, registry
+from heat_vcluster import exception, planner, registry
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import (
     capacity,
@@ -12,6 +12,7 @@ from heat_vcluster.cloud.openstack import (
     settings,
 )
 from heat_vcluster.engine import decision
+from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach
 from heat_vcluster.spec import load
@@ -59,7 +60,7 @@ class Outside:
         )
         self.readings = self.capacity.readings
         self.planner = planner.Planner(
-            registry.get('solvers', deploy.SOLVER)(), deadline=20.0
+            registry.get('solvers', solvers.DEFAULT)(), deadline=20.0
         )
 
     def decide(self, wanted, demands, seed='seed'):

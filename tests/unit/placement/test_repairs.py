@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
+from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import (
     compiled,
     conflicts,
@@ -40,7 +41,7 @@ class Attempts:
 
 def propose(
     problem: model.Problem,
-    choices: repairs.Choices | None = None,
+    choices: solvers.Choices | None = None,
     attempts: Attempts | None = None,
     seconds: float = 600.0,
     explain: bool = False,
@@ -247,14 +248,14 @@ class RepairsTestCase(base.TestCase):
         )
 
     def test_nothing_is_proposed_that_was_not_proven(self):
-        found = repairs.repairs(
+        found = repairs.propose(
             clashes.pigeonhole().problem,
             policies.load(),
             test_conflicts.find(clashes.pigeonhole().problem),
             lambda problem, seconds: None,
             time.monotonic() + 600,
         )
-        self.assertEqual((), found)
+        self.assertEqual((), found.repairs)
 
 
 class RandomTestCase(base.TestCase):
@@ -283,11 +284,11 @@ class ConflictTestCase(base.TestCase):
         other = conflicts.Conflict((), False)
         self.assertEqual(
             (),
-            repairs.repairs(
+            repairs.propose(
                 problem,
                 policies.load(),
                 other,
                 Attempts(),
                 time.monotonic() + 600,
-            ),
+            ).repairs,
         )
