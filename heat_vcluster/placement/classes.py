@@ -228,6 +228,8 @@ def pack(
             _rough(bounding, left), time.monotonic() + left * GLANCE, seed
         )
         bound = max(bound, glance.bound)
+        if time.monotonic() > deadline:
+            return None, bound
         counts = _rough(frame, left)
         if counts.program.n_variables > SHARE * left * QUICK:
             return None, bound
@@ -237,15 +239,15 @@ def pack(
             bounding, bound = frame, rough.bound
     placement = None
     for few in _fineness(compiled, among):
+        if time.monotonic() > deadline:
+            break
         kinds = likeness.Likeness(compiled, contracted, few=few)
         placement, lowest = _pack(
             tally.Frame(kinds, among), contracted, deadline, seed
         )
         if among is None:
             bound = max(bound, lowest)
-        if placement is not None or time.monotonic() > deadline:
-            break
-        if not kinds.is_coarse:
+        if placement is not None or not kinds.is_coarse:
             break
     for steps in FINER if among is not None else ():
         # What time is left may tell more of what cannot be.
