@@ -329,10 +329,13 @@ class _Greedy:
         self, kept: dict[tuple[int, int], int], trouble: int | None
     ) -> Found:
         self._state.kept = kept
-        queue = sorted(self._roots(), key=lambda node: -node.weight)
-        left: list[Node] = []
-        with contextlib.suppress(_OutOfTime):
+        roots = sorted(self._roots(), key=lambda node: -node.weight)
+        queue, left = list(roots), list[Node]()
+        try:
             self._search(queue, left, trouble)
+        except _OutOfTime:
+            # Who was to make room for others just now is in neither list.
+            queue, left = [], [r for r in roots if not self._is_placed(r)]
         return Found(
             self._state.where.copy(),
             tuple(
@@ -341,6 +344,11 @@ class _Greedy:
             ),
             tuple(tally.clause for tally in self._unmet()),
         )
+
+    def _is_placed(self, node: Node) -> bool:
+        """Tell whether all members of the node have a place."""
+        members = [m for i in node.items for m in (*i.servers, *i.volumes)]
+        return bool(np.all(self._state.where[members] != UNKNOWN))
 
     def _search(
         self, queue: list[Node], left: list[Node], most: int | None
@@ -351,11 +359,8 @@ class _Greedy:
             most = TROUBLE + len(queue) // 2
         while queue:
             self._look_at_the_clock()
-            root = queue[0]
-            is_placed = self._place_root(root, held)
-            # Only now: who is in the queue when time runs out is left.
-            queue.pop(0)
-            if is_placed:
+            root = queue.pop(0)
+            if self._place_root(root, held):
                 continue
             if root.wished:
                 queue[:0] = root.parts

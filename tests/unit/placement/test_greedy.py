@@ -6,9 +6,11 @@ from __future__ import annotations
 import random
 from unittest import mock
 
+import fixtures
 import numpy as np
 
 from heat_vcluster.placement import (
+    columns,
     compiled,
     contract,
     greedy,
@@ -17,6 +19,7 @@ from heat_vcluster.placement import (
     state,
 )
 from tests import base
+from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
 
 
@@ -86,3 +89,33 @@ class TestKinds(base.TestCase):
 
     def test_all_places_at_once(self) -> None:
         self.check(many=1000)
+
+
+class Clock:
+    """Goes on by a second each time that somebody looks."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def monotonic(self) -> int:
+        self.now += 1
+        return self.now
+
+
+class TestOutOfTime(base.TestCase):
+    def test_whoever_has_no_place_is_left_whenever_it_ends(self):
+        cut = 0
+        patch = 'heat_vcluster.placement.greedy.time'
+        for seed in range(60):
+            made = compiled.Compiled(oracle.tiny(seed), policies.load())
+            bundles = contract.contract(made)
+            for seconds in range(1, 20):
+                self.useFixture(fixtures.MonkeyPatch(patch, Clock()))
+                found = greedy.place(
+                    made, bundles, deadline=seconds, trouble=3
+                )
+                without = np.flatnonzero(found.placement == columns.UNKNOWN)
+                left = {member for bundle in found.left for member in bundle}
+                self.assertLessEqual(set(without.tolist()), left, seed)
+                cut += bool(left)
+        self.assertGreater(cut, 50)
