@@ -52,6 +52,11 @@ HASTE = 3
 TURNS = 6
 # ... one for so many pairs of kind and place: few are soon counted instead.
 TURNABLE = 5000
+# Pairs of kind and place beyond which a glance at counts takes longer than
+# another turn in haste, which is sparing of room then: it places, as a rule,
+# so many bundles that were left over.
+DEAR = 20_000
+SEVERAL = 20
 # Of more turns than these all but the first are sparing of room.
 WISHFUL = 2
 # Items left over up to which making room for them seems worth it.
@@ -198,16 +203,25 @@ class _Search:
     def _in_parts(self) -> _Outcome:
         """Take the ways in the order of what they cost."""
         self.tried.append('placing the largest bundles first')
-        found = self._greedy(trouble=self._haste)
+        found = self._hasty()
         if self._is_done(found):
             return self._first(found.placement)
         if self._compiled.n_hosts > HUGE:
             placement = self._among_some_hosts()
             if placement is not None:
                 return self._first(placement)
+        if self._frame.n_pairs > DEAR and self._is_hopeful(found):
+            found = min(found, self._hasty(sparing=True), key=_missing)
+            if self._is_done(found):
+                return self._first(found.placement)
         self.tried.append('counting kinds of members by domain')
         if self._is_refuted(GLANCE):
             return INFEASIBLE
+        is_counted = self._is_soon_counted(found)
+        if is_counted:
+            outcome = self._counted()
+            if outcome.verdict is not model.Verdict.UNKNOWN:
+                return outcome
         found = self._by_turns(found)
         if self._is_done(found):
             return self._first(found.placement)
@@ -215,7 +229,22 @@ class _Search:
             outcome = self._any(EFFORT)
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
-        return self._with_patience(found)
+        return self._with_patience(found, is_counted)
+
+    def _is_hopeful(self, found: greedy.Found) -> bool:
+        """Tell whether few are left over; one alone never fits, as a rule."""
+        return 1 < len(found.left) + len(found.unmet) <= SEVERAL
+
+    def _is_soon_counted(self, found: greedy.Found) -> bool:
+        """Tell whether counting to the end takes less than a turn would.
+
+        That is, with little to count and more left over than turns place.
+        """
+        return (
+            self._frame.n_pairs < TURNABLE
+            and self._pairs > MEDIUM
+            and len(found.left) > VERY_FEW
+        )
 
     @functools.cached_property
     def _frame(self) -> tally.Frame:
@@ -240,24 +269,19 @@ class _Search:
             return cast
         return None
 
-    def _with_patience(self, found: greedy.Found) -> _Outcome:
+    def _with_patience(
+        self, found: greedy.Found, is_counted: bool
+    ) -> _Outcome:
         if len(found.left) <= VERY_FEW:
             if self._is_refuted(None):
                 return INFEASIBLE
             whole = self._mended(found, self._left() / 5)
             if whole is not None:
                 return self._first(whole)
-        self.tried.append('counting kinds of members, then casting them')
-        cast = classes.place(
-            self._compiled,
-            self._contracted,
-            time.monotonic() + self._left() / 2,
-            self._seed,
-        )
-        if isinstance(cast, classes.Proof):
-            return INFEASIBLE
-        if cast is not None:
-            return self._first(cast)
+        if not is_counted:
+            outcome = self._counted()
+            if outcome.verdict is not model.Verdict.UNKNOWN:
+                return outcome
         if self._pairs <= WIDE:
             outcome = self._any(PERSISTENCE)
             if outcome.verdict is not model.Verdict.UNKNOWN:
@@ -276,6 +300,19 @@ class _Search:
         if self._pairs <= LARGE:
             return self._any(None)
         return UNKNOWN_YET
+
+    def _counted(self) -> _Outcome:
+        """Count to the end, and find the members that the counts mean."""
+        self.tried.append('counting kinds of members, then casting them')
+        cast = classes.place(
+            self._compiled,
+            self._contracted,
+            time.monotonic() + self._left() / 2,
+            self._seed,
+        )
+        if isinstance(cast, classes.Proof):
+            return INFEASIBLE
+        return UNKNOWN_YET if cast is None else self._first(cast)
 
     def _mended(self, found: greedy.Found, seconds: float) -> Ints | None:
         self.tried.append('placing again what stands in the way')
@@ -307,6 +344,9 @@ class _Search:
                 return again
             found = min(found, again, key=_missing)
         return found
+
+    def _hasty(self, *, sparing: bool = False) -> greedy.Found:
+        return self._greedy(self._haste, sparing=sparing)
 
     def _greedy(
         self, trouble: int | None, turn: int = 0, sparing: bool = False

@@ -8,6 +8,7 @@ it calls infeasible is, and its bounds hold.
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import datetime
 import enum
@@ -58,8 +59,9 @@ class Program:
         self._proto = self._model.proto
         self.n_variables = 0
         self.n_rows = 0
-        self._columns: list[int] = []
-        self._factors: list[int] = []
+        # Machine words: there may be millions.
+        self._columns = array.array('q')
+        self._factors = array.array('q')
         self._ends: list[int] = [0]
         self._bounds: list[tuple[int, int]] = []
         self._highest: list[int] = []
@@ -206,7 +208,7 @@ class Program:
             for _, high in self._bounds
         )
         # A variable may be in a row several times; here it must not.
-        places = self._row_of() * n + np.array(self._columns, np.int64)
+        places = self._row_of() * n + np.frombuffer(self._columns, np.int64)
         cells, where = np.unique(places, return_inverse=True)
         factors = np.bincount(where, self._factors, minlength=len(cells))
         matrix = made.linear_constraint_matrix
@@ -230,7 +232,8 @@ class Program:
         return mathopt.ModelSolveParameters()
 
     def _is_solved(self, values: Ints) -> bool:
-        terms = np.array(self._factors, np.int64) * values[self._columns]
+        columns = np.frombuffer(self._columns, np.int64)
+        terms = np.frombuffer(self._factors, np.int64) * values[columns]
         sums = np.zeros(self.n_rows, np.int64)
         np.add.at(sums, self._row_of(), terms)
         bounds = np.array(self._bounds, np.int64).reshape(-1, 2)

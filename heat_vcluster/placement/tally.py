@@ -843,21 +843,25 @@ class Tally:
         for kind in kinds:
             gathered.add(self._cells[kind.number], 1)
         outer = self._caps_by_domain(inside)
-        rows = list(gathered.rows())
+        rows = [
+            row for row in gathered.rows() if self.place_of[row[0]] == UNKNOWN
+        ]
+        before: Ints | None = None
         for touch in range(min(int(room.max(initial=0)), TANGENTS)):
             height = self._gathered(np.minimum(room, touch))
             slope = self._gathered((room > touch).astype(np.int64))
             for cell, variables, factors, _ in rows:
-                if self.place_of[cell] != UNKNOWN:
-                    continue
+                rise = int(slope[cell])
+                if before is not None and rise == before[cell]:
+                    continue  # the same line, touched at another point
                 domain = int(self._domain[inside.within][cell])
                 more, caps = outer.get(domain, ([], []))
-                rise = int(slope[cell])
                 self.program.row(
                     [*variables, *more],
                     [*factors, *(-rise * c for c in caps)],
                     high=int(height[cell]) - rise * touch,
                 )
+            before = slope
 
     def _seclude(self) -> None:
         for scope in sorted({s.scope for s in self.likeness.secluded}):
