@@ -32,7 +32,7 @@ class WatchedCloud(FakeCloud):
     """Keeps in mind in whose name it was opened."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(trusts=True)
         self.contexts = []
 
     def open(self, context):
@@ -106,6 +106,24 @@ class KeystoneTest(api.ApiTest):
         self.assertEqual(
             answer.headers['x-openstack-request-id'], context.request_id
         )
+
+    def test_the_token_of_an_outsider_is_used_for_nothing(self):
+        told = self.ask(
+            'POST',
+            '/v2/alpha/vclusters',
+            'token-of-ann',
+            {'vcluster': documents.servers(1)},
+        )
+        cluster = told.body['vcluster']['id']
+        self.settle(cluster)
+        self.cloud.contexts.clear()
+        self.keystone.issue('token-of-ada', 'ops', 'ada', 'admin')
+        path = f'/v2/alpha/vclusters/{cluster}'
+        answer = self.ask('DELETE', path, 'token-of-ada')
+        self.assertEqual(202, answer.status, answer.text)
+        self.assertIsNone(self.settle(cluster))
+        self.assert_nothing_left()
+        self.assertEqual([None], [c.auth for c in self.cloud.contexts])
 
     def test_no_secret_is_logged(self):
         self.ask('GET', '/v2/alpha/vclusters', 'token-of-ann')
