@@ -8,8 +8,9 @@ import fixtures
 
 from heat_vcluster import conf as configuration
 from heat_vcluster.cloud.fake import FakeCloud
-from tests.functional import api, documents, identity
+from tests.functional import api, documents, keystone
 
+COMPUTE = 'http://compute.test/v2.1'
 FILE = """
 [api]
 validate_responses = true
@@ -46,9 +47,12 @@ class KeystoneTest(api.ApiTest):
 
     def make_conf(self):
         self.log = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
-        self.keystone = identity.Keystone()
+        self.keystone = keystone.Keystone()
         self.addCleanup(self.keystone.stop)
-        self.keystone.issue('token-of-ann', 'alpha', 'ann', 'member', 'reader')
+        self.keystone.issue(
+            *('token-of-ann', 'alpha', 'ann', 'member', 'reader'),
+            catalog={'compute': COMPUTE},
+        )
         self.keystone.issue('token-of-bob', 'beta', 'bob', 'member', 'reader')
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'conf')
         path.write_text(FILE.format(url=self.keystone.url))
@@ -96,7 +100,7 @@ class KeystoneTest(api.ApiTest):
         )
         self.assertEqual('token-of-ann', context.auth.get_token())
         self.assertEqual(
-            identity.COMPUTE,
+            COMPUTE,
             context.auth.get_endpoint(service_type='compute'),
         )
         self.assertEqual(41, context.auth.timeout)
