@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from keystoneauth1 import exceptions as ka
 from oslo_config import cfg
 
 from heat_vcluster import conf as configuration
@@ -20,13 +19,13 @@ from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import (
     OpenStackCloud,
     Settings,
-    account,
     errors,
     reservation,
+    trusts,
 )
 from heat_vcluster.cloud.openstack.capacity import Site
 from heat_vcluster.cloud.openstack.census import HOLD, TRUST, Census, Marked
-from heat_vcluster.cloud.openstack.session import IDENTITY, Services
+from heat_vcluster.cloud.openstack.session import Services
 from heat_vcluster.cmd import config_file
 from heat_vcluster.db import api as db
 from heat_vcluster.engine import base, flows, removal, runner
@@ -45,8 +44,8 @@ EPILOG = """\
 CREDENTIALS: an administrator's, from clouds.yaml or the variables OS_*, as
 the openstack command reads them: the things of all projects are looked at in
 nova, cinder and neutron, all hosts in placement, and the account's trusts in
-keystone. The account in [service_auth] may not, and only tells who it is; where
-the configuration has none, trusts are left out.
+keystone. The account in [service_auth] may not, and only tells who it is;
+where the configuration has none, trusts are left out.
 
 DATABASE: [database] connection of the configuration (--config-file, else the
 files in HEAT_VCLUSTER_CONFIG, else /etc/heat-vcluster/heat-vcluster.conf). It
@@ -271,22 +270,7 @@ def _operator(conf: cfg.ConfigOpts, name: str | None) -> Operator:
         interface=region.get_interface() or 'public',
     )
     services = Services.of(region.get_session(), options, errors.Secrets())
-    return Operator(services, options, _account(conf))
-
-
-def _account(conf: cfg.ConfigOpts) -> str | None:
-    """Return the user id of our account; None if none is configured."""
-    if account.Account.from_config(conf) is None:
-        return None
-    try:
-        user_id: str | None = account.session_from_config(conf).get_user_id()
-    except ka.ClientException as error:
-        raise exception.CloudError(
-            IDENTITY.name,
-            'gives the account in [service_auth] no token '
-            f'({type(error).__name__})',
-        ) from error
-    return user_id
+    return Operator(services, options, trusts.trustee(conf))
 
 
 def _filter(arguments: argparse.Namespace) -> Callable[[Marked], bool]:

@@ -393,7 +393,7 @@ class TrustsTest(CommandTest):
         self.keystone.stop()
         self.open()
         said = self.run_command(code=1)
-        self.assertIn('[service_auth]', said.stderr)
+        self.assertIn('keystone: gives no token', said.stderr)
         self.assertNotIn('secret', said.stderr)
 
     def test_without_an_account_they_are_left_out(self):
