@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypedDict, cast
 
 from heat_vcluster import states
 from heat_vcluster.db import listing
@@ -21,6 +21,15 @@ LARGEST_ID = 2**63 - 1  # of an event, in any database
 DIRECTIONS = ('asc', 'desc')
 
 Found = Iterator[tuple[str, str]]  # path and message
+
+
+class Wishes(TypedDict, total=False):
+    """What may be asked of a new cluster; None is as if not asked."""
+
+    name: str | None
+    timeout: float | None
+    metadata: Mapping[str, str] | None
+    tags: Sequence[str] | None
 
 
 def check(**given: Any) -> None:

@@ -265,6 +265,12 @@ class TrustRefused(VClusterError):
     code = 'vcluster.trust_refused'
 
 
+class NotEntrusted(VClusterError):
+    """Who asks is not of the project, and its user has not entrusted us."""
+
+    code = 'vcluster.not_entrusted'
+
+
 class Interrupted(VClusterError):
     """An engine died at work, and nobody may go on in the user's name."""
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from heat_vcluster import arguments, exception, states, views
 from heat_vcluster import context as ctx
@@ -151,36 +152,21 @@ class Service:
         document: Any,
         *,
         cluster_id: str | None = None,
-        name: str | None = None,
-        timeout: float | None = None,
-        metadata: Mapping[str, str] | None = None,
-        tags: Sequence[str] | None = None,
+        **wishes: Unpack[arguments.Wishes],
     ) -> View:
         """Record a cluster and begin to build it."""
         wanted = self._load_allowed(document)
-        name = name or wanted.name
-        arguments.check(
-            id=cluster_id,
-            name=name,
-            timeout=timeout,
-            metadata=metadata,
-            tags=tags,
-        )
+        wishes['name'] = wishes.get('name') or wanted.name
+        recorded = self._check_wishes(context, cluster_id, **wishes)
 
         def write(trust_id: str | None) -> records.ClusterRecord:
             return self._store.create_cluster(
                 id=cluster_id or str(uuid.uuid4()),
                 project_id=context.project_id,
-                user_id=context.user_id,
                 document=wanted.document,
                 members=_new_members(wanted),
-                name=name,
-                metadata=metadata,
-                tags=tags or (),
-                deadline=self._deadline(timeout),
                 trust_id=trust_id,
-                request_id=context.request_id,
-                limits=self._limits(context),
+                **recorded,
             )
 
         return self._build(context, write)
@@ -189,32 +175,48 @@ class Service:
         self,
         context: ctx.Context,
         plan_id: str,
-        *,
-        name: str | None = None,
-        timeout: float | None = None,
-        metadata: Mapping[str, str] | None = None,
-        tags: Sequence[str] | None = None,
+        **wishes: Unpack[arguments.Wishes],
     ) -> View:
         """Begin to build exactly a held plan; the cluster has its id."""
-        arguments.check(
-            name=name, timeout=timeout, metadata=metadata, tags=tags
-        )
+        recorded = self._check_wishes(context, **wishes)
 
         def write(trust_id: str | None) -> records.ClusterRecord:
             return self._store.claim_plan(
                 plan_id,
                 context.project_id,
-                user_id=context.user_id,
-                name=name,
-                metadata=metadata,
-                tags=tags or (),
-                deadline=self._deadline(timeout),
                 trust_id=trust_id,
-                request_id=context.request_id,
-                limits=self._limits(context),
+                **recorded,
             )
 
         return self._build(context, write)
+
+    def _check_wishes(
+        self,
+        context: ctx.Context,
+        cluster_id: str | None = None,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Return what is written of any cluster, planned before or not."""
+        arguments.check(
+            id=cluster_id,
+            name=name,
+            timeout=timeout,
+            metadata=metadata,
+            tags=tags,
+        )
+        return {
+            'user_id': context.user_id,
+            'name': name,
+            'metadata': metadata,
+            'tags': tags or (),
+            'deadline': self._deadline(timeout),
+            'request_id': context.request_id,
+            'limits': self._limits(context),
+        }
 
     def _build(
         self,
@@ -318,13 +320,35 @@ class Service:
             raise exception.InvalidRequest([fault]) from error
 
     def delete(self, context: ctx.Context, cluster_id: str) -> None:
-        """Begin to delete; work that builds it is stopped first."""
+        """Begin to delete; work that builds it is stopped first.
+
+        For an outsider by the trust of its user; raises NotEntrusted and
+        TrustLost.
+        """
         cluster = self._find(context, cluster_id)
-        if cluster.status is not ClusterStatus.DELETING:
+        is_begun = cluster.status is ClusterStatus.DELETING
+        self.engine.watch()
+        if context.is_outsider:
+            if is_begun:
+                return  # whoever finds it left alone goes on by the trust
+            context = self._as_its_user(context, cluster)
+        if not is_begun:
             self._store.want_absent(cluster_id)
             self.engine.hurry(cluster_id)
-        self.engine.watch()
         self.engine.begin(cluster_id, context)
+
+    def _as_its_user(
+        self, context: ctx.Context, cluster: records.ClusterRecord
+    ) -> ctx.Context:
+        if cluster.trust_id is None:
+            raise exception.NotEntrusted(
+                'The user of this cluster has not let the service act for '
+                'him: it takes a token of his project'
+            )
+        its_user = self._opener.trusted(
+            cluster.project_id, cluster.user_id, cluster.trust_id
+        )
+        return dataclasses.replace(its_user, request_id=context.request_id)
 
     # -- what there is to know of one -------------------------------------
 

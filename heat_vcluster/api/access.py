@@ -40,11 +40,14 @@ class Access:
             if asking.project_id != project_id:
                 raise exception.ProjectNotFound(project_id)
             raise exception.NotAllowed()
+        is_outsider = asking.project_id != project_id
         return ctx.Context(
             project_id=project_id,
             user_id=asking.user_id or '',
-            auth=request.env.get(SESSION),
+            # A token of another project would find nothing in this one.
+            auth=None if is_outsider else request.env.get(SESSION),
             request_id=asking.request_id,
+            is_outsider=is_outsider,
         )
 
     def insist(

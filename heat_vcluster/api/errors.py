@@ -34,6 +34,8 @@ STATUSES: dict[type[Any], int] = {
     exception.ClusterBusy: 409,
     exception.ReservationConflict: 409,
     exception.NoValidPlacement: 409,
+    exception.NotEntrusted: 409,
+    exception.TrustLost: 409,
     exception.PlanExpired: 410,
     exception.CloudError: 502,
     exception.ServiceUnavailable: 503,

@@ -2,8 +2,8 @@
 """Who may do what, unless the operator's policy file says otherwise.
 
 A reader sees what his project has, a member changes it, an administrator
-sees and changes what any project has. What needs the tenant's own rights in
-the cloud (to plan, build and remove) takes a token of the very project.
+sees, changes and deletes what any project has. To plan and to build takes
+the tenant's own rights in the cloud: a token of the very project.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ RULES = (
     ),
     _rule(
         'clusters:delete',
-        OWN_MEMBER,
+        MEMBER,
         'Delete a cluster',
         ('DELETE', _CLUSTER),
     ),
@@ -101,7 +101,7 @@ RULES = (
     _rule('plans:show', READER, 'Show a held plan', ('GET', _PLAN)),
     _rule(
         'plans:delete',
-        OWN_MEMBER,
+        MEMBER,
         'Release a held plan',
         ('DELETE', _PLAN),
     ),

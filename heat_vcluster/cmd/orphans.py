@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -20,9 +21,10 @@ from heat_vcluster.cloud.openstack import (
     Settings,
     errors,
     reservation,
+    trusts,
 )
 from heat_vcluster.cloud.openstack.capacity import Site
-from heat_vcluster.cloud.openstack.census import HOLD, Census, Marked
+from heat_vcluster.cloud.openstack.census import HOLD, TRUST, Census, Marked
 from heat_vcluster.cloud.openstack.session import Services
 from heat_vcluster.cmd import config_file
 from heat_vcluster.db import api as db
@@ -30,8 +32,9 @@ from heat_vcluster.engine import base, flows, removal, runner
 
 DESCRIPTION = """\
 Lists what is in the cloud and bears the mark of a cluster that the database
-does not know, or knows as deleted; and room held in placement that is on no
-record. Nothing of that is ever looked for again by itself.
+does not know, or knows as deleted; room held in placement, and trusts given to
+the account in [service_auth], that are on no record. Nothing of that is ever
+looked for again by itself.
 
   vcluster-manage orphans --os-cloud admin
   vcluster-manage orphans --os-cloud admin --delete
@@ -40,8 +43,9 @@ record. Nothing of that is ever looked for again by itself.
 EPILOG = """\
 CREDENTIALS: an administrator's, from clouds.yaml or the variables OS_*, as
 the openstack command reads them: the things of all projects are looked at in
-nova, cinder and neutron, and all hosts in placement. The account in
-[service_auth] may not, and is not used.
+nova, cinder and neutron, all hosts in placement, and the account's trusts in
+keystone. The account in [service_auth] may not, and only tells who it is;
+where the configuration has none, trusts are left out.
 
 DATABASE: [database] connection of the configuration (--config-file, else the
 files in HEAT_VCLUSTER_CONFIG, else /etc/heat-vcluster/heat-vcluster.conf). It
@@ -55,6 +59,8 @@ Exit status: 0 nothing is left, 2 there are orphans, 1 it could not be told.
 FAILED, LEFT = 1, 2
 #: How many things are removed at a time.
 THREADS = 8
+#: For so many seconds a trust may be on no record: its cluster is created.
+TRUST_GRACE = 60.0
 
 UNKNOWN = 'unknown'
 DELETED = 'deleted'
@@ -89,7 +95,7 @@ def add(commands: Any) -> None:
         action='append',
         metavar='ID',
         help='only what bears the mark of this cluster (may be repeated); '
-        'holds bear none',
+        'holds and trusts bear none',
     )
     parser.add_argument(
         '--delete', action='store_true', help='remove them, after a question'
@@ -128,18 +134,16 @@ def orphans(store: db.Store, marked: Iterable[Marked]) -> tuple[Orphan, ...]:
     """Return what the database knows no living cluster for.
 
     To be read after the cloud: whatever is in the cloud was on record
-    before.
+    before; but trusts, which are so a moment later.
     """
     whys: dict[str, str | None] = {}
-    held: dict[str, frozenset[str]] = {}
+    known: dict[str, frozenset[str]] = {}
     found = []
     for one in marked:
         if one.cluster_id is None:
-            if one.project_id not in held:
-                held[one.project_id] = frozenset(
-                    hold.id for hold in store.get_project_holds(one.project_id)
-                )
-            why = None if one.id in held[one.project_id] else UNKNOWN
+            if one.project_id not in known:
+                known[one.project_id] = _on_record(store, one.project_id)
+            why = None if one.id in known[one.project_id] else UNKNOWN
         else:
             if one.cluster_id not in whys:
                 whys[one.cluster_id] = _why(store, one.cluster_id)
@@ -147,6 +151,11 @@ def orphans(store: db.Store, marked: Iterable[Marked]) -> tuple[Orphan, ...]:
         if why is not None:
             found.append(Orphan(one, why))
     return tuple(found)
+
+
+def _on_record(store: db.Store, project_id: str) -> frozenset[str]:
+    holds = (hold.id for hold in store.get_project_holds(project_id))
+    return store.get_project_trusts(project_id).union(holds)
 
 
 def _why(store: db.Store, cluster_id: str) -> str | None:
@@ -159,11 +168,16 @@ def _why(store: db.Store, cluster_id: str) -> str | None:
 
 
 class Operator:
-    """A cloud in the hands of who runs it."""
+    """A cloud in the hands of who runs it.
 
-    def __init__(self, services: Services, options: Settings) -> None:
+    ``trustee`` is the user id of our account: None, if trusts are left out.
+    """
+
+    def __init__(
+        self, services: Services, options: Settings, trustee: str | None
+    ) -> None:
         self._services = services
-        self._census = Census(services)
+        self._census = Census(services, trustee)
         site = Site.of(services, options, errors.Secrets())
         # Things are found and removed by id: whose they are does not matter.
         self._cloud = OpenStackCloud(site, services, ctx.Context('', ''))
@@ -171,27 +185,35 @@ class Operator:
     def orphans(
         self, store: db.Store, is_meant: Callable[[Marked], bool]
     ) -> tuple[Orphan, ...]:
-        marked = filter(is_meant, self._census.take())
+        found = orphans(store, filter(is_meant, self._census.take()))
+        if any(orphan.marked.kind == TRUST for orphan in found):
+            print(
+                'There are trusts on no record. They are looked at again in '
+                f'{TRUST_GRACE:.0f} s: their clusters may be created just now',
+                file=sys.stderr,
+            )
+            time.sleep(TRUST_GRACE)
+            found = orphans(store, [orphan.marked for orphan in found])
         # A cluster may have been deleted since they were looked at.
         return tuple(
-            orphan
-            for orphan in orphans(store, marked)
-            if self._is_there(orphan.marked)
+            orphan for orphan in found if self._is_there(orphan.marked)
         )
 
     def _is_there(self, marked: Marked) -> bool:
         if marked.kind == HOLD:
             return self._census.is_held(marked.id)
+        if marked.kind == TRUST:
+            return self._census.is_entrusted(marked.id)
         return not self._cloud.is_gone(model.Kind(marked.kind), marked.id)
 
     def remove(self, marked: Iterable[Marked]) -> list[str]:
         """Remove all; return what is left, and why."""
         left: list[removal.Leftover] = []
-        holds: list[str] = []
+        unmarked = []
         things = []
         for one in marked:
             if one.cluster_id is None or one.member is None:
-                holds.append(one.id)
+                unmarked.append(one)
                 continue
             owner = model.Owner(one.cluster_id, one.member)
             things.append(model.Thing(model.Kind(one.kind), one.id, owner))
@@ -203,15 +225,18 @@ class Operator:
         )
         pool.stop()
         said = [f'{x.thing.kind} {x.thing.id}: {x.reason}' for x in left]
-        return [*said, *self._release(holds)]
+        return [*said, *self._release(unmarked)]
 
-    def _release(self, holds: Iterable[str]) -> list[str]:
+    def _release(self, marked: Iterable[Marked]) -> list[str]:
         left = []
-        for hold in holds:
+        for one in marked:
             try:
-                reservation.release(self._services.placement, [hold])
+                if one.kind == HOLD:
+                    reservation.release(self._services.placement, [one.id])
+                else:
+                    self._census.end_trust(one.id)
             except exception.CloudError as error:
-                left.append(f'{HOLD} {hold}: {error}')
+                left.append(f'{one.kind} {one.id}: {error}')
         return left
 
 
@@ -245,7 +270,7 @@ def _operator(conf: cfg.ConfigOpts, name: str | None) -> Operator:
         interface=region.get_interface() or 'public',
     )
     services = Services.of(region.get_session(), options, errors.Secrets())
-    return Operator(services, options)
+    return Operator(services, options, trusts.trustee(conf))
 
 
 def _filter(arguments: argparse.Namespace) -> Callable[[Marked], bool]:

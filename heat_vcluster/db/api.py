@@ -408,6 +408,16 @@ class Store:
         )
         return tuple(map(records.hold_from_row, self._rows(wanted)))
 
+    def get_project_trusts(self, project_id: str) -> frozenset[str]:
+        """Return the trusts by which clusters of a project are worked on."""
+        table = models.clusters
+        wanted = sa.select(table.c.trust_id).where(
+            table.c.project_id == project_id,
+            table.c.trust_id.is_not(None),
+            table.c.status != states.ClusterStatus.DELETED.value,
+        )
+        return frozenset(row.trust_id for row in self._rows(wanted))
+
     def get_domains(self, cluster_id: str) -> tuple[records.DomainRecord, ...]:
         table = models.domains
         wanted = (

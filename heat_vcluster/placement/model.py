@@ -258,12 +258,3 @@ class Answer:
     repairs: tuple[Repair, ...] = ()
     tried: tuple[str, ...] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
-
-    @property
-    def is_cheapest(self) -> bool:
-        """Whether no plan has a lower soft cost, proven."""
-        return (
-            self.plan is not None
-            and self.bound is not None
-            and self.bound.soft_cost >= self.plan.soft_cost
-        )

@@ -215,6 +215,19 @@ class Isolation(through_service.ServiceTestCase):
         for tenant, was in before.items():
             self.assertEqual(was, self.everything_of(tenant))
 
+    def test_an_administrator_deletes_what_is_anothers(self) -> None:
+        path = f'/vclusters/{self.make(self.alpha)}'
+        plan = f'/vclusters/plan/{self.hold(self.alpha)}'
+        project = self.alpha.session.get_project_id()
+        for each, code in ((path, 202), (plan, 204)):
+            answer = self.request('DELETE', each, None, self.beta, project)
+            self.assertEqual(404, answer.status_code, answer.text)
+            admin = self.world.admin
+            answer = self.request('DELETE', each, None, admin, project)
+            self.assertEqual(code, answer.status_code, answer.text)
+        self.until_answer(path, self.alpha, None)
+        self.assert_nothing_left()
+
     def assert_hidden(
         self,
         method: str,

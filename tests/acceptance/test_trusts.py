@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import time
+import uuid
+from pathlib import Path
 from typing import Any
 
+import fixtures
 import testtools
 from keystoneauth1 import session as ks
 from keystoneauth1.identity import access as identity
@@ -14,6 +17,8 @@ from keystoneauth1.identity import v3
 from heat_vcluster import conf, context, exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import OpenStackOpener
+from heat_vcluster.cmd import manage, orphans
+from heat_vcluster.db import api as db
 from heat_vcluster.spec import model as spec
 from tests.acceptance import test_cloud_contract, world
 
@@ -23,13 +28,12 @@ class TrustTest(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        cloud = world.settings()
+        self.cloud = world.settings()
+        self.config = test_cloud_contract.config_file(self.cloud.state_dir)
         self.opener = OpenStackOpener.from_config(
-            conf.load(
-                config_files=[test_cloud_contract.config_file(cloud.state_dir)]
-            )
+            conf.load(config_files=[self.config])
         )
-        self.admin = world.connect(cloud, 'admin').identity
+        self.admin = world.connect(self.cloud, 'admin').identity
         self.project = self.admin.create_project(name='of-ann')
         self.addCleanup(self.admin.delete_project, self.project)
         self.user = self.admin.create_user(
@@ -40,7 +44,7 @@ class TrustTest(testtools.TestCase):
         self.admin.assign_project_role_to_user(
             self.project, self.user, self.role
         )
-        self.auth_url = cloud.auth_url
+        self.auth_url = self.cloud.auth_url
         self.ann = self.context(
             v3.Password(
                 self.auth_url,
@@ -111,6 +115,42 @@ class TrustTest(testtools.TestCase):
         # Tokens of the second of the change count as older than it.
         time.sleep(1.1)
         self.assertEqual(self.user.id, self.trusted(trust_id).user_id)
+
+    def test_on_no_record_it_is_an_orphan(self) -> None:
+        kept, _ = self.entrust(), self.entrust()
+        folder = Path(self.useFixture(fixtures.TempDir()).path)
+        database = f'sqlite:///{folder}/vcluster.sqlite'
+        store = db.Store(database)
+        self.addCleanup(store.close)
+        store.create_cluster(
+            id=str(uuid.uuid4()),
+            project_id=self.project.id,
+            user_id=self.user.id,
+            document={},
+            members=[],
+            trust_id=kept,
+        )
+        path = folder / 'vcluster.conf'
+        path.write_text(f'[database]\nconnection = {database}\n')
+        self.patch(orphans, 'TRUST_GRACE', 0.0)
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                'OS_CLIENT_CONFIG_FILE', str(self.cloud.clouds_yaml)
+            )
+        )
+        code = manage.main(
+            [
+                'orphans',
+                '--os-cloud=devcloud-admin',
+                f'--config-file={self.config}',
+                f'--config-file={path}',
+                f'--project={self.project.id}',
+                '--delete',
+                '--yes',
+            ]
+        )
+        self.assertEqual(0, code)
+        self.assertEqual([kept], self.trusts())
 
     def test_it_is_nobody_elses(self) -> None:
         trust_id = self.entrust()

@@ -16,8 +16,9 @@ from openstack.connection import Connection
 from tests.acceptance import built, world
 from tests.functional import documents
 
+TEMPLATE = 'web_cluster.yaml'
 SETTLED = ('ACTIVE', 'ERROR', 'DELETED')
-#: What ``web_cluster.yaml`` is made of: each thing once, and no hold left.
+#: What ``TEMPLATE`` is made of: each thing once, and no hold left.
 WEB_CLUSTER = {
     'server': 8,
     'volume': 2,
@@ -33,7 +34,7 @@ WEB_CLUSTER = {
 class ServiceTestCase(built.BuiltTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.document = documents.of_template('web_cluster.yaml')
+        self.document = documents.of_template(TEMPLATE)
         self.cluster_id = str(uuid.uuid4())
 
     # Asking

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import runpy
 import shutil
 import socket
 import subprocess
@@ -18,12 +19,9 @@ import testtools
 from heat_vcluster.engine import jobs
 from tests import base
 
-#: Where Debian has servers that are not for users to start.
-PLACES = (
-    '/usr/sbin',
-    *map(str, pathlib.Path('/usr').glob('lib/postgresql/*/bin')),
-)
-
+TOOL = pathlib.Path(__file__).parents[2] / 'tools' / 'servers.py'
+#: Returns the path of a program; None if this machine has none.
+find = runpy.run_path(str(TOOL))['find']
 
 #: In memory, a database is made and dropped many times as fast.
 MEMORY = '/dev/shm'
@@ -36,12 +34,6 @@ def place():
         if shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
             return MEMORY
     return None
-
-
-def find(program):
-    """Return the path of a program; None if this machine has none."""
-    places = os.pathsep.join((os.environ.get('PATH', ''), *PLACES))
-    return shutil.which(program, path=places)
 
 
 def free_port():

@@ -8,8 +8,9 @@ import fixtures
 
 from heat_vcluster import conf as configuration
 from heat_vcluster.cloud.fake import FakeCloud
-from tests.functional import api, documents, identity
+from tests.functional import api, documents, keystone
 
+COMPUTE = 'http://compute.test/v2.1'
 FILE = """
 [api]
 validate_responses = true
@@ -32,7 +33,7 @@ class WatchedCloud(FakeCloud):
     """Keeps in mind in whose name it was opened."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(trusts=True)
         self.contexts = []
 
     def open(self, context):
@@ -46,9 +47,12 @@ class KeystoneTest(api.ApiTest):
 
     def make_conf(self):
         self.log = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
-        self.keystone = identity.Keystone()
+        self.keystone = keystone.Keystone()
         self.addCleanup(self.keystone.stop)
-        self.keystone.issue('token-of-ann', 'alpha', 'ann', 'member', 'reader')
+        self.keystone.issue(
+            *('token-of-ann', 'alpha', 'ann', 'member', 'reader'),
+            catalog={'compute': COMPUTE},
+        )
         self.keystone.issue('token-of-bob', 'beta', 'bob', 'member', 'reader')
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'conf')
         path.write_text(FILE.format(url=self.keystone.url))
@@ -96,7 +100,7 @@ class KeystoneTest(api.ApiTest):
         )
         self.assertEqual('token-of-ann', context.auth.get_token())
         self.assertEqual(
-            identity.COMPUTE,
+            COMPUTE,
             context.auth.get_endpoint(service_type='compute'),
         )
         self.assertEqual(41, context.auth.timeout)
@@ -106,6 +110,24 @@ class KeystoneTest(api.ApiTest):
         self.assertEqual(
             answer.headers['x-openstack-request-id'], context.request_id
         )
+
+    def test_the_token_of_an_outsider_is_used_for_nothing(self):
+        told = self.ask(
+            'POST',
+            '/v2/alpha/vclusters',
+            'token-of-ann',
+            {'vcluster': documents.servers(1)},
+        )
+        cluster = told.body['vcluster']['id']
+        self.settle(cluster)
+        self.cloud.contexts.clear()
+        self.keystone.issue('token-of-ada', 'ops', 'ada', 'admin')
+        path = f'/v2/alpha/vclusters/{cluster}'
+        answer = self.ask('DELETE', path, 'token-of-ada')
+        self.assertEqual(202, answer.status, answer.text)
+        self.assertIsNone(self.settle(cluster))
+        self.assert_nothing_left()
+        self.assertEqual([None], [c.auth for c in self.cloud.contexts])
 
     def test_no_secret_is_logged(self):
         self.ask('GET', '/v2/alpha/vclusters', 'token-of-ann')

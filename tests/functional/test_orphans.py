@@ -19,11 +19,21 @@ from heat_vcluster.cmd import manage
 from heat_vcluster.db import api as db
 from heat_vcluster.db import records
 from tests import base
+from tests.functional import keystone
 from tests.unit.cloud.openstack.wire import Wire
 
 LIVING = str(uuid.uuid4())
 PROJECT = 'project-of-alpha'
 OTHER = 'project-of-beta'
+TRUSTS = '/OS-TRUST/trusts'
+ACCOUNT = """
+[service_auth]
+auth_type = password
+auth_url = {url}
+username = vcluster
+password = secret
+user_domain_id = default
+"""
 
 
 class Said(NamedTuple):
@@ -31,7 +41,7 @@ class Said(NamedTuple):
     stderr: str
 
 
-class OrphansTest(base.TestCase):
+class CommandTest(base.TestCase):
     """A database with one living cluster, and what the cloud has."""
 
     def setUp(self):
@@ -45,14 +55,17 @@ class OrphansTest(base.TestCase):
         self.volumes = []
         self.networks = []
         self.consumers = {}
+        self.trusts = []
+        self.account = ''
         self.record(LIVING)
 
-    def record(self, cluster_id, status=None, hold=None):
+    def record(self, cluster_id, status=None, hold=None, trust=None):
         self.store.create_cluster(
             id=cluster_id,
             project_id=PROJECT,
             user_id='user',
             document={},
+            trust_id=trust,
             members=[records.NewMember('web', 'server', {})],
         )
         lease = self.store.acquire(cluster_id, 'engine', 60)
@@ -62,8 +75,8 @@ class OrphansTest(base.TestCase):
         if hold:
             writer.add_holds([model.Hold(hold, 'web', 'host', {'VCPU': 1})])
 
-    def delete(self, cluster_id):
-        self.record(cluster_id, states.ClusterStatus.DELETING)
+    def delete(self, cluster_id, **had):
+        self.record(cluster_id, states.ClusterStatus.DELETING, **had)
         writer = self.store.writer(
             self.store.acquire(cluster_id, 'engine', 60)
         )
@@ -108,6 +121,9 @@ class OrphansTest(base.TestCase):
             'project_id': project,
         }
 
+    def trust(self, name, project=PROJECT):
+        self.trusts.append({'id': name, 'project_id': project})
+
     def open(self):
         """Let the cloud answer; what is removed is gone when looked for."""
         say = self.cloud.answer
@@ -138,6 +154,11 @@ class OrphansTest(base.TestCase):
         for name, body in self.consumers.items():
             say('GET', f'/allocations/{name}', (200, body))
             say('DELETE', f'/allocations/{name}', (204, None))
+        say('GET', TRUSTS, (200, {'trusts': self.trusts}))
+        for trust in self.trusts:
+            path = f'{TRUSTS}/{trust["id"]}'
+            say('GET', path, (200, {'trust': trust}))
+            say('DELETE', path, (204, None))
         for thing in self.servers:
             path = f'/allocations/{thing["id"]}'
             say('GET', path, (200, {'allocations': {}}))
@@ -163,6 +184,7 @@ class OrphansTest(base.TestCase):
             file.write(
                 f'[database]\nconnection = {database or self.url}\n'
                 '[cloud]\nretry_seconds = 0\n'
+                f'{self.account}'
             )
         self.useFixture(
             fixtures.EnvironmentVariable(
@@ -194,8 +216,8 @@ class OrphansTest(base.TestCase):
     def removed(self):
         return [s[1] for s in self.cloud.seen if s[0] == 'DELETE']
 
-    # Stories
 
+class OrphansTest(CommandTest):
     def test_what_belongs_to_a_living_cluster_is_none(self):
         self.server('s', LIVING)
         self.volume('v', LIVING)
@@ -299,3 +321,83 @@ class OrphansTest(base.TestCase):
             'GET', '/servers/detail', (403, {'forbidden': {'message': 'no'}})
         )
         self.assertIn('nova: no', self.run_command(code=1).stderr)
+
+
+class TrustsTest(CommandTest):
+    """``waited``: the seconds between the two looks at trusts."""
+
+    def setUp(self):
+        super().setUp()
+        self.keystone = keystone.Keystone()
+        self.addCleanup(self.keystone.stop)
+        self.account = ACCOUNT.format(url=self.keystone.url)
+        self.waited = []
+        self.meanwhile = lambda: None
+        self.useFixture(
+            fixtures.MonkeyPatch('heat_vcluster.cmd.orphans.time', self)
+        )
+
+    def sleep(self, seconds):
+        self.waited.append(seconds)
+        self.meanwhile()
+
+    def test_trusts_that_no_living_cluster_has_are_listed(self):
+        self.record(str(uuid.uuid4()), trust='kept')
+        self.delete(str(uuid.uuid4()), trust='of-deleted')
+        for name in ('kept', 'of-deleted', 'of-nobody'):
+            self.trust(name)
+        self.open()
+        self.assertEqual({'of-deleted', 'of-nobody'}, self.listed())
+        (query,) = [s[2] for s in self.cloud.seen if s[1] == TRUSTS]
+        self.assertEqual({'trustee_user_id': ['service']}, query)
+
+    def test_all_known_nobody_waits(self):
+        self.record(str(uuid.uuid4()), trust='kept')
+        self.trust('kept')
+        self.open()
+        self.run_command(code=0)
+        self.assertEqual([], self.waited)
+
+    def test_trust_of_a_cluster_that_is_created_just_now_is_none(self):
+        self.trust('new')
+        self.open()
+        self.meanwhile = lambda: self.record(str(uuid.uuid4()), trust='new')
+        self.run_command('--delete', '--yes', code=0)
+        self.assertEqual([60.0], self.waited)
+        self.assertEqual([], self.removed())
+
+    def test_trust_that_was_ended_meanwhile_is_none(self):
+        self.trust('refused')
+        self.open()
+        self.meanwhile = lambda: self.cloud.forget('GET', f'{TRUSTS}/refused')
+        self.run_command(code=0)
+
+    def test_they_are_ended(self):
+        self.trust('lost')
+        self.trust('of-beta', project=OTHER)
+        self.open()
+        self.run_command('--delete', '--yes', f'--project={PROJECT}', code=0)
+        self.assertEqual([f'{TRUSTS}/lost'], self.removed())
+
+    def test_what_is_refused_is_told(self):
+        self.trust('lost')
+        self.open()
+        self.cloud.forget('DELETE', f'{TRUSTS}/lost')
+        self.cloud.answer(
+            'DELETE', f'{TRUSTS}/lost', (403, {'error': {'message': 'no'}})
+        )
+        said = self.run_command('--delete', '--yes', code=2)
+        self.assertIn('left: trust lost: keystone: no', said.stderr)
+
+    def test_without_a_token_for_the_account_it_cannot_be_told(self):
+        self.keystone.stop()
+        self.open()
+        said = self.run_command(code=1)
+        self.assertIn('keystone: gives no token', said.stderr)
+        self.assertNotIn('secret', said.stderr)
+
+    def test_without_an_account_they_are_left_out(self):
+        self.account = ''
+        self.trust('lost')
+        self.open()
+        self.run_command(code=0)

@@ -6,7 +6,7 @@ import uuid
 
 from heat_vcluster import exception, quota
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.fake import FakeCloud
+from heat_vcluster.cloud.fake import DELETING, FakeCloud
 from tests.functional import base, documents
 
 Kind = model.Kind
@@ -371,6 +371,68 @@ class TrustTest(base.EngineTest):
         self.patch(self.service.engine, 'needs_trust', True)
         self.assertRaises(exception.TrustRefused, self.create, documents.SMALL)
         self.assertEqual([], self.service.list(base.ANN))
+
+
+class OutsiderTest(base.EngineTest):
+    """An administrator deletes what is another project's, by its trust."""
+
+    ada = dataclasses.replace(base.ANN, user_id='ada', is_outsider=True)
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def test_it_is_removed_as_its_user(self):
+        view = self.build(documents.SMALL)
+        self.assertIsNone(self.delete(view['id'], context=self.ada))
+        self.assert_nothing_left()
+        removed = [c for c in self.cloud.calls if c.name == 'delete']
+        self.assertEqual({'alpha'}, {call.project_id for call in removed})
+        self.assertEqual({}, self.cloud.world.trusts)
+
+    def test_it_is_stopped_while_it_is_built(self):
+        self.cloud.faults.stick(Kind.SERVER, 'db')
+        cluster = self.create(documents.SMALL)
+        self.until(
+            lambda: self.show(cluster)['members']['db']['id'], 'the server'
+        )
+        self.cloud.faults.clear()
+        self.assertIsNone(self.delete(cluster, context=self.ada))
+        self.assert_nothing_left()
+
+    def test_once_begun_it_takes_no_trust(self):
+        view = self.build(documents.SMALL)
+        self.cloud.faults.stick(Kind.SERVER, 'db', phase=DELETING)
+        self.service.delete(self.ada, view['id'])
+        self.cloud.revoke_trusts()
+        self.service.delete(self.ada, view['id'])
+        self.cloud.faults.clear()
+        self.assertIsNone(self.settle(view['id']))
+
+    def test_without_a_trust_nothing_is_begun(self):
+        self.cloud.has_trusts = False
+        self.refuse(exception.NotEntrusted)
+
+    def test_with_a_lost_one_nothing_is_begun(self):
+        self.refuse(exception.TrustLost, self.cloud.revoke_trusts)
+
+    def test_while_keystone_is_away_nothing_is_begun(self):
+        def go_away():
+            self.cloud.faults.fail(
+                'trusted', error=exception.CloudError('keystone', 'away')
+            )
+
+        self.refuse(exception.CloudError, go_away)
+
+    def refuse(self, error, meanwhile=lambda: None):
+        """Refuse her, and leave it to those whose it is."""
+        view = self.build(documents.SMALL)
+        meanwhile()
+        self.assertRaises(error, self.service.delete, self.ada, view['id'])
+        self.assertEqual('ACTIVE', self.show(view['id'])['status'])
+        self.service.engine.attend()
+        self.rest(view['id'])
+        self.assertEqual('ACTIVE', self.show(view['id'])['status'])
+        self.assertIsNone(self.delete(view['id']))
 
 
 class TimeTest(base.EngineTest):

@@ -12,19 +12,26 @@ from concurrent import futures
 from typing import Any
 
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.openstack import network, reservation, tags
+from heat_vcluster.cloud.openstack import (
+    errors,
+    network,
+    reservation,
+    tags,
+    trusts,
+)
 from heat_vcluster.cloud.openstack.session import Services
 
 HOLD = 'hold'
+TRUST = 'trust'
 #: How many hosts are asked at a time for what is held on them.
 AT_ONCE = 8
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Marked:
-    """Something of ours. ``kind`` is one of ``model.Kind``, or HOLD.
+    """Something of ours. ``kind`` is one of ``model.Kind``, HOLD or TRUST.
 
-    A hold does not tell of which cluster and member it is.
+    The last two do not tell of which cluster and member they are.
     """
 
     project_id: str
@@ -35,10 +42,14 @@ class Marked:
 
 
 class Census:
-    """``services`` by an administrator's identity."""
+    """``services`` by an administrator's identity.
 
-    def __init__(self, services: Services) -> None:
+    ``trustee`` is the user id of our account: None, if trusts are left out.
+    """
+
+    def __init__(self, services: Services, trustee: str | None = None) -> None:
         self._services = services
+        self._trustee = trustee
 
     def take(self) -> tuple[Marked, ...]:
         """Return all that bears a mark of ours, by project."""
@@ -50,6 +61,7 @@ class Census:
             *self._volumes(),
             *self._of_networks(),
             *self._holds({server['id'] for server in servers}),
+            *self._trusts(),
         ]
         return tuple(sorted(found))
 
@@ -76,6 +88,29 @@ class Census:
                 for item in items
             )
             yield from _marked(kind, owned)
+
+    # -- trusts -----------------------------------------------------------
+
+    def _trusts(self) -> Iterator[Marked]:
+        if self._trustee is None:
+            return
+        body = self._services.identity.get(
+            trusts.TRUSTS, trustee_user_id=self._trustee
+        )
+        for trust in body['trusts']:
+            if trust['project_id']:
+                yield Marked(trust['project_id'], TRUST, trust['id'])
+
+    def is_entrusted(self, trust_id: str) -> bool:
+        """Tell whether a trust that was found is still there."""
+        try:
+            self._services.identity.get(f'{trusts.TRUSTS}/{trust_id}')
+        except errors.NotFound:
+            return False
+        return True
+
+    def end_trust(self, trust_id: str) -> None:
+        self._services.identity.delete(f'{trusts.TRUSTS}/{trust_id}')
 
     # -- holds ------------------------------------------------------------
 

@@ -229,6 +229,7 @@ class Services:
     network: Service
     image: Service
     placement: Service
+    identity: Service
 
     @classmethod
     def of(
@@ -243,7 +244,14 @@ class Services:
         return cls(
             *(
                 Service(api, session, options, secrets, turns)
-                for api in (COMPUTE, VOLUME, NETWORK, IMAGE, PLACEMENT)
+                for api in (
+                    COMPUTE,
+                    VOLUME,
+                    NETWORK,
+                    IMAGE,
+                    PLACEMENT,
+                    IDENTITY,
+                )
             )
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 from keystoneauth1 import exceptions as ka
 from keystoneauth1 import session as ks
 from keystoneauth1.identity import base as identity
+from oslo_config import cfg
 
 from heat_vcluster import context as ctx
 from heat_vcluster import exception
@@ -113,6 +114,17 @@ class Trusts:
             self._trustee.by_trust(None).get_token(self._ours)
         except ka.ClientException as error:
             raise _no_token(error) from error
+
+
+def trustee(conf: cfg.ConfigOpts) -> str | None:
+    """Return the user id of our account; None if none is configured."""
+    if account.Account.from_config(conf) is None:
+        return None
+    try:
+        found: str | None = account.session_from_config(conf).get_user_id()
+    except ka.ClientException as error:
+        raise _no_token(error) from error
+    return found
 
 
 def _no_token(error: ka.ClientException) -> exception.CloudError:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import oslo_messaging
+from neutron import policy
 from neutron.agent import rpc as agent_rpc
 from neutron.api.rpc.callbacks import resources
 from neutron.conf.agent import common as agent_conf
@@ -34,6 +35,9 @@ REPORT_SECONDS = 30
 
 def start(cloud: settings.Settings) -> None:
     """After the API is loaded, which made the plugins and the database."""
+    # The API leaves it to the first request, and refuses all that come before
+    # that one has the rules together.
+    policy.init()
     for plugin in directory.get_unique_plugins():
         if hasattr(plugin, 'start_rpc_listeners'):
             _listen(plugin)

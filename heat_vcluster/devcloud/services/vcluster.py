@@ -17,6 +17,9 @@ POOL_DOMAINS = {
 STOP_SECONDS = 15
 """Less than the driver waits before it ends a process the hard way."""
 
+LEASE_SECONDS = 5
+"""Short: no second engine is here, to take a slow one for dead."""
+
 
 class Vcluster(base.Service):
     name = 'vcluster'
@@ -62,6 +65,8 @@ def _sections(cloud: settings.Settings) -> base.Ini:
             'stop_seconds': STOP_SECONDS,
             'validate_responses': True,
         },
+        # What it does not have to wait for once it was killed.
+        'engine': {'lease_seconds': LEASE_SECONDS},
         'database': {'connection': base.database_url(cloud, 'vcluster')},
         'keystone_authtoken': base.keystone_authtoken(cloud, 'vcluster'),
         'oslo_policy': {'policy_file': cloud.etc('vcluster') / 'policy.yaml'},

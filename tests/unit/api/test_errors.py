@@ -38,6 +38,8 @@ class ErrorsTest(base.TestCase):
             (409, 'busy', exception.ClusterBusy('busy')),
             (409, 'reservation_conflict', exception.ReservationConflict('x')),
             (409, 'no_valid_placement', exception.NoValidPlacement(['x'])),
+            (409, 'not_entrusted', exception.NotEntrusted('no')),
+            (409, 'trust_lost', exception.TrustLost('gone')),
             (410, 'plan_expired', exception.PlanExpired('p')),
             (502, 'cloud_error', exception.CloudError('nova', 'gone')),
             (503, 'unavailable', exception.ServiceUnavailable('later')),
