@@ -29,7 +29,7 @@ CHANGE = {
     'plans:delete',
 }
 #: What takes the tenant's own rights in the cloud.
-OWN = CHANGE - {'clusters:update'}
+OWN = CHANGE - {'clusters:update', 'clusters:delete', 'plans:delete'}
 
 
 class PoliciesTest(base.TestCase):
@@ -67,7 +67,7 @@ class PoliciesTest(base.TestCase):
         found = self.allowed('reader', 'member', project_id='beta')
         self.assertEqual(set(), found)
 
-    def test_an_administrator_sees_and_marks_what_any_project_has(self):
+    def test_an_administrator_sees_and_removes_what_any_project_has(self):
         found = self.allowed('admin', 'member', 'reader', project_id='ops')
         self.assertEqual(
             (LOOK | CHANGE | {access.LIST_ALL}) - OWN,
