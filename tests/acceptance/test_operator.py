@@ -17,7 +17,7 @@ from heat_vcluster.engine import base as engine_base
 from tests.acceptance import base, test_cloud_contract
 
 #: It looks for lost holds when it is told to, not by itself meanwhile.
-SETTINGS = engine_base.Settings(poll_interval=0.2, audit_interval=3600.0)
+SETTINGS = engine_base.Settings(poll_interval=0.2, watch_interval=3600.0)
 #: A network with a router, two servers, one of them with a volume.
 DOCUMENT = {
     'instances': [
