@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services are restarted while a cluster is built on them."""
+"""Services die and come back while a cluster is built on them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import fixtures
 
-from heat_vcluster import VCluster, conf, context, exception
+from heat_vcluster import VCluster, conf, context
 from heat_vcluster.cloud.openstack import OpenStackOpener
 from heat_vcluster.engine import base as engine_base
-from tests.acceptance import base, test_cloud_contract
+from tests.acceptance import base, hooks, test_cloud_contract
 
 DOCUMENT = {
     'instances': [
@@ -24,61 +24,53 @@ DOCUMENT = {
 
 
 class RestartTest(base.AcceptanceTestCase):
-    """Not of neutron: it lets itself be asked before it knows its policies.
+    """A service is away from the moment at which all room is held.
 
-    The first requests of a process that has threads may be refused (403).
+    Servers that nova was starting as it went down are lost to it, as its
+    messages are here, so none is yet.
     """
 
-    def setUp(self) -> None:
-        super().setUp()
+    def program(self, service: str) -> VCluster:
+        """Open the product; the service dies after the first reservation."""
         cloud = self.world.settings
         path = test_cloud_contract.config_file(cloud.state_dir)
         session = self.alpha.session
         folder = Path(self.useFixture(fixtures.TempDir()).path)
-        self.program = VCluster(
-            OpenStackOpener.from_config(conf.load(config_files=[path])),
+        self.starting = threading.Thread(
+            target=self.world.start, args=(service,)
+        )
+
+        def die(holds: object) -> None:
+            self.world.kill(service)
+            self.starting.start()
+
+        opener = OpenStackOpener.from_config(conf.load(config_files=[path]))
+        program = VCluster(
+            hooks.HookedOpener(  # type: ignore[arg-type]
+                opener, {'reserve': hooks.Once(die)}
+            ),
             context.Context(
                 session.get_project_id(), session.get_user_id(), session
             ),
             database=f'sqlite:///{folder / "vcluster.sqlite"}',
             settings=engine_base.Settings(poll_interval=0.5),
         )
-        self.addCleanup(self.program.close)
+        self.addCleanup(program.close)
+        return program
 
-    def build_during_restart(self, service: str) -> str:
-        """Restart it once the first member is being built."""
-        made = self.program.create(DOCUMENT)
-        self.addCleanup(self.program.wait_deleted, made['id'], timeout=300)
-        self.addCleanup(self.program.delete, made['id'])
-        restart = threading.Thread(
-            target=self.world.driver, args=('restart', service)
-        )
-        for event in self.program.follow(made['id']):
-            if event['member'] is not None and restart.ident is None:
-                restart.start()
-        restart.join()
-        return str(made['id'])
-
-    def assert_active(self, cluster_id: str) -> None:
-        view = self.program.wait(cluster_id, timeout=300)
+    def build_without(self, service: str) -> None:
+        program = self.program(service)
+        made = program.create(DOCUMENT)
+        self.addCleanup(program.wait_deleted, made['id'], timeout=300)
+        self.addCleanup(program.delete, made['id'])
+        view = program.wait(made['id'], timeout=300)
+        self.starting.join()
         self.assertEqual(
             {'ACTIVE'}, {each['status'] for each in view['members'].values()}
         )
 
     def test_nova(self) -> None:
-        """It goes on; or nova gave up servers that it had begun to start.
-
-        A compute service that comes up again puts those in ERROR. Then
-        nothing is left of the cluster.
-        """
-        cluster_id = self.build_during_restart('nova')
-        try:
-            self.assert_active(cluster_id)
-        except exception.ClusterFailed as error:
-            self.assertIn('the server failed', str(error))
-            view = self.program.show(cluster_id)
-            self.assertEqual([], list(view['leftovers']))
-            self.assert_nothing_left()
+        self.build_without('nova')
 
     def test_keystone(self) -> None:
-        self.assert_active(self.build_during_restart('keystone'))
+        self.build_without('keystone')
