@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +25,8 @@ class Made:
     runs the cluster is the only one who makes any, so a miss needs no call;
     a hit is looked at again, as the thing may be gone. After an answer that
     leaves open whether something was made, the list is read anew; that goes
-    on for ``seconds`` of pauses.
+    on for ``seconds`` of pauses. What others make meanwhile, and lists that
+    they have begun to read before, do not stand for it.
     """
 
     def __init__(
@@ -35,7 +37,11 @@ class Made:
         self._ask = ask
         self._seconds = seconds
         self._lock = threading.Lock()
+        self._own: dict[tuple[model.Kind, model.Owner], str] = {}
         self._lists: dict[tuple[model.Kind, str], Ids] = {}
+        self._forgotten: collections.Counter[tuple[model.Kind, str]] = (
+            collections.Counter()
+        )
 
     def ensure(
         self,
@@ -62,30 +68,42 @@ class Made:
                 if not patience.wait():
                     raise
                 LOG.info('Unclear whether %s was made: %s', owner, error)
-                self._forget(kind, owner.cluster_id)
+                self._forget(kind, owner)
             else:
                 self._add(kind, owner, body['id'])
                 return body
 
     def _find(self, kind: model.Kind, owner: model.Owner) -> tuple[str, ...]:
-        key = (kind, owner.cluster_id)
+        with self._lock:
+            own = self._own.get((kind, owner))
+        if own is not None:
+            return (own,)
+        return self._listed(kind, owner.cluster_id).get(owner, ())
+
+    def _listed(self, kind: model.Kind, cluster_id: str) -> Ids:
+        key = (kind, cluster_id)
         with self._lock:
             known = self._lists.get(key)
-        if known is None:
-            found: Ids = {}
-            for thing in self._ask(*key):
-                found[thing.owner] = (*found.get(thing.owner, ()), thing.id)
-            with self._lock:
-                known = self._lists.setdefault(key, found)
-        return known.get(owner, ())
+            before = self._forgotten[key]
+        if known is not None:
+            return known
+        found: Ids = {}
+        for thing in self._ask(*key):
+            found[thing.owner] = (*found.get(thing.owner, ()), thing.id)
+        with self._lock:
+            if self._forgotten[key] == before:
+                self._lists[key] = found
+        return found
 
     def _add(
         self, kind: model.Kind, owner: model.Owner, thing_id: str
     ) -> None:
         with self._lock:
-            known = self._lists.setdefault((kind, owner.cluster_id), {})
-            known[owner] = (thing_id,)
+            self._own[kind, owner] = thing_id
 
-    def _forget(self, kind: model.Kind, cluster_id: str) -> None:
+    def _forget(self, kind: model.Kind, owner: model.Owner) -> None:
+        key = (kind, owner.cluster_id)
         with self._lock:
-            self._lists.pop((kind, cluster_id), None)
+            self._own.pop((kind, owner), None)
+            self._lists.pop(key, None)
+            self._forgotten[key] += 1
