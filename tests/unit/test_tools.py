@@ -132,19 +132,34 @@ class Execute(testtools.TestCase):
         )
         self.assertIn('no network', str(failed))
 
-    def test_failed_test_is_named_at_once(self) -> None:
+    def look(self, *pieces: str) -> str:
+        """Return what is said while pieces are added to the log."""
         said = io.StringIO()
         progress = runner.Progress(self.log)
         self.addCleanup(progress.close)
-        for piece in (
-            '{0} a.good [0.1s] ... ok\n{1} a.b',
-            'ad [1s] ... FAILED\n',
-        ):
+        for piece in pieces:
             with self.log.open('a') as stream:
                 stream.write(piece)
             with contextlib.redirect_stdout(said):
                 progress.look()
-        self.assertEqual('   FAILED a.bad\n', said.getvalue())
+        return said.getvalue()
+
+    def test_failed_test_is_named_at_once(self) -> None:
+        said = self.look(
+            '{0} a.good [0.1s] ... ok\n{1} a.b', 'ad [1s] ... FAILED\n'
+        )
+        self.assertEqual('   FAILED a.bad\n', said)
+
+    def test_so_is_the_end_of_what_it_told_and_nothing_else(self) -> None:
+        lines = [f'line {number}\n' for number in range(20)]
+        said = self.look(
+            'noise\n{1} a.bad [1s] ... FAILED\n' + ''.join(lines),
+            'last\n{0} a.good [0.1s] ... ok\nnoise\n',
+        ).splitlines()
+        self.assertEqual('   FAILED a.bad', said[0])
+        self.assertEqual('     line 19', said[-2])
+        self.assertEqual('     last', said[-1])
+        self.assertEqual(runner.LINES_AT_ONCE + 2, len(said))
 
     def test_beginning_and_end_of_what_is_long_are_shown(self) -> None:
         lines = [str(number) for number in range(1000)]
