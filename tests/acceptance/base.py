@@ -153,11 +153,13 @@ class AcceptanceTestCase(base.TestCase):
 
     def delete_stack(self) -> None:
         """Delete the test's stack and wait; there may be none."""
-        if self.stack_status() is None:
+        stack = self.stack()
+        if stack is None:
             return
-        said = self.openstack('stack', 'delete', '--yes', self.name)
-        self.assertEqual(0, said.code, said.text)
-        # Its own --wait looks every 5 seconds, and takes three looks.
+        self.alpha.orchestration.delete_stack(stack)
+        self.await_no_stack()
+
+    def await_no_stack(self) -> None:
         world.until(
             lambda: self.stack_status() in (None, 'DELETE_FAILED'),
             'the stack is deleted',
@@ -165,25 +167,32 @@ class AcceptanceTestCase(base.TestCase):
         if self.stack_status() is not None:
             self.fail(self.reason())
 
-    def stack_status(self) -> str | None:
+    def stack(self) -> Any:
+        """The test's stack; None if there is none."""
         for stack in self.alpha.orchestration.stacks():
             if stack.name == self.name:
-                return str(stack.status)
+                return stack
         return None
+
+    def stack_status(self) -> str | None:
+        stack = self.stack()
+        return None if stack is None else str(stack.status)
 
     def reason(self) -> str:
         """Why the stack is as it is, in Heat's words to the tenant."""
-        shown = self.ask('stack', 'show', self.name)
-        return str(shown['stack_status_reason'])
+        return str(self.stack().status_reason)
 
     def cluster_resource(self) -> dict[str, Any]:
         """The resource as Heat shows it to the tenant, attributes too."""
-        stack = self.alpha.orchestration.find_stack(self.name)
-        answer = self.alpha.orchestration.get(
-            f'/stacks/{stack.name}/{stack.id}/resources/cluster'
-        )
-        found: dict[str, Any] = answer.json()['resource']
+        found: dict[str, Any] = self.ask_heat('resources/cluster')['resource']
         return found
+
+    def ask_heat(self, path: str) -> Any:
+        """What Heat answers the tenant about the test's stack."""
+        stack = self.stack()
+        return self.alpha.orchestration.get(
+            f'/stacks/{stack.name}/{stack.id}/{path}'
+        ).json()
 
     def members(self) -> dict[str, Any]:
         found: dict[str, Any] = self.cluster_resource()['attributes'][
@@ -193,13 +202,10 @@ class AcceptanceTestCase(base.TestCase):
 
     def attempts(self) -> int:
         """How often Heat began to create the cluster."""
-        events = self.ask(
-            'stack', 'event', 'list', '--nested-depth', '1', self.name
-        )
         return sum(
             event['resource_name'] == 'cluster'
             and event['resource_status'] == 'CREATE_IN_PROGRESS'
-            for event in events
+            for event in self.ask_heat('events')['events']
         )
 
     def write_template(

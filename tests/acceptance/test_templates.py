@@ -31,6 +31,10 @@ class UseCases(TemplateTestCase):
         self.assertEqual(
             members['server']['addresses'][0], shown['output_value']
         )
+        said = self.openstack('stack', 'delete', '--yes', self.name)
+        self.assertEqual(0, said.code, said.text)
+        self.await_no_stack()
+        self.assert_nothing_left()
 
     def test_u2_redundant_data_servers(self) -> None:
         members = self.create('redundant_data.yaml')
