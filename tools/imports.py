@@ -111,6 +111,7 @@ TABLE = (
             'db.records',
             'exception',
             'members.base',
+            'placement.losses',
             'placement.model',
             'placement.pseudonyms',
             'spec.model',

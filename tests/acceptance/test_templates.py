@@ -63,6 +63,24 @@ class UseCases(TemplateTestCase):
         numbers = [count[rack] for rack in self.world.settings.rack_names]
         self.assertLessEqual(max(numbers) - min(numbers), 1, numbers)
 
+    def test_what_survives_a_rack_and_two(self) -> None:
+        members = self.create('survive.yaml')
+        for name, count, lost, least in (
+            ('db', 3, 1, 2),
+            ('db', 3, 2, 1),
+            ('web', 5, 1, 3),
+        ):
+            racks = self.racks(members, *(f'{name}-{n}' for n in range(count)))
+            by_rack = collections.Counter(racks.values())
+            worst = sum(sorted(by_rack.values(), reverse=True)[:lost])
+            self.assertGreaterEqual(count - worst, least, racks)
+        shown = self.ask('stack', 'output', 'show', self.name, 'survival')
+        one, two = shown['output_value']
+        self.assertTrue(one['holds'] and two['holds'], shown)
+        self.assertIn(
+            'losing any one rack leaves at least 2 of 3', one['says']
+        )
+
     def test_near_and_alone(self) -> None:
         self.occupy('r1h1', 1)
         members = self.create('near_and_alone.yaml')

@@ -165,7 +165,7 @@ class EngineTest(base.TestCase):
 
         But for what he wrote himself: a zone, say.
         """
-        own = ('instances', 'groups')
+        own = ('instances', 'groups', 'survive')
         ours = {key: view[key] for key in view if key not in own}
         events = self.service.events(ANN, view['id'])
         told = repr((ours, events)).replace("'", ' ')

@@ -105,12 +105,14 @@ CLUSTER = common.mapping(
         **_COMMON_VIEW,
         'members': common.by_name(common.named('Member')),
         'placement': common.nullable(common.named('Placement')),
+        'survival': common.listing(common.named('Survival')),
         'leftovers': {
             **common.listing(LEFTOVER),
             'description': 'What could not be removed, and why.',
         },
         'instances': common.listing({'type': 'object'}),
         'groups': common.listing({'type': 'object'}),
+        'survive': common.listing({'type': 'object'}),
     }
 )
 SUMMARY = common.mapping(

@@ -15,6 +15,7 @@ from heat_vcluster.spec.checks import (
     dependencies,
     names,
     servers,
+    survival,
     volumes,
 )
 
@@ -44,4 +45,7 @@ CHECKS: tuple[Check, ...] = (
     addresses.overlaps,
     addresses.routers,
     addresses.sizes,
+    survival.members,
+    survival.strictness,
+    survival.possible,
 )
