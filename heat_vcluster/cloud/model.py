@@ -130,6 +130,8 @@ class ServerRequest:
 
     Exactly one of ``image_id`` and ``boot_volume_id`` is set. ``port_ids``
     in the order of the interfaces; none: the server has no network.
+    ``domains``: level -> the pseudonym of where it will be, for the server
+    itself to read.
     """
 
     name: str
@@ -139,6 +141,7 @@ class ServerRequest:
     port_ids: tuple[str, ...]
     image_id: str | None = None
     boot_volume_id: str | None = None
+    domains: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Progress(enum.StrEnum):

@@ -95,6 +95,7 @@ class Build(members.Site):
         self._holds: dict[str, model.Hold] = {}
         self._tried: dict[str, set[str]] = {}
         self._known: Mapping[tuple[str, str], str] = {}
+        self._domains: dict[str, Mapping[str, str]] = {}
         self._plan = placement.Plan({})
         self._snapshot: placement.Snapshot | None = None
         self._begun: set[str] = set()
@@ -115,6 +116,7 @@ class Build(members.Site):
         self.remember(domains)
         self._snapshot = remembered.snapshot(rows, self._known)
         self._facts = {row.name: dict(row.facts) for row in rows}
+        self._domains = {row.name: dict(row.domains) for row in rows}
         self._plan = placement.Plan(
             {row.name: row.place for row in rows if row.place is not None}
         )
@@ -325,6 +327,7 @@ class Build(members.Site):
         }
         named = pseudonyms.assign(ordered, snapshot, self._known)
         self._known = named.known
+        self._domains = dict(named.of_member)
         self._writer.set_domains(by_scope(named.known))
         self._writer.set_plan(pseudonyms.disguise(plan, named.known))
         self._writer.set_members(
@@ -352,6 +355,9 @@ class Build(members.Site):
 
     def place(self, member: str) -> str | None:
         return self._plan.placement.get(member)
+
+    def domains(self, member: str) -> Mapping[str, str]:
+        return self._domains.get(member, {})
 
     def facts(self, member: str) -> Mapping[str, Any]:
         with self._lock:

@@ -49,6 +49,10 @@ class Site(abc.ABC):
         """Return the planned host or pool, or None if it has no plan."""
 
     @abc.abstractmethod
+    def domains(self, member: str) -> Mapping[str, str]:
+        """Return level -> pseudonym of the member's place, if it has one."""
+
+    @abc.abstractmethod
     def facts(self, member: str) -> Mapping[str, Any]:
         """Return what has been recorded of a member's real things."""
 

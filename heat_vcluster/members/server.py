@@ -177,6 +177,7 @@ def request_server(
             ),
             image_id=asked.image and found.images[asked.image],
             boot_volume_id=volume_id(site, boot) if boot else None,
+            domains=site.domains(member),
         ),
     )
     site.record(member, server_id=server_id)

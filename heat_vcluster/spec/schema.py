@@ -25,6 +25,9 @@ MAX_USER_DATA = 65535 // 4 * 3
 # Of the 50 tags that nova lets a server have, some are the product's own.
 _MAX_TAGS = 40
 
+# Of the 128 that a server has by default, too.
+_MAX_METADATA = 100
+
 _NAME_RULE = (
     'a name: a letter, then at most 62 letters, digits, hyphens, dots '
     'and underscores'
@@ -80,6 +83,7 @@ _MEMBER_NAME: Schema = {
 }
 _METADATA: Schema = {
     'type': 'object',
+    'maxProperties': _MAX_METADATA,
     'propertyNames': {
         'pattern': r'^[a-zA-Z0-9_:. -]{1,255}$(?!\n)',
         'x-must-be': (
@@ -92,7 +96,7 @@ _METADATA: Schema = {
         'maxLength': 255,
         'x-must-be': 'text of at most 255 characters',
     },
-    'x-must-be': 'a mapping of names to texts',
+    'x-must-be': f'a mapping of at most {_MAX_METADATA} names to texts',
 }
 _SECURITY_GROUPS = _texts(
     'a list of security groups, each once', 'the name or id of a group'

@@ -77,6 +77,16 @@ class UseCases(TemplateTestCase):
         shown = self.ask('stack', 'output', 'show', self.name, 'survival')
         one, two = shown['output_value']
         self.assertTrue(one['holds'] and two['holds'], shown)
+        # Each server can read where it is, by the names that the tenant sees.
+        for member in members.values():
+            if member['type'] == 'server':
+                found = self.alpha.compute.get_server(member['id']).metadata
+                told = {
+                    key.removeprefix('vcluster:'): value
+                    for key, value in found.items()
+                    if key.startswith('vcluster:')
+                }
+                self.assertEqual(member['domains'], told)
         self.assertIn(
             'losing any one rack leaves at least 2 of 3', one['says']
         )

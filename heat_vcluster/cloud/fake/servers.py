@@ -62,6 +62,7 @@ class Servers(Side):
             port_ids=tuple(wanted.port_ids),
             image_id=wanted.image_id,
             boot_volume_id=wanted.boot_volume_id,
+            domains=dict(wanted.domains),
         )
         self._world.items[server.id] = server
         return server.id

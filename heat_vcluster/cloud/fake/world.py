@@ -134,6 +134,7 @@ class Server(Item):
     port_ids: tuple[str, ...]
     image_id: str | None
     boot_volume_id: str | None
+    domains: Mapping[str, str] = dataclasses.field(default_factory=dict)
     claim_polls: int = 0
     host: str | None = None
     has_no_valid_host: bool = False

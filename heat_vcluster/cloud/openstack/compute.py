@@ -235,7 +235,11 @@ def _body(owner: model.Owner, wanted: model.ServerRequest) -> dict[str, Any]:
         'user_data': _encode(asked.user_data),
         'config_drive': asked.config_drive,
         'availability_zone': asked.availability_zone,
-        'metadata': {**asked.metadata, **tags.metadata(owner)},
+        'metadata': {
+            **asked.metadata,
+            **tags.domains(wanted.domains),
+            **tags.metadata(owner),
+        },
         'tags': list(
             dict.fromkeys([*asked.tags, tags.cluster_tag(owner.cluster_id)])
         ),

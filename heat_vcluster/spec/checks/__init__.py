@@ -13,6 +13,7 @@ from heat_vcluster.spec import draft, faults
 from heat_vcluster.spec.checks import (
     addresses,
     dependencies,
+    marks,
     names,
     servers,
     survival,
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     servers.floating_ips,
     servers.fixed_ips,
     servers.security_groups,
+    marks.own_keys,
     volumes.two_sources,
     volumes.not_bootable,
     volumes.shared,
