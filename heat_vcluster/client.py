@@ -17,7 +17,8 @@ class Client(abc.ABC):
     ``project_id``, ``user_id``, ``status``, ``status_reason``,
     ``error_code``, ``created_at``, ``updated_at``, ``metadata``, ``tags``,
     ``members`` (name -> member view), ``placement``, ``survival``,
-    ``leftovers``, ``instances``, ``groups``, ``survive``. A *plan view* has
+    ``server_groups``, ``leftovers``, ``instances``, ``groups``, ``survive``.
+    A *plan view* has
     ``verdict`` (``feasible``, ``infeasible`` or ``unknown``), ``members``,
     ``placement``, ``survival``, ``reasons``, ``repairs``, ``rules``, and if
     it is held ``id`` and ``expires_at``. No view holds a host's real name.

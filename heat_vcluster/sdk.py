@@ -86,6 +86,8 @@ class Cluster(resource.Resource):
     placement = resource.Body('placement', type=dict)
     #: What each loss of ``survive`` leaves, where the members are.
     survival = resource.Body('survival', type=list)
+    #: Which rules over hosts nova holds by itself, and why not others.
+    server_groups = resource.Body('server_groups', type=list)
     #: What could not be removed, and why.
     leftovers = resource.Body('leftovers', type=list)
     links = resource.Body('links', type=list)

@@ -43,6 +43,7 @@ def show_cluster(
         'members': {m.name: show_member(cluster, m) for m in its_members},
         'placement': show_placement(cluster.plan),
         'survival': [show_survival(loss, there) for loss in survive],
+        'server_groups': show_server_groups(its_members),
         'leftovers': [show_leftover(each) for each in leftovers],
         'instances': list(cluster.document['instances']),
         'groups': list(cluster.document.get('groups', ())),
@@ -124,6 +125,23 @@ def show_placement(plan: placement.Plan | None) -> View | None:
             for rule, member in plan.unsteered
         ],
     }
+
+
+def show_server_groups(
+    its_members: Iterable[records.MemberRecord],
+) -> list[View]:
+    """Which rules over hosts nova holds by itself, and why not others.
+
+    As far as server groups could say them, and servers were asked for.
+    """
+    found: dict[str, str | None] = {}
+    for member in its_members:
+        for rule, why in member.facts.get('server_groups', {}).items():
+            found[rule] = found.get(rule) or why
+    return [
+        {'group': rule, 'held': why is None, 'why': why}
+        for rule, why in found.items()
+    ]
 
 
 def is_there(member: records.MemberRecord) -> bool:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import grouping, model
 from heat_vcluster.db import records
 from heat_vcluster.engine import (
     base,
@@ -99,6 +99,8 @@ class Build(members.Site):
         self._plan = placement.Plan({})
         self._snapshot: placement.Snapshot | None = None
         self._begun: set[str] = set()
+        self._group_lock = threading.Lock()
+        self._group_ids: dict[str, str | None] = {}  # by rule
         self._waiting = 0
         self._finished: frozenset[str] = frozenset()
         self._is_begun = False
@@ -166,6 +168,8 @@ class Build(members.Site):
                 self._keep(made.plan, made.snapshot, MemberStatus.HELD)
                 self.is_held = True
                 self._writer.set_status(then)
+                for rule, _, why in self.resolution.grouping.lacking:
+                    self._tell_ungrouped(rule, why)
                 return
             self._writer.add_event(
                 None, 'replanned', 'the room went to others; planning again'
@@ -359,6 +363,28 @@ class Build(members.Site):
     def domains(self, member: str) -> Mapping[str, str]:
         return self._domains.get(member, {})
 
+    def server_group(self, member: str) -> str | None:
+        group = self.resolution.grouping.of(member)
+        if group is None or self.facts(member).get(members.UNGROUPED):
+            return None
+        with self._group_lock:
+            if group.rule not in self._group_ids:
+                self._group_ids[group.rule] = self._make_group(group)
+            return self._group_ids[group.rule]
+
+    def _make_group(self, group: grouping.ServerGroup) -> str | None:
+        owner = model.Owner(self.cluster_id, group.rule)
+        try:
+            return self.cloud.ensure_server_group(owner, group)
+        except exception.CloudError as error:
+            self._tell_ungrouped(group.rule, reasons.words(error))
+            return None
+
+    def _tell_ungrouped(self, rule: str, why: str) -> None:
+        self._writer.add_event(
+            None, 'ungrouped', f"no server group holds '{rule}': {why}"
+        )
+
     def facts(self, member: str) -> Mapping[str, Any]:
         with self._lock:
             return dict(self._facts.get(member, {}))
@@ -418,6 +444,13 @@ class Build(members.Site):
             self.cloud.release([hold.id])
             self._forget([hold])
 
+    def retake(self, member: str) -> bool:
+        demand = self._demand(member)
+        return self._hold(self._plan, [demand])
+
+    def _demand(self, member: str) -> placement.Demand:
+        return next(d for d in self.resolution.demands if d.member == member)
+
     def move(self, member: str) -> None:
         metrics.PLACES_LOST.inc()
         with self._gate.alone(self._signal.check):
@@ -436,7 +469,7 @@ class Build(members.Site):
     def _move_once(self, member: str, tried: frozenset[str]) -> bool:
         before = self._snapshot
         assert before is not None  # noqa: S101  (reserve came first)
-        demand = next(d for d in self.resolution.demands if d.member == member)
+        demand = self._demand(member)
         others = {
             name: place
             for name, place in self._plan.placement.items()

@@ -102,6 +102,15 @@ class Survival(_Lines):
                 yield loss['says'] + ('' if loss['holds'] else ': too few')
 
 
+class ServerGroups(_Lines):
+    """Which rules nova holds by itself."""
+
+    def lines(self) -> Iterator[str]:
+        for rule in self._value:
+            why = '' if rule['held'] else f': no, {rule["why"]}'
+            yield f'{rule["group"]}{why}'
+
+
 class Leftovers(_Lines):
     """What could not be removed."""
 
@@ -127,6 +136,7 @@ FORMATS: Mapping[str, type[columns.FormattableColumn]] = {
     'reasons': Texts,
     'repairs': Texts,
     'rules': Texts,
+    'server_groups': ServerGroups,
     'survival': Survival,
     'survive': Survive,
     'tags': format_columns.ListColumn,

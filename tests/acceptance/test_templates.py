@@ -40,6 +40,19 @@ class UseCases(TemplateTestCase):
         self.assert_attached(members, 'data-0', 'db-0')
         self.assert_attached(members, 'data-1', 'db-1')
 
+    def test_rules_over_hosts_are_held_by_nova_too(self) -> None:
+        members = self.create('redundant_data.yaml', scope='host')
+        shown = self.cluster_resource()['attributes']['show']
+        self.assertEqual(
+            [{'group': 'apart', 'held': True, 'why': None}],
+            shown['server_groups'],
+        )
+        (group,) = self.alpha.compute.server_groups()
+        self.assertEqual(f'vcluster:{shown["id"]} apart', group.name)
+        self.assertEqual('anti-affinity', group.policy)
+        servers = {members[name]['id'] for name in ('db-0', 'db-1')}
+        self.assertEqual(servers, {*group.member_ids})
+
     def test_u3_web_cluster(self) -> None:
         members = self.create('web_cluster.yaml', web_servers=6)
         self.assert_web_cluster(members, webs=6)

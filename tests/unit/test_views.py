@@ -165,6 +165,30 @@ class ClusterViewTest(base.TestCase):
         self.assertEqual({'least': 0, 'total': 3, 'unknown': 0}, rack[2])
         self.assertEqual((False, False), (rack[1], host[1]))
 
+    def test_a_rule_is_held_by_nova_if_it_is_of_all_its_servers(self):
+        def built(name, **rules):
+            return dataclasses.replace(
+                member(name), facts={'server_groups': rules}
+            )
+
+        view = views.show_cluster(
+            cluster(),
+            [
+                built('a', apart=None, near=None),
+                built('b', apart=None, near='there is no room'),
+                built('c', near=None),
+                member('d'),
+            ],
+            (),
+        )
+        self.assertEqual(
+            [
+                {'group': 'apart', 'held': True, 'why': None},
+                {'group': 'near', 'held': False, 'why': 'there is no room'},
+            ],
+            view['server_groups'],
+        )
+
     def test_nothing_is_said_of_losses_before_there_is_a_plan(self):
         self.assertEqual(
             [(None, None, None)] * 2, self.survival(None, member('db-0'))

@@ -47,6 +47,10 @@ VIEW = {
         {'says': 'losing any one host leaves 1 of 3 db', 'holds': False},
         {'says': None, 'holds': None},
     ],
+    'server_groups': [
+        {'group': 'apart', 'held': True, 'why': None},
+        {'group': 'near', 'held': False, 'why': 'there is no room'},
+    ],
     'links': [],
 }
 
@@ -68,6 +72,7 @@ class ColumnsTest(base.TestCase):
                 'leftovers': 'server y: timeout',
                 'instances': 'db (server x 2)\nnet (network)',
                 'groups': 'apart: spread at rack: db\nnear: proximity: db',
+                'server_groups': 'apart\nnear: no, there is no room',
                 'survive': 'lose 2 rack, keep db 2, web 60%',
                 'survival': 'losing any one rack leaves 2 of 3 db\n'
                 'losing any one host leaves 1 of 3 db: too few',
