@@ -258,8 +258,8 @@ def _forbidden(
             if limits.bans_rule(group.policy, scope, is_strict=is_strict):
                 strict = 'a strict ' if is_strict else ''
                 yield exception.Fault(
-                    f'{group.path}.spec.{key}',
-                    f"group '{group.name}': {strict}{group.policy}"
+                    group.place(key),
+                    f'{group.title}: {strict}{group.policy}'
                     f'{f" at {scope}" if scope else ""} is not allowed in '
                     "this cloud: that is the provider's rule",
                 )
@@ -276,8 +276,8 @@ def _unknown_scopes(
         for key, scope in asked.items():
             if scope is not None and scope not in snapshot.scopes:
                 yield exception.Fault(
-                    f'{group.path}.spec.{key}',
-                    f"group '{group.name}': this cloud has no level "
+                    group.place(key),
+                    f'{group.title}: this cloud has no level '
                     f"'{scope}', only {', '.join(snapshot.scopes)}",
                 )
 
@@ -294,8 +294,8 @@ def _unknown_domains(
                 for place, name in enumerate(named):
                     if name not in known:
                         yield exception.Fault(
-                            f'{group.path}.spec.{key}[{place}]',
-                            f"group '{group.name}': there is no "
+                            f'{group.place(key)}[{place}]',
+                            f'{group.title}: there is no '
                             f"{group.scope} '{name}'",
                         )
 

@@ -62,6 +62,7 @@ class Cluster(resource.Resource):
     # What is asked for
     instances = resource.Body('instances', type=list)
     groups = resource.Body('groups', type=list)
+    survive = resource.Body('survive', type=list)
     metadata = resource.Body('metadata', type=dict)
     tags = resource.Body('tags', type=list)
     #: Seconds after which an unfinished build is undone.
@@ -83,6 +84,10 @@ class Cluster(resource.Resource):
     members_active = resource.Body('members_active', type=int)
     #: The wishes that do not hold, and what that costs.
     placement = resource.Body('placement', type=dict)
+    #: What each loss of ``survive`` leaves, where the members are.
+    survival = resource.Body('survival', type=list)
+    #: Which rules over hosts nova holds by itself, and why not others.
+    server_groups = resource.Body('server_groups', type=list)
     #: What could not be removed, and why.
     leftovers = resource.Body('leftovers', type=list)
     links = resource.Body('links', type=list)
@@ -103,6 +108,7 @@ class Plan(resource.Resource):
     expires_at = resource.Body('expires_at')
     members = resource.Body('members', type=dict)
     placement = resource.Body('placement', type=dict)
+    survival = resource.Body('survival', type=list)
     reasons = resource.Body('reasons', type=list)
     repairs = resource.Body('repairs', type=list)
     rules = resource.Body('rules', type=list)

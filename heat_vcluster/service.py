@@ -98,7 +98,7 @@ class Service:
             used=used,
             choices=found.choices,
         )
-        return views.show_plan(made.plan, made.snapshot)
+        return views.show_plan(made.plan, made.snapshot, wanted.survive)
 
     def _hold(
         self,
@@ -136,7 +136,9 @@ class Service:
     def show_plan(self, context: ctx.Context, plan_id: str) -> View:
         self.engine.watch()
         plan = self._store.get_plan(plan_id, context.project_id)
-        return views.show_held_plan(plan, self._store.get_members(plan_id))
+        return views.show_held_plan(
+            plan, self._store.get_members(plan_id), _survive(plan)
+        )
 
     def release_plan(self, context: ctx.Context, plan_id: str) -> None:
         """Give back what is held; the room is free for all on return."""
@@ -267,10 +269,12 @@ class Service:
 
     def show(self, context: ctx.Context, cluster_id: str) -> View:
         self.engine.watch()  # the first to look may be so since a restart
+        cluster = self._find(context, cluster_id)
         return views.show_cluster(
-            self._find(context, cluster_id),
+            cluster,
             self._store.get_members(cluster_id),
             self._store.get_leftovers(cluster_id),
+            _survive(cluster),
         )
 
     def list(
@@ -445,6 +449,17 @@ def load(opener: cloud.CloudOpener, document: Any) -> spec.GroupSpec:
     if isinstance(document, spec.GroupSpec):
         document = document.document
     return loader.load(document, scopes=tuple(opener.scopes))
+
+
+def _survive(cluster: records.ClusterRecord) -> Sequence[spec.Loss]:
+    """Return what its document has on losses; mostly nothing.
+
+    The levels of the document are not held against those that the cloud has
+    by now: the cluster is there, whatever the operator calls them.
+    """
+    if not cluster.document.get('survive'):
+        return ()
+    return loader.load(cluster.document).survive
 
 
 def _new_members(wanted: spec.GroupSpec) -> list[records.NewMember]:

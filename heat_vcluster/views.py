@@ -13,26 +13,41 @@ from typing import Any, cast
 from heat_vcluster import exception, states
 from heat_vcluster.db import records
 from heat_vcluster.members import base as members
+from heat_vcluster.placement import losses, pseudonyms
 from heat_vcluster.placement import model as placement
-from heat_vcluster.placement import pseudonyms
 from heat_vcluster.spec import model as spec
 
 View = dict[str, Any]
+
+#: A member in one of these is lost, or on its way out.
+GONE = (
+    states.MemberStatus.ERROR,
+    states.MemberStatus.DELETING,
+    states.MemberStatus.DELETED,
+)
 
 
 def show_cluster(
     cluster: records.ClusterRecord,
     its_members: Iterable[records.MemberRecord],
     leftovers: Iterable[records.LeftoverRecord],
+    survive: Iterable[spec.Loss] = (),
 ) -> View:
     """Return the whole view of a cluster: see ``client.Client``."""
+    its_members = tuple(its_members)
+    there = None
+    if cluster.plan is not None:
+        there = {m.name: m.domains for m in its_members if is_there(m)}
     return {
         **_show_head(cluster),
         'members': {m.name: show_member(cluster, m) for m in its_members},
         'placement': show_placement(cluster.plan),
+        'survival': [show_survival(loss, there) for loss in survive],
+        'server_groups': show_server_groups(its_members),
         'leftovers': [show_leftover(each) for each in leftovers],
         'instances': list(cluster.document['instances']),
         'groups': list(cluster.document.get('groups', ())),
+        'survive': list(cluster.document.get('survive', ())),
     }
 
 
@@ -112,19 +127,113 @@ def show_placement(plan: placement.Plan | None) -> View | None:
     }
 
 
-def show_plan(plan: placement.Plan, snapshot: placement.Snapshot) -> View:
+def show_server_groups(
+    its_members: Iterable[records.MemberRecord],
+) -> list[View]:
+    """Which rules over hosts nova holds by itself, and why not others.
+
+    As far as server groups could say them, and servers were asked for.
+    """
+    found: dict[str, str | None] = {}
+    for member in its_members:
+        for rule, why in member.facts.get('server_groups', {}).items():
+            found[rule] = found.get(rule) or why
+    return [
+        {'group': rule, 'held': why is None, 'why': why}
+        for rule, why in found.items()
+    ]
+
+
+def is_there(member: records.MemberRecord) -> bool:
+    """Tell whether it is, or is to be: not lost, nor on its way out."""
+    return member.status not in GONE
+
+
+def show_survival(
+    loss: spec.Loss, domains: Mapping[str, Mapping[str, str]] | None
+) -> View:
+    """What a loss leaves, measured where the members are now.
+
+    ``domains``: member -> level -> domain, of those that are there; None:
+    nothing is placed. ``left`` and ``unknown`` as in ``losses.Left``.
+    """
+    shown: View = {
+        'lose': {'count': loss.count, 'scope': loss.scope},
+        'keep': {kept.name: kept.asked for kept in loss.keep},
+        'left': None,
+        'holds': None,
+        'says': None,
+    }
+    if domains is None:
+        return shown
+    found = [(kept, _left(loss, kept, domains)) for kept in loss.keep]
+    holds = all(left.least >= kept.least for kept, left in found)
+    said = ' and '.join(_says(kept, left) for kept, left in found)
+    return {
+        **shown,
+        'left': {
+            kept.name: {
+                'least': left.least,
+                'total': left.total,
+                'unknown': left.unknown,
+            }
+            for kept, left in found
+        },
+        'holds': holds,
+        'says': f'losing {_any(loss)} leaves at least {said}',
+    }
+
+
+def _left(
+    loss: spec.Loss,
+    kept: spec.Kept,
+    domains: Mapping[str, Mapping[str, str]],
+) -> losses.Left:
+    there = [domains[m] for m in kept.members if m in domains]
+    return losses.measure(
+        len(kept.members), [its.get(loss.scope) for its in there], loss.count
+    )
+
+
+def _any(loss: spec.Loss) -> str:
+    if loss.count == 1:
+        return f'any one {loss.scope}'
+    return f'any {loss.count} {loss.scope}s'
+
+
+def _says(kept: spec.Kept, left: losses.Left) -> str:
+    """Say it as it was asked: ``2 of 3 db``, ``66 % of web``."""
+    said = (
+        f'{left.least} of {left.total} {kept.name}'
+        if isinstance(kept.asked, int)
+        else f'{left.share} % of {kept.name}'
+    )
+    if left.unknown:
+        said += f' (of {left.unknown} of them it is not known where they are)'
+    return said
+
+
+def show_plan(
+    plan: placement.Plan,
+    snapshot: placement.Snapshot,
+    survive: Iterable[spec.Loss] = (),
+) -> View:
     """The view of a plan for which nothing is held."""
     named = pseudonyms.assign(plan.placement, snapshot)
-    return _feasible(named.of_member, pseudonyms.disguise(plan, named.known))
+    return _feasible(
+        named.of_member, pseudonyms.disguise(plan, named.known), survive
+    )
 
 
 def show_held_plan(
-    held: records.ClusterRecord, its_members: Iterable[records.MemberRecord]
+    held: records.ClusterRecord,
+    its_members: Iterable[records.MemberRecord],
+    survive: Iterable[spec.Loss] = (),
 ) -> View:
     """The view of a plan whose room is held until ``expires_at``."""
     domains = {m.name: m.domains for m in its_members if m.place is not None}
     return {
-        **_feasible(domains, held.plan),
+        **_feasible(domains, held.plan, survive),
         'id': held.id,
         'expires_at': held.expires_at and moment(held.expires_at),
     }
@@ -138,6 +247,7 @@ def show_refusal(error: exception.NoValidPlacement) -> View:
         'expires_at': None,
         'members': {},
         'placement': None,
+        'survival': [],
         'reasons': list(error.reasons),
         'repairs': list(error.repairs),
         'rules': list(error.rules),
@@ -145,7 +255,9 @@ def show_refusal(error: exception.NoValidPlacement) -> View:
 
 
 def _feasible(
-    domains: Mapping[str, Mapping[str, str]], plan: placement.Plan | None
+    domains: Mapping[str, Mapping[str, str]],
+    plan: placement.Plan | None,
+    survive: Iterable[spec.Loss],
 ) -> View:
     return {
         'id': None,
@@ -155,6 +267,7 @@ def _feasible(
             member: {'domains': dict(its)} for member, its in domains.items()
         },
         'placement': show_placement(plan),
+        'survival': [show_survival(loss, domains) for loss in survive],
         'reasons': [],
         'repairs': [],
         'rules': [],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -335,11 +336,26 @@ class _Search:
                 domain in others or (rule.scope, domain) in self.busy
                 for domain in set(where)
             )
+        if rule.policy == 'survive':
+            return self._short(rule, where)
         most = rule.options.get('max_per_domain')
         if most is None:
             return 0
         counts = collections.Counter(where).values()
         return sum(count - most for count in counts if count > most)
+
+    @staticmethod
+    def _short(rule: model.Rule, where: Sequence[str]) -> int:
+        """Return how many too few are left when the worst has happened."""
+        short = 0
+        counts = collections.Counter(where)
+        for gone in itertools.combinations(
+            counts, min(rule.options['lose'], len(counts))
+        ):
+            lost = sum(counts[domain] for domain in gone)
+            left = len(rule.members) - lost
+            short = max(short, rule.options['keep'] - left)
+        return short
 
     def _distance(self, members: Collection[str]) -> int:
         for number in reversed(range(len(self.scopes))):
@@ -427,6 +443,7 @@ POLICIES = (
     'spread',
     'exclusive',
     'proximity',
+    'survive',
 )
 
 
@@ -672,6 +689,11 @@ class _Maker:
         if policy == 'proximity':
             floor = self._some(None, None, *self.scopes)
             return {} if floor is None else {'at_least': floor}
+        if policy == 'survive':
+            return {
+                'lose': self._some(1, 1, 2, 2, 3),
+                'keep': self._some(1, 1, 2, 3),
+            }
         if policy != 'spread':
             return {}
         options: dict[str, Any] = {}

@@ -37,7 +37,12 @@ class Rule:
 
 
 VALUES = ('exception', 'states', 'context', 'registry')
-CLOUD_INTERFACE = ('cloud', 'cloud.base', 'cloud.model')
+CLOUD_INTERFACE = (
+    'cloud',
+    'cloud.base',
+    'cloud.grouping',
+    'cloud.model',
+)
 
 TABLE = (
     # The root is light: it only points at what a program may want.
@@ -111,6 +116,7 @@ TABLE = (
             'db.records',
             'exception',
             'members.base',
+            'placement.losses',
             'placement.model',
             'placement.pseudonyms',
             'spec.model',

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import context as ctx
 from heat_vcluster import exception
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import grouping, model
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
@@ -135,6 +135,12 @@ class Cloud(abc.ABC):
 
     @abc.abstractmethod
     def volume_state(self, volume_id: str) -> model.VolumeState: ...
+
+    @abc.abstractmethod
+    def ensure_server_group(
+        self, owner: model.Owner, wanted: grouping.ServerGroup
+    ) -> str:
+        """Make the group; return its id. Its owner's member is the rule."""
 
     @abc.abstractmethod
     def ensure_server(

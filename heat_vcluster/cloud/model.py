@@ -7,7 +7,7 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 
-from heat_vcluster.cloud import offers
+from heat_vcluster.cloud import grouping, offers
 from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import model as spec
 
@@ -17,6 +17,7 @@ class Kind(enum.StrEnum):
 
     FLOATING_IP = 'floating_ip'
     SERVER = 'server'
+    SERVER_GROUP = 'server_group'
     PORT = 'port'
     VOLUME = 'volume'
     ROUTER = 'router'
@@ -63,6 +64,7 @@ class Resolution:
     ``flavors`` .. ``volume_types`` map names as written to ids; ``demands``
     has one entry per server and volume that takes part in placement.
     ``choices`` has the smaller flavors that each server might have instead.
+    ``grouping`` are the server groups that the quotas leave room for.
     """
 
     demands: tuple[placement.Demand, ...]
@@ -74,6 +76,9 @@ class Resolution:
     security_groups: Mapping[str, str]
     choices: Mapping[str, tuple[offers.Offer, ...]] = dataclasses.field(
         default_factory=dict
+    )
+    grouping: grouping.Grouping = dataclasses.field(
+        default_factory=grouping.Grouping
     )
 
 
@@ -130,6 +135,8 @@ class ServerRequest:
 
     Exactly one of ``image_id`` and ``boot_volume_id`` is set. ``port_ids``
     in the order of the interfaces; none: the server has no network.
+    ``domains``: level -> the pseudonym of where it will be, for the server
+    itself to read. ``group_id``: the server group it is to be in.
     """
 
     name: str
@@ -139,6 +146,8 @@ class ServerRequest:
     port_ids: tuple[str, ...]
     image_id: str | None = None
     boot_volume_id: str | None = None
+    domains: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    group_id: str | None = None
 
 
 class Progress(enum.StrEnum):
@@ -153,6 +162,8 @@ class Progress(enum.StrEnum):
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerState:
     """``no_valid_host``: the failure is that its place was taken.
+
+    Or that the service would not have it there, for the sake of its group.
 
     ``host`` is where it really sits (None if unknown to our rights);
     ``reason`` the service's own words for a failure.

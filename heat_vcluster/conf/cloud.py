@@ -34,6 +34,17 @@ and tenants: ``nova:32,neutron:8``. Without a word: nova, neutron and placement
 16; cinder, glance and keystone 8. Further ones wait for their turn.
 """,
     ),
+    cfg.BoolOpt(
+        'server_groups',
+        default=True,
+        help="""
+Whether servers under a strict rule over hosts are put into nova's own server
+groups, as far as those can hold it and the tenant's quotas allow, so that nova
+holds it when servers are evacuated or migrated later. Takes the filters
+ServerGroupAntiAffinityFilter and ServerGroupAffinityFilter in nova, which are
+on by default.
+""",
+    ),
     cfg.FloatOpt(
         'retry_seconds',
         default=30.0,

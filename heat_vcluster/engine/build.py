@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import grouping, model
 from heat_vcluster.db import records
 from heat_vcluster.engine import (
     base,
@@ -95,9 +95,12 @@ class Build(members.Site):
         self._holds: dict[str, model.Hold] = {}
         self._tried: dict[str, set[str]] = {}
         self._known: Mapping[tuple[str, str], str] = {}
+        self._domains: dict[str, Mapping[str, str]] = {}
         self._plan = placement.Plan({})
         self._snapshot: placement.Snapshot | None = None
         self._begun: set[str] = set()
+        self._group_lock = threading.Lock()
+        self._group_ids: dict[str, str | None] = {}  # by rule
         self._waiting = 0
         self._finished: frozenset[str] = frozenset()
         self._is_begun = False
@@ -115,6 +118,7 @@ class Build(members.Site):
         self.remember(domains)
         self._snapshot = remembered.snapshot(rows, self._known)
         self._facts = {row.name: dict(row.facts) for row in rows}
+        self._domains = {row.name: dict(row.domains) for row in rows}
         self._plan = placement.Plan(
             {row.name: row.place for row in rows if row.place is not None}
         )
@@ -164,6 +168,8 @@ class Build(members.Site):
                 self._keep(made.plan, made.snapshot, MemberStatus.HELD)
                 self.is_held = True
                 self._writer.set_status(then)
+                for rule, _, why in self.resolution.grouping.lacking:
+                    self._tell_ungrouped(rule, why)
                 return
             self._writer.add_event(
                 None, 'replanned', 'the room went to others; planning again'
@@ -325,6 +331,7 @@ class Build(members.Site):
         }
         named = pseudonyms.assign(ordered, snapshot, self._known)
         self._known = named.known
+        self._domains = dict(named.of_member)
         self._writer.set_domains(by_scope(named.known))
         self._writer.set_plan(pseudonyms.disguise(plan, named.known))
         self._writer.set_members(
@@ -352,6 +359,31 @@ class Build(members.Site):
 
     def place(self, member: str) -> str | None:
         return self._plan.placement.get(member)
+
+    def domains(self, member: str) -> Mapping[str, str]:
+        return self._domains.get(member, {})
+
+    def server_group(self, member: str) -> str | None:
+        group = self.resolution.grouping.of(member)
+        if group is None or self.facts(member).get(members.UNGROUPED):
+            return None
+        with self._group_lock:
+            if group.rule not in self._group_ids:
+                self._group_ids[group.rule] = self._make_group(group)
+            return self._group_ids[group.rule]
+
+    def _make_group(self, group: grouping.ServerGroup) -> str | None:
+        owner = model.Owner(self.cluster_id, group.rule)
+        try:
+            return self.cloud.ensure_server_group(owner, group)
+        except exception.CloudError as error:
+            self._tell_ungrouped(group.rule, reasons.words(error))
+            return None
+
+    def _tell_ungrouped(self, rule: str, why: str) -> None:
+        self._writer.add_event(
+            None, 'ungrouped', f"no server group holds '{rule}': {why}"
+        )
 
     def facts(self, member: str) -> Mapping[str, Any]:
         with self._lock:
@@ -412,6 +444,13 @@ class Build(members.Site):
             self.cloud.release([hold.id])
             self._forget([hold])
 
+    def retake(self, member: str) -> bool:
+        demand = self._demand(member)
+        return self._hold(self._plan, [demand])
+
+    def _demand(self, member: str) -> placement.Demand:
+        return next(d for d in self.resolution.demands if d.member == member)
+
     def move(self, member: str) -> None:
         metrics.PLACES_LOST.inc()
         with self._gate.alone(self._signal.check):
@@ -430,7 +469,7 @@ class Build(members.Site):
     def _move_once(self, member: str, tried: frozenset[str]) -> bool:
         before = self._snapshot
         assert before is not None  # noqa: S101  (reserve came first)
-        demand = next(d for d in self.resolution.demands if d.member == member)
+        demand = self._demand(member)
         others = {
             name: place
             for name, place in self._plan.placement.items()

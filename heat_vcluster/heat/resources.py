@@ -61,10 +61,11 @@ class Cluster(resource.Resource):
     #: Members are called after it, and names end at 255 characters.
     physical_resource_name_limit = 180
 
-    PROPERTIES = (NAME, INSTANCES, GROUPS, TIMEOUTS) = (
+    PROPERTIES = (NAME, INSTANCES, GROUPS, SURVIVE, TIMEOUTS) = (
         'name',
         'instances',
         'groups',
+        'survive',
         'timeouts',
     )
 
@@ -77,6 +78,7 @@ class Cluster(resource.Resource):
         NETWORKS,
         ADDRESSES,
         PLACEMENT,
+        SURVIVAL,
         STATUS,
     ) = (
         'members',
@@ -85,6 +87,7 @@ class Cluster(resource.Resource):
         'networks',
         'addresses',
         'placement',
+        'survival',
         'status',
     )
 
@@ -113,13 +116,25 @@ class Cluster(resource.Resource):
             'The rules for their placement: a list of maps with name, spec '
             "(policy, scope, strict or weight, and the policy's own keys: "
             'spread has max_per_domain, max_skew, min_domains and domains; '
-            'proximity has at_least and no scope) and members (names of '
-            'instances or of other groups). The policies are affinity, '
-            'anti-affinity, spread, exclusive, proximity, and any other '
-            'that is installed.',
+            'proximity has at_least and no scope; survive has lose and keep) '
+            'and members (names of instances or of other groups). The '
+            'policies are affinity, anti-affinity, spread, exclusive, '
+            'proximity, survive, and any other that is installed.',
             default=[],
             schema=properties.Schema(
                 properties.Schema.MAP, 'Members under one policy.'
+            ),
+        ),
+        SURVIVE: properties.Schema(
+            properties.Schema.LIST,
+            'What the cluster survives: a list of maps with lose (such as '
+            '1 rack, or a map of count and scope), keep (a map of names of '
+            'instances or groups to a number of their members, or to a share '
+            'such as 60%) and strict or weight.',
+            default=[],
+            schema=properties.Schema(
+                properties.Schema.MAP,
+                'A loss, and what is left then at the least.',
             ),
         ),
         TIMEOUTS: properties.Schema(
@@ -184,6 +199,14 @@ class Cluster(resource.Resource):
             type=attributes.Schema.MAP,
             cache_mode=attributes.Schema.CACHE_NONE,
         ),
+        SURVIVAL: attributes.Schema(
+            'What each loss of the property survive leaves, measured where '
+            'the members are: a list of maps with lose, keep, left (name -> '
+            'map of least, total and unknown), holds, and says, the same in '
+            'words.',
+            type=attributes.Schema.LIST,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
         STATUS: attributes.Schema(
             'Status of the cluster, e.g. ACTIVE.',
             type=attributes.Schema.STRING,
@@ -214,7 +237,7 @@ class Cluster(resource.Resource):
 
     def _document_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the document among properties, or among raw ones."""
-        parts = (self.NAME, self.INSTANCES, self.GROUPS)
+        parts = (self.NAME, self.INSTANCES, self.GROUPS, self.SURVIVE)
         return {
             key: values[key]
             for key in parts
@@ -383,6 +406,7 @@ _ATTRIBUTES: dict[str, Callable[[client.View], Any]] = {
     Cluster.NETWORKS: _ids('network'),
     Cluster.ADDRESSES: _addresses,
     Cluster.PLACEMENT: lambda view: view['placement'],
+    Cluster.SURVIVAL: lambda view: view['survival'],
     Cluster.STATUS: lambda view: view['status'],
 }
 

@@ -21,6 +21,8 @@ RESERVATION = 'reservation'
 #: The fact that a member's place was taken by others: it has to move. It is
 #: written down before the move, so that no other engine adopts what is there.
 PLACE_LOST = 'place_lost'
+#: The fact that a server is to be made without its server group.
+UNGROUPED = 'ungrouped'
 
 
 class Site(abc.ABC):
@@ -47,6 +49,22 @@ class Site(abc.ABC):
     @abc.abstractmethod
     def place(self, member: str) -> str | None:
         """Return the planned host or pool, or None if it has no plan."""
+
+    @abc.abstractmethod
+    def domains(self, member: str) -> Mapping[str, str]:
+        """Return level -> pseudonym of the member's place, if it has one."""
+
+    @abc.abstractmethod
+    def server_group(self, member: str) -> str | None:
+        """Return the id of the server group a server is to be in, if any.
+
+        It is made for the first of its servers; where it cannot be had all
+        do without, which is told.
+        """
+
+    @abc.abstractmethod
+    def retake(self, member: str) -> bool:
+        """Try to hold the place of a member again that it lost just now."""
 
     @abc.abstractmethod
     def facts(self, member: str) -> Mapping[str, Any]:

@@ -24,6 +24,8 @@ ACTIVE = 'active'
 ATTACHMENTS = 'attachments'
 FLOATING_IPS = 'floating_ips'
 
+NO_GROUP = 'the server group could not be had, as the events tell'
+
 Work = Callable[..., None]
 
 
@@ -137,20 +139,45 @@ def volume_id(site: base.Site, reference: spec.Reference) -> str:
 
 def hand_over(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
     """Turn the member's hold into a server on the held host."""
-    for _ in range(site.attempts):
+    lost = 0
+    while lost < site.attempts:
         if site.facts(member).get(base.PLACE_LOST):
             move(site, member)
+        group_id = site.server_group(member)
         with site.handover():
             site.release(member)
-            server_id = request_server(site, member, asked)
+            server_id = request_server(site, member, asked, group_id)
             claimed = site.wait(Claim(site, member, server_id), quick=True)
         if claimed:
             return
         site.record(member, server_id=None, place_lost=True)
+        if group_id is not None and is_refused_by_group(site, member):
+            continue
+        # If it was asked for without its group, that was not to blame.
+        site.record(member, ungrouped=None)
+        lost += 1
         site.tell(member, 'space_lost', 'its place was taken')
     raise exception.MemberFailed(
         member, f'its place was taken by others {site.attempts} times'
     )
+
+
+def is_refused_by_group(site: base.Site, member: str) -> bool:
+    """Tell whether the place is there, and its server group the obstacle.
+
+    The plan obeys all rules, so such a group is not to stand in its way: the
+    place is held again, for a server without the group.
+    """
+    site.remove(member, {model.Kind.SERVER})
+    if not site.retake(member):
+        return False
+    site.record(member, place_lost=None, ungrouped=True)
+    site.tell(
+        member,
+        'ungrouped',
+        'the compute service did not take it in its server group',
+    )
+    return True
 
 
 def move(site: base.Site, member: str) -> None:
@@ -161,7 +188,10 @@ def move(site: base.Site, member: str) -> None:
 
 
 def request_server(
-    site: base.Site, member: str, asked: spec.ServerSpec
+    site: base.Site,
+    member: str,
+    asked: spec.ServerSpec,
+    group_id: str | None,
 ) -> str:
     found = site.resolution
     boot = asked.boot_volume
@@ -177,10 +207,26 @@ def request_server(
             ),
             image_id=asked.image and found.images[asked.image],
             boot_volume_id=volume_id(site, boot) if boot else None,
+            domains=site.domains(member),
+            group_id=group_id,
         ),
     )
-    site.record(member, server_id=server_id)
+    site.record(
+        member,
+        server_id=server_id,
+        server_groups=held_rules(site, member, group_id),
+    )
     return server_id
+
+
+def held_rules(
+    site: base.Site, member: str, group_id: str | None
+) -> dict[str, str | None]:
+    """Return rule -> why no server group holds it; None: one does."""
+    told = site.resolution.grouping.rules_of(member)
+    if group_id is None:
+        return {rule: why or NO_GROUP for rule, why in told.items()}
+    return told
 
 
 class Claim:

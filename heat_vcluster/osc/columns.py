@@ -81,6 +81,36 @@ class Placement(_Lines):
             yield f'{rule["group"]} could not count {rule["member"]}'
 
 
+class Survive(_Lines):
+    """What a document has to survive."""
+
+    def lines(self) -> Iterator[str]:
+        for entry in self._value:
+            lose = entry['lose']
+            kept = ', '.join(
+                f'{name} {n}' for name, n in entry['keep'].items()
+            )
+            yield f'lose {lose["count"]} {lose["scope"]}, keep {kept}'
+
+
+class Survival(_Lines):
+    """What losses leave; nothing is told before there is a plan."""
+
+    def lines(self) -> Iterator[str]:
+        for loss in self._value:
+            if loss['says'] is not None:
+                yield loss['says'] + ('' if loss['holds'] else ': too few')
+
+
+class ServerGroups(_Lines):
+    """Which rules nova holds by itself."""
+
+    def lines(self) -> Iterator[str]:
+        for rule in self._value:
+            why = '' if rule['held'] else f': no, {rule["why"]}'
+            yield f'{rule["group"]}{why}'
+
+
 class Leftovers(_Lines):
     """What could not be removed."""
 
@@ -106,6 +136,9 @@ FORMATS: Mapping[str, type[columns.FormattableColumn]] = {
     'reasons': Texts,
     'repairs': Texts,
     'rules': Texts,
+    'server_groups': ServerGroups,
+    'survival': Survival,
+    'survive': Survive,
     'tags': format_columns.ListColumn,
 }
 

@@ -166,6 +166,14 @@ def _at_least(compiled: Compiled, clause: Clause, placement: Ints) -> int:
     return max(0, clause.limit - len(used))
 
 
+def _lost(compiled: Compiled, clause: Clause, placement: Ints) -> int:
+    n = collections.Counter(
+        _domains(compiled, clause.scope, clause.members, placement)
+    )
+    worst = sum(count for _, count in n.most_common(clause.lost))
+    return max(0, worst - clause.limit)
+
+
 def _alone(compiled: Compiled, clause: Clause, placement: Ints) -> int:
     used = set(_domains(compiled, clause.scope, clause.members, placement))
     mine = set(clause.members)
@@ -191,4 +199,5 @@ _AMOUNTS: dict[
     constraints.AtLeast: _at_least,
     constraints.Alone: _alone,
     constraints.Near: _near,
+    constraints.Lost: _lost,
 }

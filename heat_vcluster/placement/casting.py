@@ -345,6 +345,8 @@ class _Deal:
             program.total(used, clause.limit)
         elif clause.kind is constraints.Level and clause.domains:
             self._keep_level(program, clause)
+        elif clause.kind is constraints.Lost:
+            self._keep_lost(program, clause)
         elif clause.kind is constraints.Alone:
             busy = self._casting.compiled.busy[scope]
             everyone = self._everyone(scope)
@@ -360,11 +362,7 @@ class _Deal:
     def _keep_level(
         self, program: linear.Program, clause: numbers.Clause
     ) -> None:
-        weights: dict[int, int] = {}
-        for member in clause.members:
-            if self._kinds.present[member]:
-                bundle = int(self._bundle_of[member])
-                weights[bundle] = weights.get(bundle, 0) + 1
+        weights = self._weights(clause)
         least = program.variables([len(clause.members)])
         terms: dict[int, tuple[list[int], list[int]]] = {
             d: ([least], [-1]) for d in clause.domains
@@ -377,6 +375,37 @@ class _Deal:
                     terms[domain][1].extend([weight] * len(here))
         for variables, factors in terms.values():
             program.row(variables, factors, 0, clause.limit)
+
+    def _keep_lost(
+        self, program: linear.Program, clause: numbers.Clause
+    ) -> None:
+        """As ``tally`` has it: a level, and what is beyond it."""
+        members, lost = len(clause.members), clause.lost
+        level = program.variables([max(clause.limit, 0) // lost])
+        terms: dict[int, tuple[list[int], list[int]]] = {}
+        for bundle, weight in self._weights(clause).items():
+            here_by = self._by_domain([bundle], clause.scope)
+            for domain, here in here_by.items():
+                row = terms.setdefault(domain, ([level], [-1]))
+                row[0].extend(here)
+                row[1].extend([weight] * len(here))
+        beyond = []
+        for variables, factors in terms.values():
+            more = program.variables([members])
+            beyond.append(more)
+            program.row([*variables, more], [*factors, -1], high=0)
+        program.row(
+            [level, *beyond], [lost, *(1 for _ in beyond)], high=clause.limit
+        )
+
+    def _weights(self, clause: numbers.Clause) -> dict[int, int]:
+        """Return bundle -> how many of the clause's members it has."""
+        weights: dict[int, int] = {}
+        for member in clause.members:
+            if self._kinds.present[member]:
+                bundle = int(self._bundle_of[member])
+                weights[bundle] = weights.get(bundle, 0) + 1
+        return weights
 
 
 class _JointDeal(_Deal):

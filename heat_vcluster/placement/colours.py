@@ -181,6 +181,7 @@ def _look(rest: Remainder, number: int) -> tuple[object, ...]:
         clause.kind.__name__,
         clause.scope,
         clause.limit,
+        clause.lost,
         clause.domains,
         clause.weight,
         number if has_fixed else -1,

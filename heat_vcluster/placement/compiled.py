@@ -73,7 +73,8 @@ class Clause:
 
     ``units`` holds member numbers; ``members`` all of them, each once.
     ``limit`` is the limit, skew or number of domains of the constraint.
-    ``domains`` is D of Level. ``weight`` None: hard.
+    ``domains`` is D of Level, ``lost`` the number of domains of Lost.
+    ``weight`` None: hard.
     """
 
     kind: type[constraints.Constraint]
@@ -84,6 +85,7 @@ class Clause:
     limit: int = 0
     domains: tuple[int, ...] = ()
     weight: int | None = None
+    lost: int = 0
 
 
 class Compiled:
@@ -528,7 +530,7 @@ class Compiled:
         units = tuple(unit for unit in numbered if unit)
         members = tuple(dict.fromkeys(n for unit in units for n in unit))
         scope = self.scope_numbers[getattr(constraint, 'scope', model.HOST)]
-        limit = 0
+        limit = lost = 0
         domains: tuple[int, ...] = ()
         if isinstance(constraint, constraints.AtMost):
             limit = constraint.limit
@@ -537,6 +539,8 @@ class Compiled:
         elif isinstance(constraint, constraints.Level):
             limit = constraint.skew
             domains = self._level_domains(constraint, scope)
+        elif isinstance(constraint, constraints.Lost):
+            limit, lost = constraint.limit, constraint.domains
         return Clause(
             type(constraint),
             rule.name,
@@ -546,6 +550,7 @@ class Compiled:
             limit,
             domains,
             weight,
+            lost,
         )
 
     def _level_domains(

@@ -83,4 +83,30 @@ class Near:
     members: Members
 
 
-Constraint = Together | AtMost | Level | AtLeast | Alone | Near
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lost:
+    """What may be lost with any so many domains.
+
+    Amount: max(0, the sum of the ``domains`` largest n_d, less limit).
+    """
+
+    scope: str
+    members: Members
+    domains: int
+    limit: int
+
+
+def domains_for(members: int, lost: int, limit: int) -> int:
+    """Return how many domains it takes for a ``Lost`` to be obeyed.
+
+    Over so many the members are shared out evenly, which is the best there
+    is; with one domain for each the worst loss is as small as can be.
+    """
+    for domains in range(lost + 1, members):
+        each, more = divmod(members, domains)
+        if lost * each + min(lost, more) <= limit:
+            return domains
+    return max(members, 1)
+
+
+Constraint = Together | AtMost | Level | AtLeast | Alone | Near | Lost

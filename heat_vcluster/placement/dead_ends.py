@@ -67,6 +67,7 @@ def sign(
                     clause.kind.__name__,
                     clause.scope,
                     clause.limit,
+                    clause.lost,
                     clause.domains,
                     _pattern(tally, here),
                 )

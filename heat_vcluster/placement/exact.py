@@ -616,6 +616,7 @@ class Formulation:
             constraints.AtLeast: self._at_least,
             constraints.Alone: self._alone,
             constraints.Near: self._near,
+            constraints.Lost: self._lost,
         }
         return build[clause.kind](number, clause)
 
@@ -763,6 +764,44 @@ class Formulation:
         if number < self.rest.index.n_hard:
             return over
         return Sum().add(self.program.excess(over, most))
+
+    def _lost(self, number: int, clause: Clause) -> Sum:
+        """Return the sum of the largest counts, beyond the limit.
+
+        The sum of the n largest of some numbers is the least, over all t,
+        of n t and what each of them has beyond t; the n-th largest is such a
+        t. (No t gives less: each of the n largest is at most t and what it
+        has beyond t.)
+        """
+        n, members = clause.lost, len(clause.members)
+        if clause.limit >= members:
+            return Sum()
+        fixed: dict[int, int] = {}
+        for _, domain in self.rest.fixed_domains(number):
+            fixed[domain] = fixed.get(domain, 0) + 1
+        reach = self.by_reach(self.likes_of(clause.members), clause.scope)
+        counts: list[tuple[Sum, int]] = []
+        for domain in sorted({*fixed, *reach}):
+            here = Sum(fixed.get(domain, 0))
+            most = here.constant
+            for like in reach.get(domain, ()):
+                here.add_sum(self.count(like, clause.scope, domain))
+                most += self.most_in(like, clause.scope, domain)
+            counts.append((here, most))
+        level = self.program.follow(
+            0,
+            members,
+            lambda values: _nth_largest(
+                n, [here.value(values) for here, _ in counts]
+            ),
+        )
+        over = Sum(-clause.limit).add(level, n)
+        for here, most in counts:
+            beyond = Sum().add_sum(here).add(level, -1)
+            over.add(self.program.excess(beyond, most))
+        if number < self.rest.index.n_hard:
+            return over
+        return Sum().add(self.program.excess(over, members - clause.limit))
 
     def _at_least(self, number: int, clause: Clause) -> Sum:
         fixed = self._fixed(number)
@@ -1030,6 +1069,11 @@ class _Atom:
     number: int
     clauses: frozenset[int]
     likes: tuple[int, ...]
+
+
+def _nth_largest(n: int, counts: Sequence[int]) -> int:
+    """Return 0 if there are not so many."""
+    return sorted(counts, reverse=True)[n - 1] if n <= len(counts) else 0
 
 
 def _fill(taken: int, cap: int) -> int:

@@ -50,7 +50,7 @@ def _kept(
             )
     elif not broken:
         yield clause
-    elif clause.kind is constraints.Level:
+    elif clause.kind in (constraints.Level, constraints.Lost):
         yield dataclasses.replace(clause, limit=clause.limit + broken)
     elif clause.kind is constraints.AtLeast:
         yield dataclasses.replace(clause, limit=clause.limit - broken)

@@ -53,6 +53,8 @@ MANY = 10_000
 # So many domains are looked at to make room.
 OPTIONS = 400
 PLACE = -1  # a scope below that of the host: the very place
+# Parts of one item that come at once can be too many for these.
+MET_AT_ONCE = (constraints.AtMost, constraints.Lost)
 EVERYWHERE = (-2, -1)
 
 
@@ -384,7 +386,7 @@ class _Greedy:
                 here = tally.count[tally.within]
                 if int(here.max()) - int(here.min()) > tally.limit:
                     yield tally
-            if tally.kind is constraints.AtMost and self._meet(tally.clause):
+            if tally.kind in MET_AT_ONCE and self._meet(tally.clause):
                 yield tally
 
     def _meet(self, clause: numbers.Clause) -> bool:

@@ -537,6 +537,7 @@ def _inner_sign(clause: numbers.Clause, around: int) -> tuple[object, ...]:
         clause.kind.__name__,
         clause.scope,
         clause.limit,
+        clause.lost,
         around,
         len(clause.units),
     )

@@ -130,6 +130,21 @@ class Rule:
     def members(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(n for unit in self.units for n in unit))
 
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a group of the document.
+
+        What else is asked there has its place as its name, such as
+        ``survive[0].keep.db``, which no group can have.
+        """
+        return '[' not in self.name
+
+    @property
+    def title(self) -> str:
+        """How its tenant knows it."""
+        kind = f'{self.policy} group ' if self.is_group else ''
+        return f"{kind}'{self.name}'"
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Budget:

@@ -78,4 +78,9 @@ def _needed(constraint: constraints.Constraint) -> tuple[str, int]:
         return constraint.scope, -(-units // max(constraint.limit, 1))
     if isinstance(constraint, constraints.AtLeast):
         return constraint.scope, constraint.domains
+    if isinstance(constraint, constraints.Lost):
+        members = len(constraint.members)
+        return constraint.scope, constraints.domains_for(
+            members, constraint.domains, constraint.limit
+        )
     return model.HOST, 1

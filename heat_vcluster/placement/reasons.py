@@ -190,6 +190,16 @@ class _Case:
                 needed = -(-certain // clause.limit)
             elif clause.kind is constraints.AtLeast:
                 needed = clause.limit
+            elif clause.kind is constraints.Lost and (
+                clause.limit >= clause.lost
+            ):
+                certain = sum(
+                    self._counts(m, clause.scope) for m in clause.members
+                )
+                if certain > clause.limit:
+                    needed = constraints.domains_for(
+                        certain, clause.lost, clause.limit
+                    )
             elif clause.kind is constraints.Level:
                 bound = [m for m in clause.members if self._has_needs(m)]
                 able = self._can(bound or clause.members, clause.scope)

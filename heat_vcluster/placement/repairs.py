@@ -266,16 +266,19 @@ def _of_rules(skeleton: Skeleton, names: Sequence[str]) -> Iterator[Change]:
         groups = ', '.join(f"'{name}'" for name in chosen[:3])
         if len(chosen) > 3:
             groups += f' and {len(chosen) - 3} more'
-        noun = 'group' if len(chosen) == 1 else 'groups'
-        text = f'make {rule.policy} {noun} {groups} soft'
+        if len(chosen) == 1:
+            groups = rule.title
+        elif any(skeleton.rules[name].is_group for name in chosen):
+            groups = f'{rule.policy} groups {groups}'
+        text = f'make {groups} soft'
         if rule.policy == 'proximity':
-            text = f'drop the floor of {rule.policy} {noun} {groups}'
+            text = f'drop the floor of {groups}'
         one = model.Repair('soften', names[0], text)
         each = [dataclasses.replace(one, subject=name) for name in chosen]
         repair = one if len(each) == 1 else _several(each, text)
         return _with_rules(skeleton.problem, soft), repair, len(chosen)
 
-    yield Change(f"making group '{names[0]}' soft", len(sizes), at)
+    yield Change(f'making {rule.title} soft', len(sizes), at)
 
 
 def _soft(rule: model.Rule) -> model.Rule:
@@ -294,10 +297,11 @@ def _relaxed(skeleton: Skeleton, rule: model.Rule) -> Iterator[Change]:
         if value is not None and value < most:
             values = list(range(value + 1, most + 1))
             yield _limit(skeleton, rule, option, values)
-    least = options.get('min_domains')
-    if least is not None and least > 1:
-        values = list(range(least - 1, 0, -1))
-        yield _limit(skeleton, rule, 'min_domains', values)
+    for option in ('min_domains', 'keep', 'lose'):
+        least = options.get(option)
+        if least is not None and least > 1:
+            values = list(range(least - 1, 0, -1))
+            yield _limit(skeleton, rule, option, values)
     floor = options.get('at_least')
     if floor is not None:
         scopes = (model.HOST, *reversed(skeleton.problem.snapshot.levels))
@@ -319,14 +323,11 @@ def _limit(
         changed = dataclasses.replace(
             rule, options={**rule.options, option: value}
         )
-        text = (
-            f"let {option} of {rule.policy} group '{rule.name}' be {value} "
-            f'instead of {before}'
-        )
+        text = f'let {option} of {rule.title} be {value} instead of {before}'
         repair = model.Repair('relax', rule.name, text, option, value)
         return _with_rules(skeleton.problem, [changed]), repair, size
 
-    title = f"another {option} of group '{rule.name}'"
+    title = f'another {option} of {rule.title}'
     return Change(title, len(values), at)
 
 

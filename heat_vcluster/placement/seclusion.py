@@ -254,7 +254,12 @@ class _Domains:
             for tally in self._state.hard_of[member]
         }
         rules = sorted(
-            (clause.kind.__name__, clause.scope, clause.limit)
+            (
+                clause.kind.__name__,
+                clause.scope,
+                clause.limit,
+                clause.lost,
+            )
             for clause in clauses
         )
         return (*rules, *sorted(item.kind for item in party.items))

@@ -138,6 +138,9 @@ class Skeleton:
         if isinstance(asked, constraints.AtLeast):
             mark = (scope, asked.domains)
             return Part(kind, mark, units, counts=True, in_units=False)
+        if isinstance(asked, constraints.Lost):
+            mark = (scope, asked.domains, asked.limit)
+            return Part(kind, mark, units, counts=True, in_units=False)
         return Part(kind, scope, units, counts=False, in_units=False)
 
     def is_server(self, member: str) -> bool:

@@ -145,6 +145,9 @@ class Tally:
                 if spread
                 else self.total
             )
+        if clause.kind is constraints.Lost:
+            self.lost = clause.lost
+            self.most = _most_of_lost(clause, count)
 
     def add(self, member: int, domain: int) -> None:
         self.placed += 1
@@ -186,6 +189,8 @@ class Tally:
             return self._full(member)
         if self.kind is constraints.Level:
             return self._unlevel()
+        if self.kind is constraints.Lost:
+            return self._costly() if self.limit < self.total else None
         if self.kind is constraints.AtLeast:
             if self.bundle_of[member] in self.begun:
                 return None
@@ -230,6 +235,18 @@ class Tally:
             full = full | (self.is_within & (self.count > low + self.limit))
         return full
 
+    def _costly(self) -> Flags:
+        """Return where one more leaves too few whatever is lost.
+
+        It counts where it is among those with the most, ties included.
+        """
+        worst = np.sort(self.count)[::-1][: self.lost]
+        full: Flags = self.count >= self.most
+        if int(worst.sum()) >= self.limit:
+            least = int(worst[-1]) if len(worst) == self.lost else 0
+            full = full | (self.count >= least)
+        return full
+
     def charges(self, member: int) -> Ints | None:
         """Return, by domain, about what this member would cost there."""
         weight = self.weight or 0
@@ -243,6 +260,8 @@ class Tally:
             return np.where(self.count == 0, weight, 0)
         if self.kind is constraints.AtMost:
             return np.where(self._full(member), weight, 0)
+        if self.kind is constraints.Lost and self.limit < self.total:
+            return np.where(self._costly(), weight, 0)
         if self.kind is constraints.Level and len(self.within):
             low = int(self.count[self.within].min())
             over = self.is_within & (self.count >= low + self.limit)
@@ -250,6 +269,24 @@ class Tally:
         if self.kind is constraints.AtLeast and self.used < self.limit:
             return np.where(self.count > 0, weight, 0)
         return None
+
+
+def _most_of_lost(clause: numbers.Clause, domains: int) -> int:
+    """Return how many one domain may have for the others to have room.
+
+    With m in it, and m the most, those lost with it have what the limit
+    leaves, and no other has more than the least of those.
+    """
+    for most in range(min(clause.limit, len(clause.members)), 1, -1):
+        least = (
+            (clause.limit - most) // (clause.lost - 1)
+            if clause.lost > 1
+            else most
+        )
+        others = max(domains - clause.lost, 0) * min(least, most)
+        if clause.limit + others >= len(clause.members):
+            return most
+    return 1
 
 
 class State:

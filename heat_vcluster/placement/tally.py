@@ -770,6 +770,8 @@ class Tally:
                 self._keep_level(counted, gathered)
             elif clause.kind is constraints.AtLeast:
                 self._spread_out(counted, gathered)
+            elif clause.kind is constraints.Lost:
+                self._keep_lost(counted, gathered)
         for inside in self.likeness.inside:
             self._limit_inside(inside)
             if inside.scope == 0 and not self.is_full:
@@ -803,6 +805,26 @@ class Tally:
             used.append(flag)
             self.program.row([*variables, flag], [*factors, -1], 0)
         self.program.total(used, counted.clause.limit)
+
+    def _keep_lost(self, counted: likeness.Counted, gathered: _Terms) -> None:
+        """The largest of them together stay within the limit.
+
+        As a level for all, and what each has beyond it: see ``exact``.
+        """
+        clause, rows = counted.clause, list(gathered.rows())
+        level = self.program.variables([max(clause.limit, 0) // clause.lost])
+        beyond = []
+        for _, variables, factors, most in rows:
+            more = self.program.variables([most])
+            beyond.append(more)
+            self.program.row(
+                [*variables, level, more], [*factors, -1, -1], high=0
+            )
+        self.program.row(
+            [level, *beyond],
+            [clause.lost, *(1 for _ in beyond)],
+            high=clause.limit,
+        )
 
     def _limit_inside(self, inside: likeness.Inside) -> None:
         gathered = _Terms()

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from heat_vcluster.spec import draft as drafts
 from heat_vcluster.spec import model, paths
-from heat_vcluster.spec.checks import dependencies, groups
+from heat_vcluster.spec.checks import dependencies, groups, survival
 
 DEFAULT_SCOPE = 'host'
 DEFAULT_WEIGHT = 1
+SURVIVE = 'survive'  # the policy that the document's own key stands for
 _GROUP_KEYS = frozenset(('policy', 'scope', 'strict', 'weight'))
 
 Policies = Mapping[str, Any]
@@ -22,8 +23,19 @@ def group_spec(draft: drafts.Draft, policies: Policies) -> model.GroupSpec:
     return model.GroupSpec(
         name=document.get('name'),
         members=tuple(_member(draft, copy) for copy in draft.copies),
-        groups=tuple(_group(draft, group, policies) for group in draft.groups),
+        groups=(
+            *(_group(draft, group, policies) for group in draft.groups),
+            *_derived(draft),
+        ),
         document=_document(document, policies),
+        survive=tuple(
+            model.Loss(
+                entry['lose']['count'],
+                entry['lose']['scope'],
+                tuple(_kept(draft, entry)),
+            )
+            for entry in document.get('survive', ())
+        ),
     )
 
 
@@ -152,6 +164,30 @@ def _group(
     )
 
 
+def _kept(draft: drafts.Draft, entry: Any) -> Iterator[model.Kept]:
+    for name, asked in entry['keep'].items():
+        members = groups.below(draft, name)
+        least = survival.at_least(asked, len(members))
+        yield model.Kept(name, members, asked, least)
+
+
+def _derived(draft: drafts.Draft) -> Iterator[model.Group]:
+    """Give the groups that ``survive`` stands for, one for each number."""
+    for place, entry in enumerate(draft.sound.document.get('survive', ())):
+        for kept in _kept(draft, entry):
+            path = paths.text(('survive', place, 'keep', kept.name))
+            yield model.Group(
+                name=path,
+                policy=SURVIVE,
+                scope=entry['lose']['scope'],
+                units=tuple((member,) for member in kept.members),
+                weight=_strictness(entry).get('weight'),
+                options={'lose': entry['lose']['count'], 'keep': kept.least},
+                path=f'survive[{place}].lose',
+                is_derived=True,
+            )
+
+
 def _units(draft: drafts.Draft, name: str) -> list[tuple[str, ...]]:
     """Return the units that an entry stands for, as the model has them."""
     copies = draft.copies_of(name)
@@ -163,11 +199,16 @@ def _units(draft: drafts.Draft, name: str) -> list[tuple[str, ...]]:
 def _rule(spec: Any, policies: Policies) -> dict[str, Any]:
     """Return a group's spec with what it leaves open filled in."""
     policy = policies[spec['policy']]
-    never = getattr(policy, 'never_strict', False)
-    strict = spec.get('strict', not never and 'weight' not in spec)
-    rule = {**spec, 'strict': strict}
+    rule = _strictness(spec, getattr(policy, 'never_strict', False))
     if getattr(policy, 'has_scope', True):
         rule.setdefault('scope', DEFAULT_SCOPE)
+    return rule
+
+
+def _strictness(spec: Any, never: bool = False) -> dict[str, Any]:
+    """Return it with ``strict``, and a ``weight`` if it is not."""
+    strict = spec.get('strict', not never and 'weight' not in spec)
+    rule = {**spec, 'strict': strict}
     if not strict:
         rule.setdefault('weight', DEFAULT_WEIGHT)
     return rule
@@ -179,4 +220,7 @@ def _document(document: Any, policies: Policies) -> dict[str, Any]:
         {**entry, 'spec': _rule(entry['spec'], policies)}
         for entry in document.get('groups', ())
     ]
-    return {**document, 'groups': rules}
+    whole = {**document, 'groups': rules}
+    if 'survive' in document:
+        whole['survive'] = [_strictness(e) for e in document['survive']]
+    return whole

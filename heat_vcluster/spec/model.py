@@ -146,6 +146,8 @@ class Group:
     ``weight`` is None for a hard group (``strict: true``); 0: no more than
     a set of members, but for what its options ask always (the floor of a
     proximity). ``scope`` of a policy that has none is ``host``.
+    ``is_derived``: it is no group of the document, but follows from what
+    else is asked there; its name is its place.
     """
 
     name: str
@@ -155,6 +157,17 @@ class Group:
     weight: int | None
     options: Mapping[str, Any]
     path: str
+    is_derived: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the tenant calls it."""
+        kind = '' if self.is_derived else 'group '
+        return f"{kind}'{self.name}'"
+
+    def place(self, key: str) -> str:
+        """Return where the document has a key of the group's spec."""
+        return self.path if self.is_derived else f'{self.path}.spec.{key}'
 
     @property
     def is_hard(self) -> bool:
@@ -167,17 +180,42 @@ class Group:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """What is to be left of an instance or a group.
+
+    ``asked`` is a number of members, or a share as text (``60%``);
+    ``least`` the number that it comes to.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    asked: int | str
+    least: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loss:
+    """So many domains at a scope may be lost, and what is to be left then."""
+
+    count: int
+    scope: str
+    keep: tuple[Kept, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class GroupSpec:
     """The whole request, canonical and consistent.
 
-    ``document`` is the canonical document as plain JSON values: loading it
-    again gives an equal ``GroupSpec``. It is what the store keeps.
+    ``groups`` has those of the document, and behind them what ``survive``
+    comes to. ``document`` is the canonical document as plain JSON values:
+    loading it again gives an equal ``GroupSpec``. It is what the store keeps.
     """
 
     name: str | None
     members: tuple[Member, ...]
     groups: tuple[Group, ...]
     document: Mapping[str, Any] = dataclasses.field(repr=False)
+    survive: tuple[Loss, ...] = ()
     _by_name: Mapping[str, Member] = dataclasses.field(
         init=False, repr=False, compare=False
     )

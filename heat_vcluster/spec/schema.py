@@ -14,14 +14,19 @@ Schema = dict[str, Any]
 DIALECT = 'https://json-schema.org/draft/2020-12/schema'
 NAME = r'^[A-Za-z][A-Za-z0-9_.-]{0,62}$(?!\n)'
 TYPES = ('server', 'volume', 'network')
+SHARE = r'^([1-9][0-9]?|100)%$(?!\n)'
 MAX_WEIGHT = 1000
 _MOST = 1000  # groups, and entries of one
+_MOST_LOSSES = 100
 
 # In bytes. Nova's own limit is 65535, of the base64 form.
 MAX_USER_DATA = 65535 // 4 * 3
 
 # Of the 50 tags that nova lets a server have, some are the product's own.
 _MAX_TAGS = 40
+
+# Of the 128 that a server has by default, too.
+_MAX_METADATA = 100
 
 _NAME_RULE = (
     'a name: a letter, then at most 62 letters, digits, hyphens, dots '
@@ -64,6 +69,12 @@ def _listing(items: Schema, must_be: str) -> Schema:
 
 
 _FLAG: Schema = {'type': 'boolean', 'x-must-be': 'true or false'}
+_WEIGHT: Schema = {
+    'type': 'integer',
+    'minimum': 0,
+    'maximum': MAX_WEIGHT,
+    'x-must-be': f'a whole number from 0 to {MAX_WEIGHT}',
+}
 _ADDRESS = _text('an IP address')
 _MEMBER_NAME: Schema = {
     'type': 'string',
@@ -72,6 +83,7 @@ _MEMBER_NAME: Schema = {
 }
 _METADATA: Schema = {
     'type': 'object',
+    'maxProperties': _MAX_METADATA,
     'propertyNames': {
         'pattern': r'^[a-zA-Z0-9_:. -]{1,255}$(?!\n)',
         'x-must-be': (
@@ -84,7 +96,7 @@ _METADATA: Schema = {
         'maxLength': 255,
         'x-must-be': 'text of at most 255 characters',
     },
-    'x-must-be': 'a mapping of names to texts',
+    'x-must-be': f'a mapping of at most {_MAX_METADATA} names to texts',
 }
 _SECURITY_GROUPS = _texts(
     'a list of security groups, each once', 'the name or id of a group'
@@ -224,6 +236,12 @@ def document(
                 'maxItems': _MOST,
                 'x-must-be': f'a list of at most {_MOST} groups',
             },
+            'survive': {
+                **_listing(_loss(scopes), ''),
+                'maxItems': _MOST_LOSSES,
+                'x-must-be': f'a list of at most {_MOST_LOSSES} losses, each '
+                'with what is to be left',
+            },
         },
         ['instances'],
     )
@@ -296,17 +314,50 @@ def _group(
     )
 
 
+def _loss(scopes: Iterable[str] | None) -> Schema:
+    """Return the schema of an entry of ``survive``."""
+    return _mapping(
+        {
+            'lose': _mapping(
+                {
+                    'count': {
+                        'type': 'integer',
+                        'minimum': 1,
+                        'x-must-be': 'a whole number of domains, at least 1',
+                    },
+                    'scope': _scope(scopes),
+                },
+                ['count', 'scope'],
+                "a number and a level such as '1 rack', or a mapping of "
+                'count and scope',
+            ),
+            'keep': {
+                'type': 'object',
+                'minProperties': 1,
+                'maxProperties': _MOST,
+                'additionalProperties': {
+                    'type': ['integer', 'string'],
+                    'minimum': 1,
+                    'pattern': SHARE,
+                    'x-must-be': 'a whole number of members, at least 1, or '
+                    'a share of them such as 60%',
+                },
+                'x-must-be': 'a mapping of instances and groups to how many '
+                'of their members are left',
+            },
+            'strict': _FLAG,
+            'weight': _WEIGHT,
+        },
+        ['lose', 'keep'],
+    )
+
+
 def _common(scopes: Iterable[str] | None) -> Schema:
     """Return the keys that every policy has."""
     return {
         'scope': _scope(scopes),
         'strict': _FLAG,
-        'weight': {
-            'type': 'integer',
-            'minimum': 0,
-            'maximum': MAX_WEIGHT,
-            'x-must-be': f'a whole number from 0 to {MAX_WEIGHT}',
-        },
+        'weight': _WEIGHT,
     }
 
 

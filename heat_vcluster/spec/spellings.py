@@ -9,6 +9,7 @@ says what would be right.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from heat_vcluster.spec import faults, paths
@@ -18,6 +19,11 @@ _SPEC = {'imageRef': 'image', 'flavorRef': 'flavor'}
 _GROUP = {'membersRef': 'members'}
 _RULE = {'rule': 'policy'}
 _TYPES = {'block-storage': 'volume'}
+
+_LOSS = re.compile(r' *(?P<count>[0-9]{1,6}) +(?P<scope>[^ ]+) *', re.ASCII)
+_NUMBER = re.compile(r' *(?P<number>[0-9]{1,6}) *(?P<share>%?) *', re.ASCII)
+# A word that ends so is no plural.
+_SINGULAR = ('ss', 'us', 'is')
 
 
 def canonical(raw: Any, found: faults.Faults) -> Any:
@@ -46,6 +52,7 @@ class _Speller:
         for key, words, spell in (
             ('instances', ('instance',), self._instance),
             ('groups', ('grouping', 'group'), self._group),
+            ('survive', (), self._survive),
         ):
             if key in document:
                 entries = self._entries(document[key], (key,), words)
@@ -189,6 +196,46 @@ class _Speller:
                 group['spec'], (*path, 'spec'), _RULE
             )
         return group
+
+    def _survive(self, entry: Any, path: paths.Path) -> Any:
+        if not isinstance(entry, dict):
+            return entry
+        found = self._renamed(entry, path, {})
+        loss = _loss(found.get('lose'))
+        if loss is not None:
+            written = self._places.written((*path, 'lose'))
+            for key in loss:
+                self._places.record((*path, 'lose', key), written)
+            found['lose'] = loss
+        elif 'lose' in found:
+            found['lose'] = _set(found['lose'])
+        if isinstance(found.get('keep'), dict):
+            found['keep'] = {
+                name: _number(value)
+                for name, value in found['keep'].items()
+                if value is not None
+            }
+        return found
+
+
+def _loss(value: Any) -> dict[str, Any] | None:
+    """Return what ``2 racks`` says; None: it is no such text."""
+    match = _LOSS.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    count, scope = int(match['count']), match['scope']
+    if count > 1 and scope.endswith('s') and not scope.endswith(_SINGULAR):
+        scope = scope[:-1]
+    return {'count': count, 'scope': scope}
+
+
+def _number(value: Any) -> Any:
+    """Return the number or the share that a text holds."""
+    match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    number = int(match['number'])
+    return f'{number}%' if match['share'] else number
 
 
 def _unwrapped(value: Any, words: tuple[str, ...]) -> tuple[Any, str | None]:

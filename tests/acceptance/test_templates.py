@@ -44,6 +44,19 @@ class UseCases(TemplateTestCase):
         self.assert_attached(members, 'data-0', 'db-0')
         self.assert_attached(members, 'data-1', 'db-1')
 
+    def test_rules_over_hosts_are_held_by_nova_too(self) -> None:
+        members = self.create('redundant_data.yaml', scope='host')
+        shown = self.cluster_resource()['attributes']['show']
+        self.assertEqual(
+            [{'group': 'apart', 'held': True, 'why': None}],
+            shown['server_groups'],
+        )
+        (group,) = self.alpha.compute.server_groups()
+        self.assertEqual(f'vcluster:{shown["id"]} apart', group.name)
+        self.assertEqual('anti-affinity', group.policy)
+        servers = {members[name]['id'] for name in ('db-0', 'db-1')}
+        self.assertEqual(servers, {*group.member_ids})
+
     def test_u3_web_cluster(self) -> None:
         members = self.create('web_cluster.yaml', web_servers=6)
         self.assert_web_cluster(members, webs=6)
@@ -66,6 +79,34 @@ class UseCases(TemplateTestCase):
         count = collections.Counter(workers.values())
         numbers = [count[rack] for rack in self.world.settings.rack_names]
         self.assertLessEqual(max(numbers) - min(numbers), 1, numbers)
+
+    def test_what_survives_a_rack_and_two(self) -> None:
+        members = self.create('survive.yaml')
+        for name, count, lost, least in (
+            ('db', 3, 1, 2),
+            ('db', 3, 2, 1),
+            ('web', 5, 1, 3),
+        ):
+            racks = self.racks(members, *(f'{name}-{n}' for n in range(count)))
+            by_rack = collections.Counter(racks.values())
+            worst = sum(sorted(by_rack.values(), reverse=True)[:lost])
+            self.assertGreaterEqual(count - worst, least, racks)
+        shown = self.ask('stack', 'output', 'show', self.name, 'survival')
+        one, two = shown['output_value']
+        self.assertTrue(one['holds'] and two['holds'], shown)
+        # Each server can read where it is, by the names that the tenant sees.
+        for member in members.values():
+            if member['type'] == 'server':
+                found = self.alpha.compute.get_server(member['id']).metadata
+                told = {
+                    key.removeprefix('vcluster:'): value
+                    for key, value in found.items()
+                    if key.startswith('vcluster:')
+                }
+                self.assertEqual(member['domains'], told)
+        self.assertIn(
+            'losing any one rack leaves at least 2 of 3', one['says']
+        )
 
     def test_near_and_alone(self) -> None:
         self.occupy('r1h1', 1)

@@ -90,6 +90,7 @@ class World:
             thing
             for kind in (
                 self._servers,
+                self._server_groups,
                 self._network_things,
                 self._volumes,
                 self._attachments,
@@ -101,6 +102,10 @@ class World:
     def _servers(self) -> Iterator[Thing]:
         for one in self.admin.compute.servers(all_projects=True):
             yield Thing('server', one.id, f'{one.name} {one.status}')
+
+    def _server_groups(self) -> Iterator[Thing]:
+        for one in self.admin.compute.server_groups(all_projects=True):
+            yield Thing('server group', one.id, one.name)
 
     def _network_things(self) -> Iterator[Thing]:
         network = self.admin.network

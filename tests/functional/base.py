@@ -146,6 +146,9 @@ class EngineTest(base.TestCase):
             self.assertEqual('ACTIVE', member['status'], name)
             made = self.cloud.item(member['id'])
             self.assertEqual((name, 'ready'), (made.member, made.state))
+            if member['type'] == 'server':
+                # It knows where it is, by the names that its tenant sees.
+                self.assertEqual(member['domains'], made.domains, name)
         self.assertEqual([], self.broken(document, view['id']))
         self.assertEqual({}, dict(self.cloud.world.holds))
         self.assert_secret(view)
@@ -165,7 +168,7 @@ class EngineTest(base.TestCase):
 
         But for what he wrote himself: a zone, say.
         """
-        own = ('instances', 'groups')
+        own = ('instances', 'groups', 'survive')
         ours = {key: view[key] for key in view if key not in own}
         events = self.service.events(ANN, view['id'])
         told = repr((ours, events)).replace("'", ' ')

@@ -11,7 +11,7 @@ import time
 import uuid
 
 from heat_vcluster import exception
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import grouping, model
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach
 from heat_vcluster.spec import load
@@ -138,7 +138,13 @@ class CloudContract:
         )
         return found.networks[self.external_network]
 
-    def request_server(self, host, member='m', port_ids=()):
+    def make_group(self, rule='apart', most=1, policy='anti-affinity'):
+        return self.cloud.ensure_server_group(
+            self.owner(rule),
+            grouping.ServerGroup(rule, policy, ('a', 'b'), most),
+        )
+
+    def request_server(self, host, member='m', port_ids=(), group_id=None):
         wanted, found = self.resolve(self.server_document())
         return self.cloud.ensure_server(
             self.owner(member),
@@ -149,6 +155,7 @@ class CloudContract:
                 flavor_id=found.flavors[self.flavor],
                 port_ids=tuple(port_ids),
                 image_id=found.images[self.image],
+                group_id=group_id,
             ),
         )
 
@@ -528,6 +535,74 @@ class CloudContract:
         self.delete(Kind.SERVER, server_id)
         state = self.settled_server(second)
         self.assertEqual(Progress.READY, state.progress, state.reason)
+
+    def test_server_group_is_made_once_and_found_by_its_rule(self):
+        group_id = self.make_group()
+        self.assertEqual(group_id, self.make_group())
+        other = self.make_group('survive[0].keep.db', 2)
+        self.assertNotEqual(group_id, other)
+        self.assertEqual(
+            {
+                model.Thing(Kind.SERVER_GROUP, group_id, self.owner('apart')),
+                model.Thing(
+                    Kind.SERVER_GROUP, other, self.owner('survive[0].keep.db')
+                ),
+            },
+            {*self.cloud.find(self.cluster_id)},
+        )
+        (found,) = self.cloud.find(self.cluster_id, 'apart')
+        self.assertEqual(group_id, found.id)
+        self.assertEqual((), self.other_cloud.find(self.cluster_id))
+        self.other_cloud.delete(Kind.SERVER_GROUP, group_id)
+        self.assertFalse(self.cloud.is_gone(Kind.SERVER_GROUP, group_id))
+        self.delete(Kind.SERVER_GROUP, group_id)
+        self.assertNotEqual(group_id, self.make_group())
+
+    def test_server_group_keeps_its_servers_apart(self):
+        group_id = self.make_group()
+        _, demand = self.look()
+        here, there = sorted(demand.candidates)[:2]
+        first = self.request_server(here, 'a', group_id=group_id)
+        state = self.settled_server(first)
+        self.assertEqual(Progress.READY, state.progress, state.reason)
+        same = self.request_server(here, 'b', group_id=group_id)
+        state = self.settled_server(same)
+        self.assertEqual(Progress.FAILED, state.progress)
+        self.assertTrue(state.no_valid_host)
+        self.assertFalse(self.cloud.is_claimed(same))
+        self.delete(Kind.SERVER, same)
+        second = self.request_server(there, 'b', group_id=group_id)
+        state = self.settled_server(second)
+        self.assertEqual(Progress.READY, state.progress, state.reason)
+        # After its servers, and before nothing that would need it.
+        self.assertEqual(
+            [Kind.SERVER, Kind.SERVER, Kind.SERVER_GROUP],
+            [thing.kind for thing in self.cloud.find(self.cluster_id)],
+        )
+
+    def test_server_group_of_so_many_on_a_host(self):
+        group_id = self.make_group(most=2)
+        _, demand = self.look()
+        place = min(demand.candidates)
+        progress = []
+        for member in ('a', 'b', 'c'):
+            server_id = self.request_server(place, member, group_id=group_id)
+            progress.append(self.settled_server(server_id).progress)
+        self.assertEqual(
+            [Progress.READY, Progress.READY, Progress.FAILED], progress
+        )
+
+    def test_server_group_keeps_its_servers_together(self):
+        group_id = self.make_group(policy='affinity')
+        _, demand = self.look()
+        here, there = sorted(demand.candidates)[:2]
+        progress = []
+        for member, place in (('a', here), ('b', there), ('c', here)):
+            server_id = self.request_server(place, member, group_id=group_id)
+            progress.append(self.settled_server(server_id).progress)
+        self.assertEqual(
+            [Progress.READY, Progress.FAILED, Progress.READY], progress
+        )
 
     def test_volume_is_attached_kept_and_detached(self):
         server_id, _ = self.make_server()

@@ -78,5 +78,7 @@ SMALL = {
     'groups': [
         group('affinity', 'db', 'data', scope='rack'),
         group('anti-affinity', 'db', 'web', scope='rack'),
+        # One that nova can hold by a server group.
+        group('spread', 'db', 'web', scope='host', max_per_domain=1),
     ],
 }

@@ -7,6 +7,7 @@ spec, the solver or the product's own checker.
 
 import collections
 import itertools
+import math
 
 
 def broken(document, places, domain, around=None):
@@ -25,6 +26,11 @@ def broken(document, places, domain, around=None):
         f'{group["name"]}: {fault}'
         for group in document.get('groups', ())
         for fault in _broken(group, document, every, around)
+    ] + [
+        fault
+        for entry in document.get('survive', ())
+        if 'weight' not in entry and entry.get('strict', True)
+        for fault in _not_surviving(entry, document, every)
     ]
 
 
@@ -32,7 +38,7 @@ def _scopes(document, around):
     named = {
         group['spec'].get('scope', 'host')
         for group in document.get('groups', ())
-    }
+    } | {_loss(entry)[1] for entry in document.get('survive', ())}
     return named if around is None else named | {*around.scopes}
 
 
@@ -51,6 +57,7 @@ def _broken(group, document, every, around):
             'anti-affinity': _meeting,
             'spread': _uneven,
             'exclusive': _shared,
+            'survive': _short,
         }[policy]
         yield from judge(asked, units, inside, here, around)
 
@@ -93,6 +100,37 @@ def _shared(asked, units, inside, here, around):
     for where in used:
         if around.has_strangers(where, asked.get('scope', 'host')):
             yield f'others are in {where}, too'
+
+
+def _short(asked, units, inside, here, around):
+    yield from _lost(inside, here, asked['lose'], asked['keep'])
+
+
+def _not_surviving(entry, document, every):
+    count, scope = _loss(entry)
+    for name, asked in entry['keep'].items():
+        inside = {m for unit in _units([name], document) for m in unit}
+        if isinstance(asked, str):
+            asked = math.ceil(len(inside) * int(asked.rstrip('%')) / 100)
+        for fault in _lost(inside, every[scope], count, asked):
+            yield f'{name}: {fault}'
+
+
+def _lost(inside, here, count, asked):
+    """Try every loss of so many domains."""
+    used = {here[member] for member in inside if member in here}
+    for gone in itertools.combinations(sorted(used), min(count, len(used))):
+        left = sum(here.get(member) not in gone for member in inside)
+        if left < asked:
+            yield f'{left} of {asked} left without {gone}'
+
+
+def _loss(entry):
+    """Return how many domains are lost, and their scope."""
+    if isinstance(entry['lose'], str):
+        count, scope = entry['lose'].split()
+        return int(count), scope.rstrip('s')
+    return entry['lose']['count'], entry['lose']['scope']
 
 
 def _too_far(asked, inside, every, around):

@@ -54,6 +54,7 @@ class CommandTest(base.TestCase):
         self.servers = []
         self.volumes = []
         self.networks = []
+        self.groups = []
         self.consumers = {}
         self.trusts = []
         self.account = ''
@@ -114,6 +115,16 @@ class CommandTest(base.TestCase):
             }
         )
 
+    def group(self, name, cluster_id):
+        owner = model.Owner(cluster_id, 'apart')
+        self.groups.append(
+            {
+                'id': name,
+                'project_id': PROJECT,
+                'name': tags.description(owner),
+            }
+        )
+
     def consumer(self, name, kind='VCLUSTER_HOLD', project=PROJECT):
         self.consumers[name] = {
             'allocations': {'host': {'resources': {'VCPU': 1}}},
@@ -129,6 +140,9 @@ class CommandTest(base.TestCase):
         say = self.cloud.answer
         say('GET', '/servers/detail', (200, {'servers': self.servers}))
         say('GET', '/volumes/detail', (200, {'volumes': self.volumes}))
+        # A page, and then no more.
+        for page in (self.groups, []):
+            say('GET', '/os-server-groups', (200, {'server_groups': page}))
         for many in ('floatingips', 'ports', 'routers', 'subnets'):
             say('GET', f'/{many}', (200, {many: []}))
         say('GET', '/networks', (200, {'networks': self.networks}))
@@ -136,6 +150,7 @@ class CommandTest(base.TestCase):
             ('server', self.servers),
             ('volume', self.volumes),
             ('network', self.networks),
+            ('os-server-group', self.groups),
         ):
             for thing in things:
                 path = f'/{kind}s/{thing["id"]}'
@@ -166,7 +181,7 @@ class CommandTest(base.TestCase):
     def show(self, kind, thing):
         if f'/{kind}s/{thing["id"]}' in self.removed():
             return 404, {}
-        return 200, {kind: thing}
+        return 200, {kind.removeprefix('os-').replace('-', '_'): thing}
 
     def run_command(self, *arguments, said='', code, database=None):
         clouds = {
@@ -233,6 +248,8 @@ class OrphansTest(CommandTest):
         self.network('n1', deleted)
         self.volume('v1', unknown)
         self.volume('v2', LIVING)
+        self.group('g1', deleted)
+        self.group('g2', LIVING)
         self.open()
         said = self.run_command(code=2).stdout
         rows = [line.split() for line in said.splitlines()[1:]]
@@ -240,6 +257,7 @@ class OrphansTest(CommandTest):
             [
                 [PROJECT, 'network', 'n1', deleted, '(deleted)', 'net'],
                 [PROJECT, 'server', 's1', deleted, '(deleted)', 'web'],
+                [PROJECT, 'server_group', 'g1', deleted, '(deleted)', 'apart'],
                 [PROJECT, 'volume', 'v1', unknown, '(unknown)', 'data'],
             ],
             rows,
@@ -282,14 +300,16 @@ class OrphansTest(CommandTest):
         self.network('n', unknown)
         self.volume('v', unknown)
         self.server('s', unknown)
+        self.group('g', unknown)
         self.server('living', LIVING)
         self.consumer(lost)
         self.open()
         said = self.run_command('--delete', said='y\n', code=0).stdout
-        self.assertIn('4 of 4 removed', said)
+        self.assertIn('5 of 5 removed', said)
         self.assertEqual(
             [
                 '/servers/s',
+                '/os-server-groups/g',
                 '/volumes/v',
                 '/networks/n',
                 f'/allocations/{lost}',

@@ -50,6 +50,11 @@ class JudgeTest(base.EngineTest):
                 ('r1h1', 'r2h1'),
                 ('r1h1', 'r4h1'),
             ),
+            (
+                {'policy': 'survive', 'scope': 'rack', 'lose': 1, 'keep': 1},
+                ('r1h1', 'r2h1'),
+                ('r1h1', 'r1h2'),
+            ),
         ):
             group = {'name': 'g', 'spec': spec, 'members': ['m']}
             document = documents.servers(2, group)
@@ -121,6 +126,132 @@ class TemplateTest(base.EngineTest):
         self.assertEqual({*hosts.values()} - {None}, set(given_up['where']))
 
 
+class SurviveTest(base.EngineTest):
+    """What is to survive a loss does, and what is so is said."""
+
+    def asking(self, *survive, db=3, web=5):
+        return {
+            'instances': [
+                documents.server('db', count=db),
+                documents.server('web', count=web),
+            ],
+            'survive': list(survive),
+        }
+
+    def test_the_template_says_what_a_rack_leaves(self):
+        document = documents.of_template('survive.yaml')
+        view = self.build(document)
+        self.assert_built(document, view)
+        one, two = view['survival']
+        self.assertEqual((True, True), (one['holds'], two['holds']))
+        self.assertEqual({'count': 2, 'scope': 'rack'}, two['lose'])
+        racks = collections.Counter(
+            view['members'][f'web-{n}']['domains']['rack'] for n in range(5)
+        )
+        left = 5 - max(racks.values())
+        self.assertEqual(
+            {'least': left, 'total': 5, 'unknown': 0}, one['left']['web']
+        )
+        self.assertEqual(
+            'losing any one rack leaves at least 2 of 3 db and '
+            f'{20 * left} % of web',
+            one['says'],
+        )
+        self.assertEqual(
+            'losing any 2 racks leaves at least 1 of 3 db', two['says']
+        )
+
+    def test_a_plan_says_it_and_holds_it(self):
+        document = self.asking({'lose': '2 racks', 'keep': {'web': 2}})
+        for options in ({}, {'hold_seconds': 60}):
+            plan = self.service.plan(base.ANN, document, **options)
+            (loss,) = plan['survival']
+            # Over four racks it is 2, 1, 1 and 1: no other way is enough.
+            self.assertEqual(
+                (2, True), (loss['left']['web']['least'], loss['holds'])
+            )
+        view = self.service.create_planned(base.ANN, plan['id'])
+        view = self.settle(view['id'])
+        self.assert_built(document, view)
+        self.assertEqual([loss], view['survival'])
+
+    def test_what_cannot_be_names_the_entry(self):
+        view = self.build(
+            self.asking(
+                {'lose': '1 rack', 'keep': {'db': 2, 'web': '90%'}}, web=10
+            )
+        )
+        self.assert_failed(
+            view,
+            'vcluster.no_valid_placement',
+            "'survive[0].keep.web' has at least 9 of its 10 members survive "
+            'the loss of any one rack: that takes 10 racks, and 4 qualify',
+        )
+        (loss,) = view['survival']
+        self.assertEqual((None, None), (loss['left'], loss['says']))
+        self.assert_nothing_left()
+
+    def test_a_wish_that_is_given_up_is_told_with_what_is_so(self):
+        view = self.build(
+            self.asking(
+                {'lose': '2 racks', 'keep': {'web': 3}, 'weight': 4}, db=1
+            )
+        )
+        self.assertEqual('ACTIVE', view['status'], view['status_reason'])
+        (given_up,) = view['placement']['given_up']
+        self.assertEqual(
+            ('survive[0].keep.web', 1),
+            (given_up['group'], given_up['violation']),
+        )
+        (loss,) = view['survival']
+        self.assertEqual(
+            (2, False), (loss['left']['web']['least'], loss['holds'])
+        )
+        names = [
+            r['name']
+            for r in self.service.topology(base.ANN, view['id'])['rules']
+        ]
+        self.assertEqual(['survive[0].keep.web'], names)
+
+    def test_volumes_of_which_nothing_is_known_are_not_promised(self):
+        document = {
+            'instances': [
+                {
+                    'name': 'v',
+                    'type': 'volume',
+                    'count': 2,
+                    'spec': {'size': 1},
+                }
+            ],
+            'survive': [{'lose': '1 host', 'keep': {'v': 1}}],
+        }
+        view = self.build(document)
+        self.assertEqual(
+            [
+                {'group': 'survive[0].keep.v', 'member': f'v-{n}'}
+                for n in range(2)
+            ],
+            view['placement']['not_applied'],
+        )
+        (loss,) = view['survival']
+        self.assertEqual(
+            {'least': 0, 'total': 2, 'unknown': 2}, loss['left']['v']
+        )
+        self.assertFalse(loss['holds'])
+        self.assertIn('of 2 of them it is not known', loss['says'])
+
+    def test_a_level_that_there_is_not_is_told_at_the_entry(self):
+        error = self.assertRaises(
+            exception.InvalidDocument,
+            self.service.plan,
+            base.ANN,
+            self.asking({'lose': '1 row', 'keep': {'db': 1}}),
+        )
+        self.assertEqual(
+            ['survive[0].lose'], [fault.path for fault in error.faults]
+        )
+
+
 class ToldTest(base.EngineTest):
     """What is given up is told: which, where, and what it cost."""
 
@@ -142,6 +273,7 @@ class ToldTest(base.EngineTest):
             ('exclusive', {'scope': 'host'}),
             ('proximity', {}),
             ('spread', {'scope': 'rack', 'max_per_domain': 1}),
+            ('survive', {'scope': 'rack', 'lose': 1, 'keep': 2}),
         ):
             soft = documents.group(policy, 'm', **spec, weight=2)
             # Three servers, at most two of them on each of the two hosts.
@@ -175,6 +307,7 @@ class ToldTest(base.EngineTest):
                 'exclusive': 2,
                 'proximity': 3,
                 'spread': 1,
+                'survive': 1,
             },
             told,
         )

@@ -14,12 +14,12 @@ TEMPLATES = Path(__file__).parents[2] / 'templates'
 class TemplatesTest(base.HeatTest):
     def test_all_are_valid_with_their_defaults(self):
         paths = sorted(TEMPLATES.glob('*.yaml'))
-        self.assertEqual(8, len(paths))
+        self.assertEqual(9, len(paths))
         for path in paths:
             stack = self.stack(path.read_text())
             stack.validate()
             self.assertTrue(stack.outputs, path)
-        self.assertEqual(['validate'] * 8, self.service.calls)
+        self.assertEqual(['validate'] * 9, self.service.calls)
 
     def spec(self, name, **parameters):
         stack = self.stack((TEMPLATES / name).read_text(), **parameters)
@@ -115,6 +115,16 @@ class TemplatesTest(base.HeatTest):
             {'min_domains': 2, 'max_skew': 2}, dict(group.options)
         )
         self.assertEqual(9, len(group.members))
+
+    def test_what_survives_a_rack_and_two(self):
+        spec = self.spec('survive.yaml', web_servers=10, web_left='75%')
+        self.assertEqual(
+            [(1, 'rack', {'db': 2, 'web': 8}), (2, 'rack', {'db': 1})],
+            [
+                (loss.count, loss.scope, {k.name: k.least for k in loss.keep})
+                for loss in spec.survive
+            ],
+        )
 
     def test_the_keys_are_alone_and_all_of_it_is_near(self):
         spec = self.spec('near_and_alone.yaml', nearness=3)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is shown of a record: its place as a tree, and its rules."""
 
+import dataclasses
 import datetime
 
 from heat_vcluster import exception, load, states, views
@@ -126,6 +127,72 @@ class ClusterViewTest(base.TestCase):
         )
         self.assertEqual('new', view['name'])
         self.assertEqual('old-a', view['members']['a']['name'])
+
+    def survival(self, plan, *its_members):
+        asked = {
+            'instances': [documents.server('db', count=3)],
+            'survive': [
+                {'lose': '1 rack', 'keep': {'db': 1}},
+                {'lose': '1 host', 'keep': {'db': '60%'}},
+            ],
+        }
+        view = views.show_cluster(
+            cluster(plan=plan), its_members, (), load(asked).survive
+        )
+        return [
+            (loss['says'], loss['holds'], loss['left'] and loss['left']['db'])
+            for loss in view['survival']
+        ]
+
+    def test_losses_are_measured_where_members_are_now(self):
+        plan = placement.Plan({})
+        db = [
+            member('db-0', rack='rack-1', host='host-1'),
+            member('db-1', rack='rack-1', host='host-2'),
+            member('db-2', rack='rack-2', host='host-3'),
+        ]
+        rack, host = self.survival(plan, *db)
+        self.assertEqual(
+            'losing any one rack leaves at least 1 of 3 db', rack[0]
+        )
+        self.assertEqual(
+            'losing any one host leaves at least 66 % of db', host[0]
+        )
+        self.assertEqual((True, True), (rack[1], host[1]))
+        # One is gone: another loss would be one too many.
+        gone = dataclasses.replace(db[2], status=states.MemberStatus.DELETED)
+        rack, host = self.survival(plan, *db[:2], gone)
+        self.assertEqual({'least': 0, 'total': 3, 'unknown': 0}, rack[2])
+        self.assertEqual((False, False), (rack[1], host[1]))
+
+    def test_a_rule_is_held_by_nova_if_it_is_of_all_its_servers(self):
+        def built(name, **rules):
+            return dataclasses.replace(
+                member(name), facts={'server_groups': rules}
+            )
+
+        view = views.show_cluster(
+            cluster(),
+            [
+                built('a', apart=None, near=None),
+                built('b', apart=None, near='there is no room'),
+                built('c', near=None),
+                member('d'),
+            ],
+            (),
+        )
+        self.assertEqual(
+            [
+                {'group': 'apart', 'held': True, 'why': None},
+                {'group': 'near', 'held': False, 'why': 'there is no room'},
+            ],
+            view['server_groups'],
+        )
+
+    def test_nothing_is_said_of_losses_before_there_is_a_plan(self):
+        self.assertEqual(
+            [(None, None, None)] * 2, self.survival(None, member('db-0'))
+        )
 
     def test_held_cluster_is_not_settled(self):
         for status in states.ClusterStatus:

@@ -47,9 +47,9 @@ class Flow(Directive):
 
 
 class Rule(Directive):
-    """``.. vcluster-rule::``, then ``groups`` and ``places`` as YAML.
+    """``.. vcluster-rule::``, then rules and ``places`` as YAML.
 
-    The groups are shown as written; see ``scenes``.
+    The rules are shown as written; see ``scenes``.
     """
 
     has_content = True

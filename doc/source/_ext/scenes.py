@@ -24,6 +24,7 @@ LEVELS = ('zone', 'rack')
 ROOM = {'VCPU': 100}  # of every host: here nothing is about capacity
 OTHERS = '*'  # what another tenant runs
 POOL = 'pool'
+RULES = ('groups', 'survive')
 VOLUMES = re.compile(r'data|vol|log')
 COPY = re.compile(r'(.+)-\d+')
 SERVER, VOLUME, ALIEN = '#dce9fb', '#fdebd3', '#e4e6ea'
@@ -39,14 +40,14 @@ Places = Mapping[str, Mapping[str, Sequence[Any]]]
 class Scene:
     """One set of places, read, and judged by the groups."""
 
-    def __init__(self, groups: Sequence[Any], places: Places) -> None:
+    def __init__(self, asked: Mapping[str, Any], places: Places) -> None:
         self.places = places
         self.placement: dict[str, str] = {}
         self._hosts: list[model.Host] = []
         self._pools: list[model.Pool] = []
         self.names: dict[tuple[str, str, int], str] = {}
         self._read()
-        spec = load(document(groups, self.placement), scopes=[*LEVELS, 'host'])
+        spec = load(document(asked, self.placement), scopes=[*LEVELS, 'host'])
         snapshot = model.Snapshot(
             LEVELS, tuple(self._hosts), tuple(self._pools)
         )
@@ -189,8 +190,10 @@ def asking(problem: model.Problem) -> list[model.Rule]:
     return [r for r in problem.rules if r.weight != 0 or r.options]
 
 
-def document(groups: Sequence[Any], members: Iterable[str]) -> dict[str, Any]:
-    """Return the document of these groups over instances so named.
+def document(
+    asked: Mapping[str, Any], members: Iterable[str]
+) -> dict[str, Any]:
+    """Return the document of these rules over instances so named.
 
     ``web-0`` and ``web-1`` are copies of a counted ``web``.
     """
@@ -203,7 +206,7 @@ def document(groups: Sequence[Any], members: Iterable[str]) -> dict[str, Any]:
             bases[member] = None
     return {
         'instances': [instance(base, count) for base, count in bases.items()],
-        'groups': list(groups),
+        **{key: asked[key] for key in RULES if key in asked},
     }
 
 
@@ -224,9 +227,9 @@ def demand(member: str) -> model.Demand:
 
 
 def rule_drawing(text: str) -> str:
-    """Return the SVG of a scene: ``groups``, and the ``places`` to judge."""
+    """Return the SVG of a scene: rules, and the ``places`` to judge."""
     asked = yaml.safe_load(text)
-    scenes = [Scene(asked['groups'], each) for each in asked['places']]
+    scenes = [Scene(asked, each) for each in asked['places']]
     kinds = policies.load()
     told = [
         kinds[rule.policy].sentence(rule) for rule in asking(scenes[0].problem)

@@ -18,7 +18,7 @@ from heat_vcluster.api.operation import (
 from heat_vcluster.api.schemas import clusters as schemas
 from heat_vcluster.spec import reader
 
-_DOCUMENT_KEYS = ('instances', 'groups', 'groupings')
+_DOCUMENT_KEYS = ('instances', 'groups', 'groupings', 'survive')
 
 
 class Clusters(Resource):

@@ -105,12 +105,27 @@ CLUSTER = common.mapping(
         **_COMMON_VIEW,
         'members': common.by_name(common.named('Member')),
         'placement': common.nullable(common.named('Placement')),
+        'survival': common.listing(common.named('Survival')),
+        'server_groups': {
+            **common.listing(
+                common.mapping(
+                    {
+                        'group': common.TEXT,
+                        'held': common.FLAG,
+                        'why': common.nullable(common.TEXT),
+                    }
+                )
+            ),
+            'description': 'Rules over hosts that a server group of nova '
+            'could hold, and why it does not.',
+        },
         'leftovers': {
             **common.listing(LEFTOVER),
             'description': 'What could not be removed, and why.',
         },
         'instances': common.listing({'type': 'object'}),
         'groups': common.listing({'type': 'object'}),
+        'survive': common.listing({'type': 'object'}),
     }
 )
 SUMMARY = common.mapping(

@@ -23,6 +23,7 @@ def schemas() -> dict[str, common.Schema]:
         'Plan': plans.PLAN,
         'PlanToBuild': clusters.OF_PLAN,
         'Summary': clusters.SUMMARY,
+        'Survival': plans.SURVIVAL,
         'Topology': plans.TOPOLOGY,
         'VCluster': clusters.CLUSTER,
     }

@@ -26,6 +26,37 @@ PLACEMENT = common.mapping(
         ),
     }
 )
+SURVIVAL = common.mapping(
+    {
+        'lose': common.mapping({'count': common.NUMBER, 'scope': common.TEXT}),
+        'keep': {
+            **common.by_name({'anyOf': [common.NUMBER, common.TEXT]}),
+            'description': 'As it was asked.',
+        },
+        'left': {
+            **common.nullable(
+                common.by_name(
+                    common.mapping(
+                        {
+                            'least': common.NUMBER,
+                            'total': common.NUMBER,
+                            'unknown': common.NUMBER,
+                        }
+                    )
+                )
+            ),
+            'description': 'What is left of each whichever domains are lost, '
+            'where the members are now. Of `unknown` it is not known in '
+            'which domain they are: they count as lost. Null as long as '
+            'nothing is placed.',
+        },
+        'holds': common.nullable(common.FLAG),
+        'says': {
+            **common.nullable(common.TEXT),
+            'description': 'The same in words.',
+        },
+    }
+)
 PLAN = common.mapping(
     {
         'id': {
@@ -42,6 +73,7 @@ PLAN = common.mapping(
             common.mapping({'domains': common.by_name(common.TEXT)})
         ),
         'placement': common.nullable(common.named('Placement')),
+        'survival': common.listing(common.named('Survival')),
         'reasons': common.TEXTS,
         'repairs': {
             **common.TEXTS,

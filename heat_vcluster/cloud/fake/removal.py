@@ -16,6 +16,7 @@ from heat_vcluster.cloud.fake.world import (
     Port,
     Router,
     Server,
+    ServerGroup,
     Subnet,
     Volume,
 )
@@ -58,7 +59,7 @@ class Removal(Volumes, Networks):
                 self._delete_subnet(item)
             case Network():
                 self._delete_network(item)
-            case FloatingIp():
+            case FloatingIp() | ServerGroup():
                 del self._world.items[item.id]
 
     @called

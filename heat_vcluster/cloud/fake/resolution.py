@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import exception
-from heat_vcluster.cloud import model, offers, sampling
+from heat_vcluster.cloud import grouping, model, offers, sampling
 from heat_vcluster.cloud.fake import world as fake_world
 from heat_vcluster.cloud.fake.calls import Side, called
 from heat_vcluster.placement import model as placement
@@ -39,6 +39,16 @@ class Resolver(Side):
             volume_types=names.found['volume type'],
             security_groups=names.found['security group'],
             choices=self._choices(wanted, demands),
+            grouping=grouping.choose(wanted, self._room(is_begun)),
+        )
+
+    def _room(self, is_begun: bool) -> grouping.Room:
+        """Return what quotas leave to server groups, if that is looked at."""
+        if is_begun:
+            return grouping.Room()
+        return grouping.Room(
+            self._world.quota_left(self._project_id, 'server_groups'),
+            self._world.group_members,
         )
 
     def _choices(

@@ -8,13 +8,14 @@ some polls later: that is the window in which a rival may be quicker.
 from __future__ import annotations
 
 from heat_vcluster import exception
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import grouping, model
 from heat_vcluster.cloud.fake import faults
 from heat_vcluster.cloud.fake.calls import Side, called
 from heat_vcluster.cloud.fake.world import (
     Link,
     Port,
     Server,
+    ServerGroup,
     State,
     Volume,
 )
@@ -33,6 +34,26 @@ PROGRESS = {
 
 
 class Servers(Side):
+    @called
+    def ensure_server_group(
+        self, owner: model.Owner, wanted: grouping.ServerGroup
+    ) -> str:
+        there = self._world.tagged(ServerGroup, owner, self._project_id)
+        if there is not None:
+            return there.id
+        self._charge(NOVA, server_groups=1)
+        group = ServerGroup(
+            id=self._world.new_id(),
+            kind=model.Kind.SERVER_GROUP,
+            project_id=self._project_id,
+            name=f'vcluster:{owner.cluster_id} {owner.member}',
+            owner=owner,
+            policy=wanted.policy,
+            most=wanted.most,
+        )
+        self._world.items[group.id] = group
+        return group.id
+
     @called
     def ensure_server(
         self, owner: model.Owner, wanted: model.ServerRequest
@@ -62,6 +83,8 @@ class Servers(Side):
             port_ids=tuple(wanted.port_ids),
             image_id=wanted.image_id,
             boot_volume_id=wanted.boot_volume_id,
+            domains=dict(wanted.domains),
+            group_id=wanted.group_id,
         )
         self._world.items[server.id] = server
         return server.id
@@ -80,6 +103,13 @@ class Servers(Side):
             raise exception.CloudError(
                 NOVA, f'Image {wanted.image_id} could not be found.'
             )
+        if wanted.group_id is not None:
+            self._need(ServerGroup, wanted.group_id, NOVA)
+            most = self._world.group_members
+            if most is not None and len(self._grouped(wanted)) >= most:
+                raise exception.CloudError(
+                    NOVA, 'Quota exceeded, too many servers in group'
+                )
         for port_id in wanted.port_ids:
             if self._need(Port, port_id, NOVA).device_id is not None:
                 raise exception.CloudError(
@@ -92,6 +122,29 @@ class Servers(Side):
                     NOVA, f'Block Device {volume.id} is not bootable.'
                 )
             self._check_attachable(volume)
+
+    def _grouped(self, of: model.ServerRequest | Server) -> list[Server]:
+        """Return the servers that are in its group, but itself."""
+        return [
+            server
+            for server in self._world.of(Server)
+            if server.group_id == of.group_id and server is not of
+        ]
+
+    def _suits_group(self, server: Server) -> bool:
+        """Tell whether nova's filters let its group have it there.
+
+        Who sits nowhere, as he found no place, does not count.
+        """
+        group = self._own(ServerGroup, server.group_id or '')
+        if group is None:
+            return True
+        if not self._world.heeds_groups:
+            return False
+        where = [s.host for s in self._grouped(server) if s.host is not None]
+        if group.policy == grouping.AFFINITY:
+            return not where or server.asked_host in where
+        return where.count(server.asked_host) < group.most
 
     def _check_attachable(self, volume: Volume) -> None:
         kind = self._world.volume_types.get(volume.type_name or '')
@@ -174,6 +227,7 @@ class Servers(Side):
             host is not None
             and host.is_enabled
             and self._world.fits(host.name, server.resources)
+            and self._suits_group(server)
         )
         if not is_good:
             server.state = State.FAILED

@@ -23,6 +23,7 @@ from heat_vcluster.spec import model as spec
 UNLIMITED = -1
 QUOTAS = (
     'instances',
+    'server_groups',
     'cores',
     'ram',
     'volumes',
@@ -134,6 +135,8 @@ class Server(Item):
     port_ids: tuple[str, ...]
     image_id: str | None
     boot_volume_id: str | None
+    domains: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    group_id: str | None = None
     claim_polls: int = 0
     host: str | None = None
     has_no_valid_host: bool = False
@@ -144,6 +147,14 @@ class Server(Item):
         return self.flavor.resources(
             boots_from_volume=self.boot_volume_id is not None
         )
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class ServerGroup(Item):
+    """``most``: so many of its servers may share a host (anti-affinity)."""
+
+    policy: str
+    most: int
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -219,6 +230,9 @@ class World:
         self.holds: dict[str, model.Hold] = {}
         self.rivals: dict[str, tuple[str, Mapping[str, int]]] = {}
         self.trusts: dict[str, tuple[str, str]] = {}  # id: project, user
+        # How many servers a group may have; whether any filter heeds groups.
+        self.group_members: int | None = None
+        self.heeds_groups = True
         self._quotas: dict[str, dict[str, int]] = {}
         self._named: dict[tuple[str, str], dict[str, str]] = {}
 

@@ -14,6 +14,7 @@ from typing import Any
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import (
     errors,
+    groups,
     network,
     reservation,
     tags,
@@ -58,12 +59,25 @@ class Census:
         )
         found = [
             *_marked(model.Kind.SERVER, _by_metadata(servers, 'tenant_id')),
+            *self._server_groups(),
             *self._volumes(),
             *self._of_networks(),
             *self._holds({server['id'] for server in servers}),
             *self._trusts(),
         ]
         return tuple(sorted(found))
+
+    def _server_groups(self) -> Iterator[Marked]:
+        found = groups.every(self._services.compute, all_projects='True')
+        owned = (
+            (
+                item['project_id'],
+                item['id'],
+                tags.from_description(item['name']),
+            )
+            for item in found
+        )
+        return _marked(model.Kind.SERVER_GROUP, owned)
 
     def _volumes(self) -> Iterator[Marked]:
         volumes = self._services.volume.pages(

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import context as ctx
-from heat_vcluster.cloud import base, model
+from heat_vcluster.cloud import base, grouping, model
 from heat_vcluster.cloud.openstack import (
     made,
     reservation,
@@ -16,6 +16,7 @@ from heat_vcluster.cloud.openstack import (
 )
 from heat_vcluster.cloud.openstack.capacity import Capacity, Site
 from heat_vcluster.cloud.openstack.compute import Compute
+from heat_vcluster.cloud.openstack.groups import ServerGroups
 from heat_vcluster.cloud.openstack.network import Networking
 from heat_vcluster.cloud.openstack.session import Services
 from heat_vcluster.cloud.openstack.volume import BlockStorage
@@ -38,6 +39,7 @@ class OpenStackCloud(base.Cloud):
         self._project_id = context.project_id
         known = made.Made(self._find_kind, site.options.retry_seconds)
         self._compute = Compute(theirs.compute, known, site.secrets)
+        self._groups = ServerGroups(theirs.compute, known)
         self._volume = BlockStorage(
             theirs.volume,
             known,
@@ -59,7 +61,11 @@ class OpenStackCloud(base.Cloud):
         sources = resolution.Sources(
             self._compute, self._volume, self._network, self._images
         )
-        resolver = resolution.Resolver(sources, self._project_id)
+        resolver = resolution.Resolver(
+            sources,
+            self._project_id,
+            groups_servers=self._site.options.server_groups,
+        )
         found = resolver.resolve(wanted, checks_quotas=not is_begun)
         self._capacity.remember(resolver.needs, resolver.backends)
         return found
@@ -139,6 +145,11 @@ class OpenStackCloud(base.Cloud):
     def volume_state(self, volume_id: str) -> model.VolumeState:
         return self._volume.state(volume_id)
 
+    def ensure_server_group(
+        self, owner: model.Owner, wanted: grouping.ServerGroup
+    ) -> str:
+        return self._groups.ensure(owner, wanted)
+
     def ensure_server(
         self, owner: model.Owner, wanted: model.ServerRequest
     ) -> str:
@@ -192,6 +203,8 @@ class OpenStackCloud(base.Cloud):
     ) -> tuple[model.Thing, ...]:
         if kind is model.Kind.SERVER:
             return self._compute.find(cluster_id)
+        if kind is model.Kind.SERVER_GROUP:
+            return self._groups.find(cluster_id)
         if kind is model.Kind.VOLUME:
             return self._volume.find(cluster_id)
         return self._network.find(kind, cluster_id)
@@ -199,6 +212,8 @@ class OpenStackCloud(base.Cloud):
     def delete(self, thing_kind: model.Kind, thing_id: str) -> None:
         if thing_kind is model.Kind.SERVER:
             self._compute.delete(thing_id)
+        elif thing_kind is model.Kind.SERVER_GROUP:
+            self._groups.delete(thing_id)
         elif thing_kind is model.Kind.VOLUME:
             self._volume.delete(thing_id)
         else:
@@ -210,6 +225,8 @@ class OpenStackCloud(base.Cloud):
             return self._compute.show(thing_id) is None and not (
                 self.is_claimed(thing_id)
             )
+        if thing_kind is model.Kind.SERVER_GROUP:
+            return self._groups.show(thing_id) is None
         if thing_kind is model.Kind.VOLUME:
             return self._volume.is_gone(thing_id)
         return self._network.is_gone(thing_kind, thing_id)

@@ -15,6 +15,8 @@ from heat_vcluster.cloud.openstack.session import Service
 
 #: The fault of a server whose host had no room left, or was disabled.
 NO_HOST = 'No valid host was found'
+#: That of one in a server group where no filter looks at those.
+NO_GROUPS = 'ServerGroup policy is not supported'
 BUILDING = frozenset({'BUILD', 'UNKNOWN'})
 GONE = frozenset({'DELETED', 'SOFT_DELETED'})
 VOLUMES = 'os-extended-volumes:volumes_attached'
@@ -86,7 +88,9 @@ class Compute:
 
     def ensure(self, owner: model.Owner, wanted: model.ServerRequest) -> str:
         self._secrets.add(frozenset({wanted.host}))
-        body = {'server': _body(owner, wanted)}
+        body: dict[str, Any] = {'server': _body(owner, wanted)}
+        if wanted.group_id is not None:
+            body['os:scheduler_hints'] = {'group': wanted.group_id}
         found = self._made.ensure(
             model.Kind.SERVER,
             owner,
@@ -167,7 +171,7 @@ class Compute:
                 model.Progress.FAILED,
                 status,
                 self._secrets.hide(words.strip() or 'the server failed'),
-                no_valid_host=words.startswith(NO_HOST),
+                no_valid_host=words.startswith((NO_HOST, NO_GROUPS)),
                 attached=attached,
             )
         building = status in BUILDING
@@ -235,7 +239,11 @@ def _body(owner: model.Owner, wanted: model.ServerRequest) -> dict[str, Any]:
         'user_data': _encode(asked.user_data),
         'config_drive': asked.config_drive,
         'availability_zone': asked.availability_zone,
-        'metadata': {**asked.metadata, **tags.metadata(owner)},
+        'metadata': {
+            **asked.metadata,
+            **tags.domains(wanted.domains),
+            **tags.metadata(owner),
+        },
         'tags': list(
             dict.fromkeys([*asked.tags, tags.cluster_tag(owner.cluster_id)])
         ),

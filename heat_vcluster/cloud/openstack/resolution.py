@@ -17,8 +17,14 @@ from collections.abc import (
 from typing import Any
 
 from heat_vcluster import exception
-from heat_vcluster.cloud import model, offers
-from heat_vcluster.cloud.openstack import demands, image, pools, quota
+from heat_vcluster.cloud import grouping, model, offers
+from heat_vcluster.cloud.openstack import (
+    demands,
+    groups,
+    image,
+    pools,
+    quota,
+)
 from heat_vcluster.cloud.openstack.capacity import Need
 from heat_vcluster.cloud.openstack.compute import Compute
 from heat_vcluster.cloud.openstack.network import Networking
@@ -43,8 +49,15 @@ class Sources:
 class Resolver:
     """Resolves one document; collects all faults before it raises."""
 
-    def __init__(self, sources: Sources, project_id: str) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        project_id: str,
+        *,
+        groups_servers: bool = True,
+    ) -> None:
         self._ask = sources
+        self._groups_servers = groups_servers
         self._project_id = project_id
         self._faults: dict[exception.Fault, None] = {}
         self._flavors: dict[str, str] = {}
@@ -85,7 +98,19 @@ class Resolver:
             self._types,
             self._groups,
             self._choices,
+            self._grouping(wanted, checks_quotas),
         )
+
+    def _grouping(
+        self, wanted: spec.GroupSpec, checks_quotas: bool
+    ) -> grouping.Grouping:
+        """Choose server groups; quotas are looked at if there are any."""
+        if not self._groups_servers:
+            return grouping.Grouping()
+        found = grouping.choose(wanted, grouping.Room())
+        if not found.groups or not checks_quotas:
+            return found
+        return grouping.choose(wanted, groups.room(self._limits))
 
     def _fault(self, path: str, message: str) -> None:
         # Copies of a counted instance have the same faults at one path.
@@ -371,6 +396,10 @@ class Resolver:
         return self._ask.compute.flavors()
 
     @functools.cached_property
+    def _limits(self) -> Mapping[str, int]:
+        return self._ask.compute.limits()
+
+    @functools.cached_property
     def _keys(self) -> frozenset[str]:
         return self._ask.compute.keys()
 
@@ -415,7 +444,7 @@ class Resolver:
     def _check_quotas(self) -> None:
         for message in quota.shortfalls(
             self._total,
-            self._ask.compute.limits if self._total.servers else None,
+            (lambda: self._limits) if self._total.servers else None,
             self._ask.volume.limits if self._total.volumes else None,
             self._ask.network.quotas,
         ):

@@ -110,6 +110,7 @@ class Settings:
         default_factory=lambda: dict(CONCURRENCY)
     )
     retry_seconds: float = 30.0
+    server_groups: bool = True
 
     def __post_init__(self) -> None:
         names = [level.name for level in self.levels]
@@ -150,6 +151,7 @@ class Settings:
             hold_chunk=conf.cloud.hold_chunk,
             concurrency=parse_concurrency(conf.cloud.concurrency),
             retry_seconds=conf.cloud.retry_seconds,
+            server_groups=conf.cloud.server_groups,
         )
 
 

@@ -21,6 +21,8 @@ PART = 'vcluster-part:'
 META_CLUSTER = 'vcluster_id'
 META_MEMBER = 'vcluster_member'
 META_PART = 'vcluster_part'
+#: Before the name of a level: what a server is told of where it is.
+META_DOMAIN = 'vcluster:'
 
 
 def description(owner: model.Owner) -> str:
@@ -49,6 +51,11 @@ def metadata(owner: model.Owner) -> dict[str, str]:
     """Return the mark of a volume or server in its metadata."""
     marks = {META_CLUSTER: owner.cluster_id, META_MEMBER: owner.member}
     return {**marks, META_PART: owner.part} if owner.part else marks
+
+
+def domains(found: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata by which a server knows its domains."""
+    return {f'{META_DOMAIN}{level}': name for level, name in found.items()}
 
 
 def from_metadata(found: Mapping[str, str]) -> model.Owner | None:

@@ -9,6 +9,7 @@ for readers that know nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -111,7 +112,7 @@ def _groups(problem: model.Problem) -> Iterator[dict[str, Any]]:
     taken = {*members, *(rule.name for rule in problem.rules)}
     rules = [
         rule
-        for rule in problem.rules
+        for rule in map(_in_its_words, problem.rules)
         if rule.policy in POLICIES
         and rule.name not in members
         and rule.options.keys() <= set(POLICIES[rule.policy])
@@ -153,6 +154,18 @@ def _groups(problem: model.Problem) -> Iterator[dict[str, Any]]:
             **({} if is_hard else {'weight': rule.weight or 0}),
             **more,
         }
+
+
+def _in_its_words(rule: model.Rule) -> model.Rule:
+    """Say the loss of one domain as a spread, which is the same if hard."""
+    if rule.policy != 'survive' or rule.weight is not None:
+        return rule
+    most = len(rule.members) - rule.options['keep']
+    if rule.options['lose'] != 1 or most < 1:
+        return rule
+    return dataclasses.replace(
+        rule, policy='spread', options={'max_per_domain': most}
+    )
 
 
 def _is_shell(rule: model.Rule) -> bool:

@@ -13,8 +13,10 @@ from heat_vcluster.spec import draft, faults
 from heat_vcluster.spec.checks import (
     addresses,
     dependencies,
+    marks,
     names,
     servers,
+    survival,
     volumes,
 )
 
@@ -34,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     servers.floating_ips,
     servers.fixed_ips,
     servers.security_groups,
+    marks.own_keys,
     volumes.two_sources,
     volumes.not_bootable,
     volumes.shared,
@@ -44,4 +47,7 @@ CHECKS: tuple[Check, ...] = (
     addresses.overlaps,
     addresses.routers,
     addresses.sizes,
+    survival.members,
+    survival.strictness,
+    survival.possible,
 )

@@ -15,7 +15,7 @@ def members(draft: drafts.Draft) -> faults.Found:
         named: dict[str, str] = {}
         for path, name in group.entries():
             stands_for = draft.copies_of(name) or (name,)
-            problem = _not_placed(draft, name)
+            problem = not_placed(draft, name)
             twice = [one for one in stands_for if one in named]
             if problem:
                 yield path, problem
@@ -25,7 +25,8 @@ def members(draft: drafts.Draft) -> faults.Found:
                 named.setdefault(one, name)
 
 
-def _not_placed(draft: drafts.Draft, name: str) -> str | None:
+def not_placed(draft: drafts.Draft, name: str) -> str | None:
+    """Return why a name is none of members that are placed, or None."""
     copies = draft.copies_of(name)
     if copies:
         if draft.by_name[copies[0]].type == 'network':

@@ -115,6 +115,7 @@ class ObedientClient(client.Client):
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,
+            'survival': [{'says': 'so many are left'}],
             'leftovers': [],
         }
 

@@ -275,6 +275,12 @@ class AttributesTest(base.HeatTest):
             self.resource.resource_id, self.attribute('show')['id']
         )
 
+    def test_what_losses_leave(self):
+        self.run_task(self.resource.create)
+        self.assertEqual(
+            'so many are left', self.attribute('survival', 0, 'says')
+        )
+
     def test_they_are_never_stale(self):
         self.run_task(self.resource.create)
         self.attribute('status')

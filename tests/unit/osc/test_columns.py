@@ -36,6 +36,21 @@ VIEW = {
         },
         {'name': 'near', 'spec': {'policy': 'proximity'}, 'members': ['db']},
     ],
+    'survive': [
+        {
+            'lose': {'count': 2, 'scope': 'rack'},
+            'keep': {'db': 2, 'web': '60%'},
+        }
+    ],
+    'survival': [
+        {'says': 'losing any one rack leaves 2 of 3 db', 'holds': True},
+        {'says': 'losing any one host leaves 1 of 3 db', 'holds': False},
+        {'says': None, 'holds': None},
+    ],
+    'server_groups': [
+        {'group': 'apart', 'held': True, 'why': None},
+        {'group': 'near', 'held': False, 'why': 'there is no room'},
+    ],
     'links': [],
 }
 
@@ -57,6 +72,10 @@ class ColumnsTest(base.TestCase):
                 'leftovers': 'server y: timeout',
                 'instances': 'db (server x 2)\nnet (network)',
                 'groups': 'apart: spread at rack: db\nnear: proximity: db',
+                'server_groups': 'apart\nnear: no, there is no room',
+                'survive': 'lose 2 rack, keep db 2, web 60%',
+                'survival': 'losing any one rack leaves 2 of 3 db\n'
+                'losing any one host leaves 1 of 3 db: too few',
             },
             told,
         )

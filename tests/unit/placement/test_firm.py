@@ -10,7 +10,7 @@ from heat_vcluster.placement.columns import Ints
 from tests import base
 from tests import placement_oracle as oracle
 
-SEEDS = range(60)
+SEEDS = range(75)
 
 
 def solved() -> Iterator[tuple[int, compiled.Compiled, Ints, int]]:

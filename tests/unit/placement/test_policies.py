@@ -81,9 +81,16 @@ class PolicyTestCase(testtools.TestCase):
 
 
 class InstalledTestCase(testtools.TestCase):
-    def test_five_kinds_under_their_own_names(self):
+    def test_six_kinds_under_their_own_names(self):
         self.assertEqual(
-            {'affinity', 'anti-affinity', 'exclusive', 'proximity', 'spread'},
+            {
+                'affinity',
+                'anti-affinity',
+                'exclusive',
+                'proximity',
+                'spread',
+                'survive',
+            },
             set(KINDS),
         )
         for name, kind in KINDS.items():
@@ -106,6 +113,7 @@ class InstalledTestCase(testtools.TestCase):
                     'domains',
                     'min_domains',
                 },
+                'survive': {'lose', 'keep'},
             },
             own,
         )
@@ -262,6 +270,34 @@ class ProximityTestCase(PolicyTestCase):
         )
 
 
+class SurviveTestCase(PolicyTestCase):
+    def rule(self, **options: Any) -> model.Rule:
+        return worlds.rule('survive', 'rack', 'a', 'b', ('c', 'd'), **options)
+
+    def test_the_worst_loss_counts(self):
+        rule = self.rule(lose=1, keep=2)
+        self.assertBroken(0, rule, racks(a='r', b='r', c='s', d='t'), '')
+        self.assertBroken(1, rule, racks(a='r', b='r', c='r', d='t'), 'r')
+        self.assertBroken(2, rule, racks(a='r', b='r', c='r', d='r'), 'r')
+
+    def test_several_are_lost_together(self):
+        rule = self.rule(lose=2, keep=1)
+        self.assertBroken(0, rule, racks(a='r', b='r', c='s', d='t'), '')
+        self.assertBroken(1, rule, racks(a='r', b='r', c='s', d='s'), 'rs')
+        self.assertBroken(1, rule, racks(a='r', b='r', c='r', d='r'), 'r')
+
+    def test_a_member_of_no_known_domain_is_told_and_not_lost(self):
+        rule = self.rule(lose=1, keep=2)
+        view = racks(a='r', b='r')
+        self.assertBroken(0, rule, view)
+        self.assertEqual(('c', 'd'), KINDS['survive'].uncounted(rule, view))
+
+    def test_more_than_there_are_are_never_left(self):
+        rule = self.rule(lose=1, keep=6)
+        self.assertBroken(2, rule, racks())
+        self.assertBroken(3, rule, racks(a='r', b='s'))
+
+
 class SentenceTestCase(testtools.TestCase):
     def test_every_kind_says_what_it_asks_in_one_clause(self):
         for rule, said in (
@@ -294,6 +330,25 @@ class SentenceTestCase(testtools.TestCase):
                 ),
                 "proximity group 'group' keeps its 2 members in one rack at "
                 'the least',
+            ),
+            (
+                worlds.rule('survive', 'rack', 'a', 'b', lose=1, keep=1),
+                "survive group 'group' has at least 1 of its 2 members "
+                'survive the loss of any one rack',
+            ),
+            (
+                worlds.rule(
+                    'survive',
+                    'rack',
+                    'a',
+                    'b',
+                    'c',
+                    name='survive[0].keep.db',
+                    lose=2,
+                    keep=1,
+                ),
+                "'survive[0].keep.db' has at least 1 of its 3 members "
+                'survive the loss of any 2 racks',
             ),
         ):
             self.assertEqual(said, KINDS[rule.policy].sentence(rule))

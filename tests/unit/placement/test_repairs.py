@@ -243,7 +243,10 @@ class RepairsTestCase(base.TestCase):
         self.assertEqual((), proposals.repairs)
         self.assertEqual(0, attempts.asked)
         self.assertEqual(
-            {"making group 'ha-racks' soft", 'fewer members like ha-0'},
+            {
+                "making anti-affinity group 'ha-racks' soft",
+                'fewer members like ha-0',
+            },
             set(proposals.untried),
         )
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attaching and detaching, where nova is at something else just now."""
+"""What nova is told of a server; attaching, where it is at something else."""
 
 from unittest import mock
 
 import testtools
 
+from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import (
     compute,
     errors,
@@ -12,12 +13,48 @@ from heat_vcluster.cloud.openstack import (
     pace,
     session,
 )
+from heat_vcluster.spec import model as spec
 from tests.unit.cloud.openstack.wire import HANG_UP, Wire
 
 PATH = '/servers/s/os-volume_attachments'
 NONE = (200, {'volumeAttachments': []})
 ATTACHED = (200, {'volumeAttachments': [{'volumeId': 'v'}]})
 BUSY = (409, {'conflictingRequest': {'code': 409, 'message': 'task_state'}})
+
+
+class CreateTest(testtools.TestCase):
+    def test_a_server_is_told_where_it_is_and_whose_it_is(self):
+        wire = Wire(self)
+        wire.answer('POST', '/servers', (202, {'server': {'id': 's'}}))
+        nova = compute.Compute(
+            wire.service(session.COMPUTE),
+            made.Made(lambda kind, cluster: (), 1.0),
+            errors.Secrets(),
+        )
+        nova.ensure(
+            model.Owner('c', 'db-0'),
+            model.ServerRequest(
+                'shop-db-0',
+                spec.ServerSpec('f', image='i', metadata={'role': 'db'}),
+                'compute-17',
+                'f-id',
+                (),
+                image_id='i-id',
+                domains={'rack': 'rack-2', 'host': 'host-3'},
+            ),
+        )
+        (body,) = wire.asked('POST', '/servers')
+        self.assertEqual(
+            {
+                'role': 'db',
+                'vcluster:rack': 'rack-2',
+                'vcluster:host': 'host-3',
+                'vcluster_id': 'c',
+                'vcluster_member': 'db-0',
+            },
+            body['server']['metadata'],
+        )
+        self.assertEqual('compute-17', body['server']['hypervisor_hostname'])
 
 
 class AttachTest(testtools.TestCase):
