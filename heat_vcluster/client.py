@@ -16,11 +16,11 @@ class Client(abc.ABC):
     A *cluster view* is made by :mod:`heat_vcluster.views`: ``id``, ``name``,
     ``project_id``, ``user_id``, ``status``, ``status_reason``,
     ``error_code``, ``created_at``, ``updated_at``, ``metadata``, ``tags``,
-    ``members`` (name -> member view), ``placement``, ``leftovers``,
-    ``instances``, ``groups``. A *plan view* has ``verdict`` (``feasible``,
-    ``infeasible`` or ``unknown``), ``members``, ``placement``, ``reasons``,
-    ``repairs``, ``rules``, and if it is held ``id`` and ``expires_at``. No
-    view holds a host's real name.
+    ``compliance``, ``members`` (name -> member view), ``placement``,
+    ``leftovers``, ``instances``, ``groups``. A *plan view* has ``verdict``
+    (``feasible``, ``infeasible`` or ``unknown``), ``members``, ``placement``,
+    ``reasons``, ``repairs``, ``rules``, and if it is held ``id`` and
+    ``expires_at``. No view holds a host's real name.
 
     Any verb raises InvalidRequest for arguments that cannot be meant.
     """
@@ -127,6 +127,17 @@ class Client(abc.ABC):
         ``members_active``. ``sort`` is ``key:direction,...``; keys are
         ``created_at``, ``updated_at``, ``name``, ``status``, ``id``.
         ``marker`` is the id of the last one of the page before.
+        """
+
+    @abc.abstractmethod
+    def check(self, cluster_id: str) -> View:
+        """Begin to look what its members are and where; return at once.
+
+        It is CHECKING meanwhile. Then ``compliance`` has ``status``
+        (``COMPLIANT``; ``DRIFTED``: ``rules`` do not hold where members are
+        now; ``DEGRADED``: ``members`` are not what they should be) and
+        ``checked_at``; a ``status_reason`` tells why it could not be looked
+        at. Raises WrongStatus unless the cluster is built.
         """
 
     @abc.abstractmethod

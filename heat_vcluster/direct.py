@@ -48,6 +48,9 @@ class DirectClient(client.Client):
     def list(self, **filters: Any) -> Sequence[client.View]:
         return self._service.list(self._context, **filters)
 
+    def check(self, cluster_id: str) -> client.View:
+        return self._service.check(self._context, cluster_id)
+
     def delete(self, cluster_id: str) -> None:
         self._service.delete(self._context, cluster_id)
 

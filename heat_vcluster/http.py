@@ -126,6 +126,9 @@ class HttpClient(client.Client):
         )
         return [*self._pages(query, limit)]
 
+    def check(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'check')
+
     def delete(self, cluster_id: str) -> None:
         self._call('DELETE', _path(cluster_id))
 
@@ -160,6 +163,10 @@ class HttpClient(client.Client):
         return self._show('limits', 'GET', '/limits')
 
     # -- below ------------------------------------------------------------
+
+    def _act(self, cluster_id: str, verb: str) -> client.View:
+        path = _path(cluster_id, 'actions', verb)
+        return self._show('vcluster', 'POST', path)
 
     def _pages(
         self, query: dict[str, Any], limit: int | None

@@ -83,6 +83,8 @@ class Cluster(resource.Resource):
     members_active = resource.Body('members_active', type=int)
     #: The wishes that do not hold, and what that costs.
     placement = resource.Body('placement', type=dict)
+    #: What the last check found, and when that was.
+    compliance = resource.Body('compliance', type=dict)
     #: What could not be removed, and why.
     leftovers = resource.Body('leftovers', type=list)
     links = resource.Body('links', type=list)
@@ -240,6 +242,24 @@ class Proxy(proxy.Proxy):
     ) -> None:
         """Begin to delete it; returns at once."""
         self._delete(Cluster, cluster, ignore_missing=ignore_missing)
+
+    def check_cluster(self, cluster: Any) -> Cluster:
+        """Begin to look what its members are and where; returns at once.
+
+        What was found is in ``compliance`` once it is no more CHECKING.
+        """
+        return self._act(cluster, 'check')
+
+    def _act(self, cluster: Any, verb: str) -> Cluster:
+        cluster_id = wire.part(resource.Resource._get_id(cluster))
+        response = self.post(
+            f'{Cluster.base_path}/{cluster_id}/actions/{verb}'
+        )
+        exceptions.raise_from_response(response)
+        found: Cluster = Cluster.existing(
+            connection=self._get_connection(), **response.json()['vcluster']
+        )
+        return found
 
     def wait_for_cluster(
         self, cluster: Cluster, *, wait: float | None = None

@@ -17,6 +17,7 @@ class ClusterStatus(enum.StrEnum):
     HELD = 'HELD'
     CREATING = 'CREATING'
     ACTIVE = 'ACTIVE'
+    CHECKING = 'CHECKING'
     ROLLING_BACK = 'ROLLING_BACK'
     ERROR = 'ERROR'
     DELETING = 'DELETING'
@@ -28,6 +29,14 @@ class Wanted(enum.StrEnum):
 
     PRESENT = 'present'
     ABSENT = 'absent'
+
+
+class Compliance(enum.StrEnum):
+    """What a check finds: the worst of it."""
+
+    COMPLIANT = 'COMPLIANT'
+    DRIFTED = 'DRIFTED'  # a rule does not hold where members are now
+    DEGRADED = 'DEGRADED'  # a member is not what it should be
 
 
 class MemberStatus(enum.StrEnum):
@@ -61,6 +70,9 @@ CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
         'delete was asked for'
     ),
     (ClusterStatus.ACTIVE, ClusterStatus.DELETING): 'delete was asked for',
+    (ClusterStatus.ACTIVE, ClusterStatus.CHECKING): 'a check was asked for',
+    (ClusterStatus.CHECKING, ClusterStatus.ACTIVE): 'the check is over',
+    (ClusterStatus.CHECKING, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.ERROR, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.DELETING, ClusterStatus.DELETED): 'nothing is left',
     (ClusterStatus.DELETING, ClusterStatus.ERROR): 'something is left',
@@ -77,13 +89,21 @@ MEMBER_MOVES: dict[tuple[MemberStatus, MemberStatus], str] = {
     (MemberStatus.BUILDING, MemberStatus.ERROR): 'a part of it failed',
     (MemberStatus.BUILDING, MemberStatus.DELETING): 'rollback or delete',
     (MemberStatus.ACTIVE, MemberStatus.DELETING): 'rollback or delete',
+    (MemberStatus.ACTIVE, MemberStatus.ERROR): 'a check found it at fault',
+    (MemberStatus.ERROR, MemberStatus.ACTIVE): 'a check found it well again',
     (MemberStatus.ERROR, MemberStatus.DELETING): 'rollback or delete',
     (MemberStatus.DELETING, MemberStatus.DELETED): 'nothing is left of it',
     (MemberStatus.DELETING, MemberStatus.ERROR): 'something of it is left',
 }
 
+#: What is done about a cluster that is built.
+UPKEEP = frozenset({ClusterStatus.CHECKING})
+
+#: What a cluster has to be for that: it comes back to it.
+HOMES = {ClusterStatus.CHECKING: frozenset({ClusterStatus.ACTIVE})}
+
 #: A cluster in one of these is being worked on by an engine.
-IN_PROGRESS = frozenset(
+IN_PROGRESS = UPKEEP | frozenset(
     {
         ClusterStatus.PLANNING,
         ClusterStatus.CREATING,

@@ -87,6 +87,12 @@ RULES = (
         ('DELETE', _CLUSTER),
     ),
     _rule(
+        'clusters:check',
+        MEMBER,
+        "Check a cluster's members, and its rules where they are",
+        ('POST', f'{_CLUSTER}/actions/check'),
+    ),
+    _rule(
         'clusters:validate',
         READER,
         'Check a document',

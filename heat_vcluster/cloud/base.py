@@ -154,6 +154,24 @@ class Cloud(abc.ABC):
     def server_state(self, server_id: str) -> model.ServerState: ...
 
     @abc.abstractmethod
+    def locate(self, server_id: str) -> model.Seat | None:
+        """Return where a server really is, whatever state it is in.
+
+        While it moves: where it is going. None if it takes no room
+        anywhere, or none that we may see.
+        """
+
+    @abc.abstractmethod
+    def shared_hosts(
+        self, hosts: Collection[str], server_ids: Collection[str]
+    ) -> frozenset[str]:
+        """Return those of the hosts that have more on them than these.
+
+        Whatever takes room there and is none of the servers: others'
+        servers, and what is held for them.
+        """
+
+    @abc.abstractmethod
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

@@ -167,6 +167,14 @@ class ServerState:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a server really is, and what is accounted to it there."""
+
+    host: str  # as in the snapshot
+    resources: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class VolumeState:
     progress: Progress
     status: str

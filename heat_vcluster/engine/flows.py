@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graphs: create a cluster, remove everything of a cluster."""
+"""The graphs: create a cluster, look after it, remove everything of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from taskflow.patterns import graph_flow, linear_flow, unordered_flow
@@ -12,6 +12,7 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, removal, tasks
 from heat_vcluster.engine.build import Build
+from heat_vcluster.engine.inspection import Inspection
 
 
 def create(build: Build) -> Any:
@@ -33,6 +34,19 @@ def _steps_after(begins: Any, build: Build) -> Any:
         tasks.ResolveNames(build),
         begins,
         *(tasks.BuildStep(build, step) for step in build.steps),
+    )
+    return flow
+
+
+def inspect(inspection: Inspection, check: Callable[[], None]) -> Any:
+    """Look at all members, side by side; ``check`` raises to stop."""
+    flow = graph_flow.Flow('inspect')
+    flow.add(
+        tasks.SurveyThings(inspection),
+        *(
+            tasks.ExamineMember(inspection, member, check)
+            for member in inspection.members
+        ),
     )
     return flow
 

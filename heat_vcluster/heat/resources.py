@@ -77,6 +77,7 @@ class Cluster(resource.Resource):
         NETWORKS,
         ADDRESSES,
         PLACEMENT,
+        COMPLIANCE,
         STATUS,
     ) = (
         'members',
@@ -85,6 +86,7 @@ class Cluster(resource.Resource):
         'networks',
         'addresses',
         'placement',
+        'compliance',
         'status',
     )
 
@@ -181,6 +183,13 @@ class Cluster(resource.Resource):
             'wishes not met, each with group, violation, cost and where; '
             'not_applied, a list of group and member where a group could not '
             'count a volume. No host or rack by its real name.',
+            type=attributes.Schema.MAP,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        COMPLIANCE: attributes.Schema(
+            'What the last check found: status (COMPLIANT, DRIFTED or '
+            'DEGRADED), checked_at, rules that do not hold where members '
+            'are now, members that are not what they should be.',
             type=attributes.Schema.MAP,
             cache_mode=attributes.Schema.CACHE_NONE,
         ),
@@ -304,12 +313,39 @@ class Cluster(resource.Resource):
     # Other actions
 
     def handle_check(self) -> None:
-        view = self.client().show(self.resource_id)
-        if view['status'] != Status.ACTIVE:
+        self.client().check(self.resource_id)
+
+    def check_check_complete(self, _: Any) -> bool:
+        view = self._view_once_settled()
+        if view is None:
+            return False
+        faults = [
+            f'member {fault["member"]}: {fault["reason"]}'
+            for fault in view['compliance']['members']
+        ]
+        faults += [
+            f'group {rule["group"]} does not hold for '
+            f'{", ".join(rule["members"])}'
+            for rule in view['compliance']['rules']
+        ]
+        if faults:
+            raise ClusterFailed(
+                f'The cluster is {view["compliance"]["status"]}: '
+                f'{"; ".join(faults)}'
+            )
+        return True
+
+    def _view_once_settled(self) -> client.View | None:
+        """Return what came of an action; None while it goes on.
+
+        Raises ClusterFailed if it could not be done.
+        """
+        view = self._show_resource()
+        if view['status'] not in states.SETTLED:
+            return None
+        if view['error_code'] is not None:
             raise ClusterFailed(_failure(view))
-        for name, member in view['members'].items():
-            if member['status'] != states.MemberStatus.ACTIVE:
-                raise ClusterFailed(f'Member {name} is {member["status"]}')
+        return view
 
     def handle_update(
         self, json_snippet: Any, tmpl_diff: Any, prop_diff: Any
@@ -383,6 +419,7 @@ _ATTRIBUTES: dict[str, Callable[[client.View], Any]] = {
     Cluster.NETWORKS: _ids('network'),
     Cluster.ADDRESSES: _addresses,
     Cluster.PLACEMENT: lambda view: view['placement'],
+    Cluster.COMPLIANCE: lambda view: view['compliance'],
     Cluster.STATUS: lambda view: view['status'],
 }
 

@@ -503,6 +503,21 @@ class CloudContract:
         # Nova does not remove ports that it did not make.
         self.assertFalse(self.cloud.is_gone(Kind.PORT, port.id))
 
+    def test_it_is_told_where_a_server_is_and_who_else_is_there(self):
+        _, demand = self.look()
+        server_id, host = self.make_server()
+        seat = self.cloud.locate(server_id)
+        self.assertEqual(host, seat.host)
+        self.assertEqual(demand.resources, seat.resources)
+        self.assertEqual(
+            frozenset(), self.cloud.shared_hosts([host], [server_id])
+        )
+        self.assertEqual({host}, self.cloud.shared_hosts([host], []))
+        self.cloud.reserve([self.hold('other', host, demand.resources)])
+        self.assertEqual({host}, self.cloud.shared_hosts([host], [server_id]))
+        self.delete(Kind.SERVER, server_id)
+        self.assertIsNone(self.cloud.locate(server_id))
+
     def test_server_whose_place_is_taken_fails_as_such(self):
         _, demand = self.look()
         place = min(demand.candidates)

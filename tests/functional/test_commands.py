@@ -285,6 +285,30 @@ class ChangeTest(served.ShellTest):
         self.delete_for_good(cluster['id'])
 
 
+class UpkeepTest(served.ShellTest):
+    def setUp(self):
+        super().setUp()
+        self.cluster = self.build(
+            {**documents.servers(2, documents.APART), 'name': 'shop'}
+        )
+
+    def test_a_check_tells_what_it_found_by_its_code_too(self):
+        said = self.run_shell('check shop --wait -f json')
+        self.assertEqual('COMPLIANT', said.json['compliance']['status'])
+        places = self.cloud.places(self.cluster['id'])
+        self.cloud.migrate(self.cluster['members']['m-0']['id'], places['m-1'])
+        said = self.run_shell('check shop --wait', code=2)
+        self.assertIn('DRIFTED at', said.out)
+        self.assertIn(
+            'anti-affinity group anti-affinity-of-m does not hold for '
+            'm-0, m-1 (host-2)',
+            said.out,
+        )
+        self.assertIn(
+            '"holds": false', self.run_shell('topology show shop -f json').out
+        )
+
+
 class CatalogTest(served.ShellTest):
     """The service is found as every other one is."""
 

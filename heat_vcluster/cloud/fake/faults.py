@@ -195,6 +195,10 @@ class Faults:
             raise ValueError('a call from 1 on, "before" or "after"')
         self._death = (number, name, at)
 
+    def crash(self) -> None:
+        """Die now, wherever that may be."""
+        self._is_dead = True
+
     def revive(self) -> None:
         """Let a new process begin: calls are answered again."""
         self._death = None

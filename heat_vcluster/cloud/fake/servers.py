@@ -7,6 +7,8 @@ some polls later: that is the window in which a rival may be quicker.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import faults
@@ -131,6 +133,32 @@ class Servers(Side):
             server.host,
             frozenset(server.links),
         )
+
+    @called
+    def locate(self, server_id: str) -> model.Seat | None:
+        server = self._own(Server, server_id)
+        if server is None or server.host is None:
+            return None
+        return model.Seat(server.host, server.resources)
+
+    @called
+    def shared_hosts(
+        self, hosts: Collection[str], server_ids: Collection[str]
+    ) -> frozenset[str]:
+        taken = {
+            *(hold.place for hold in self._world.holds.values()),
+            *(
+                place
+                for place, resources in self._world.rivals.values()
+                if any(resources.values())
+            ),
+            *(
+                server.host
+                for server in self._world.of(Server)
+                if server.id not in server_ids
+            ),
+        }
+        return frozenset(hosts) & taken
 
     @called
     def attach_volume(

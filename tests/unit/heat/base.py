@@ -70,6 +70,8 @@ class ObedientClient(client.Client):
         self.reason = None
         self.refusal = None
         self.members = {}
+        self.compliance = None
+        self.error_code = None
 
     def validate(self, document):
         self.calls.append('validate')
@@ -100,6 +102,10 @@ class ObedientClient(client.Client):
             raise exception.ClusterNotFound(cluster_id)
         return self._view(cluster_id, status)
 
+    def check(self, cluster_id):
+        self.calls.append('check')
+        return self._view(cluster_id, 'CHECKING')
+
     def delete(self, cluster_id):
         self.calls.append('delete')
         if cluster_id not in self.documents:
@@ -111,7 +117,8 @@ class ObedientClient(client.Client):
             'name': self.documents[cluster_id].get('name'),
             'status': status,
             'status_reason': self.reason,
-            'error_code': None,
+            'error_code': self.error_code,
+            'compliance': self.compliance,
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,
