@@ -141,6 +141,46 @@ class Client(abc.ABC):
         """
 
     @abc.abstractmethod
+    def heal(self, cluster_id: str) -> View:
+        """Begin to make servers that are gone or in ERROR again.
+
+        In places that fit the rules with all others where they really are,
+        with their volumes, ports and addresses. It is HEALING, then ACTIVE,
+        and ``compliance`` is that of a check at the end. Where it fails a
+        ``status_reason`` tells why, and the cluster is as it was: what is
+        half made is removed. Raises WrongStatus unless it is ACTIVE.
+        """
+
+    @abc.abstractmethod
+    def stop(self, cluster_id: str) -> View:
+        """Begin to stop its servers; return at once.
+
+        What depends on a server is stopped before it. It is STOPPING, then
+        STOPPED; or what it was, if not all could be stopped, with a
+        ``status_reason``: those that were stay so, and ``stop`` goes on.
+        Raises WrongStatus unless it is ACTIVE or STOPPED.
+        """
+
+    @abc.abstractmethod
+    def start(self, cluster_id: str) -> View:
+        """Begin to start its servers, in the order of their dependencies.
+
+        It is STARTING, then ACTIVE; all else as for ``stop``.
+        """
+
+    @abc.abstractmethod
+    def suspend(self, cluster_id: str) -> View:
+        """Begin to suspend its servers, in the order of ``stop``.
+
+        It is SUSPENDING, then SUSPENDED; raises WrongStatus unless it is
+        ACTIVE or SUSPENDED.
+        """
+
+    @abc.abstractmethod
+    def resume(self, cluster_id: str) -> View:
+        """Begin to resume them: it is RESUMING, then ACTIVE."""
+
+    @abc.abstractmethod
     def delete(self, cluster_id: str) -> None:
         """Begin to delete, whatever state it is in, and return at once.
 

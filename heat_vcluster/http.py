@@ -129,6 +129,21 @@ class HttpClient(client.Client):
     def check(self, cluster_id: str) -> client.View:
         return self._act(cluster_id, 'check')
 
+    def heal(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'heal')
+
+    def stop(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'stop')
+
+    def start(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'start')
+
+    def suspend(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'suspend')
+
+    def resume(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'resume')
+
     def delete(self, cluster_id: str) -> None:
         self._call('DELETE', _path(cluster_id))
 

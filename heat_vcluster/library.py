@@ -148,6 +148,23 @@ class VCluster:
         """Begin to look what is there. See ``client.Client.check``."""
         return self._client.check(cluster_id)
 
+    def heal(self, cluster_id: str) -> clients.View:
+        """Begin to make lost servers again. See ``client.Client.heal``."""
+        return self._client.heal(cluster_id)
+
+    def stop(self, cluster_id: str) -> clients.View:
+        """Begin to stop its servers. See ``client.Client.stop``."""
+        return self._client.stop(cluster_id)
+
+    def start(self, cluster_id: str) -> clients.View:
+        return self._client.start(cluster_id)
+
+    def suspend(self, cluster_id: str) -> clients.View:
+        return self._client.suspend(cluster_id)
+
+    def resume(self, cluster_id: str) -> clients.View:
+        return self._client.resume(cluster_id)
+
     def delete(self, cluster_id: str) -> None:
         """Begin to remove all of it; returns at once."""
         self._client.delete(cluster_id)

@@ -250,6 +250,23 @@ class Proxy(proxy.Proxy):
         """
         return self._act(cluster, 'check')
 
+    def heal_cluster(self, cluster: Any) -> Cluster:
+        """Begin to make servers that are gone or in ERROR again."""
+        return self._act(cluster, 'heal')
+
+    def stop_cluster(self, cluster: Any) -> Cluster:
+        """Begin to stop its servers, what depends on others first."""
+        return self._act(cluster, 'stop')
+
+    def start_cluster(self, cluster: Any) -> Cluster:
+        return self._act(cluster, 'start')
+
+    def suspend_cluster(self, cluster: Any) -> Cluster:
+        return self._act(cluster, 'suspend')
+
+    def resume_cluster(self, cluster: Any) -> Cluster:
+        return self._act(cluster, 'resume')
+
     def _act(self, cluster: Any, verb: str) -> Cluster:
         cluster_id = wire.part(resource.Resource._get_id(cluster))
         response = self.post(
@@ -262,15 +279,19 @@ class Proxy(proxy.Proxy):
         return found
 
     def wait_for_cluster(
-        self, cluster: Cluster, *, wait: float | None = None
+        self,
+        cluster: Cluster,
+        *,
+        status: str = 'ACTIVE',
+        wait: float | None = None,
     ) -> Cluster:
-        """Return it once it is ACTIVE.
+        """Return it once it has the status.
 
-        Raises ResourceFailure if it is not going to be, ResourceTimeout
-        after ``wait`` seconds.
+        Raises ResourceFailure if it is in ERROR, ResourceTimeout after
+        ``wait`` seconds.
         """
         built: Cluster = resource.wait_for_status(
-            self, cluster, 'ACTIVE', ['ERROR'], INTERVAL, wait
+            self, cluster, status, ['ERROR'], INTERVAL, wait
         )
         return built
 

@@ -325,6 +325,23 @@ class Service:
         """Begin to look what its members are, and where; return at once."""
         return self._act(context, cluster_id, ClusterStatus.CHECKING)
 
+    def heal(self, context: ctx.Context, cluster_id: str) -> View:
+        """Begin to make servers that are lost again."""
+        return self._act(context, cluster_id, ClusterStatus.HEALING)
+
+    def stop_servers(self, context: ctx.Context, cluster_id: str) -> View:
+        """Begin to stop its servers, what depends on others first."""
+        return self._act(context, cluster_id, ClusterStatus.STOPPING)
+
+    def start_servers(self, context: ctx.Context, cluster_id: str) -> View:
+        return self._act(context, cluster_id, ClusterStatus.STARTING)
+
+    def suspend(self, context: ctx.Context, cluster_id: str) -> View:
+        return self._act(context, cluster_id, ClusterStatus.SUSPENDING)
+
+    def resume(self, context: ctx.Context, cluster_id: str) -> View:
+        return self._act(context, cluster_id, ClusterStatus.RESUMING)
+
     def _act(
         self,
         context: ctx.Context,

@@ -172,6 +172,15 @@ class Cloud(abc.ABC):
         """
 
     @abc.abstractmethod
+    def change_power(self, server_id: str, power: model.Power) -> None:
+        """Ask a server to stop, ...; poll its status (see the state).
+
+        ``SHUTOFF``, ``ACTIVE`` or ``SUSPENDED`` is what it comes to. One that
+        is there already, or on its way, is left alone. Raises CloudError for
+        one that is in no state for it.
+        """
+
+    @abc.abstractmethod
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

@@ -150,6 +150,15 @@ class Progress(enum.StrEnum):
     GONE = 'gone'
 
 
+class Power(enum.StrEnum):
+    """What can be asked of a server that is built."""
+
+    STOP = 'stop'
+    START = 'start'
+    SUSPEND = 'suspend'
+    RESUME = 'resume'
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerState:
     """``no_valid_host``: the failure is that its place was taken.

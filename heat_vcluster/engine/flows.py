@@ -13,6 +13,7 @@ from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, removal, tasks
 from heat_vcluster.engine.build import Build
 from heat_vcluster.engine.inspection import Inspection
+from heat_vcluster.engine.power import Change
 
 
 def create(build: Build) -> Any:
@@ -23,6 +24,11 @@ def create(build: Build) -> Any:
 def resume(build: Build) -> Any:
     """Resolve, take up what a dead engine left, then what is not done."""
     return _steps_after(tasks.TakeUp(build), build)
+
+
+def heal(build: Build) -> Any:
+    """Resolve, find places anew, then all steps of what is made again."""
+    return _steps_after(tasks.PlaceAgain(build), build)
 
 
 def _steps_after(begins: Any, build: Build) -> Any:
@@ -48,6 +54,13 @@ def inspect(inspection: Inspection, check: Callable[[], None]) -> Any:
             for member in inspection.members
         ),
     )
+    return flow
+
+
+def change_power(change: Change) -> Any:
+    """Each server as soon as those that come before it are done."""
+    flow = graph_flow.Flow('change power')
+    flow.add(*(tasks.ChangePower(change, name) for name in change.before))
     return flow
 
 

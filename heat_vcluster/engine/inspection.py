@@ -20,7 +20,17 @@ from heat_vcluster.spec import model as spec
 ClusterStatus = states.ClusterStatus
 
 #: What the servers of a cluster show, by what the cluster is.
-SERVER_STATUS = {ClusterStatus.ACTIVE: 'ACTIVE'}
+SERVER_STATUS = {
+    ClusterStatus.ACTIVE: 'ACTIVE',
+    ClusterStatus.STOPPED: 'SHUTOFF',
+    ClusterStatus.SUSPENDED: 'SUSPENDED',
+}
+#: What a server member is, by what its server shows.
+WELL = {
+    'ACTIVE': states.MemberStatus.ACTIVE,
+    'SHUTOFF': states.MemberStatus.STOPPED,
+    'SUSPENDED': states.MemberStatus.SUSPENDED,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from heat_vcluster.db import records
 from heat_vcluster.engine import (
     base,
     flows,
+    healing,
     janitor,
     reasons,
     runner,
@@ -331,7 +332,10 @@ class Operation:
                     self._store,
                     self._writer,
                     self._signal,
+                    parts.settings,
                     parts.runner,
+                    self._prepare,
+                    lambda: self._cleanup(self._keeper.is_lost.is_set),
                 ).run()
         except Exception as failure:  # the edge: it goes back to what it was
             self._check_ours(failure)
@@ -345,7 +349,14 @@ class Operation:
             )
 
     def _come_home(self, error: BaseException) -> None:
-        """Say why what was asked for was not done."""
+        """Say why what was asked for was not done.
+
+        What is half made has no engine any more: its room is given back, as
+        far as that can be done now, and it is looked for the next time.
+        """
+        self._cleanup(self._keeper.is_lost.is_set).release_holds()
+        rows = self._store.get_members(self._record.id)
+        self._writer.set_members(healing.given_up(rows, None))
         reason = upkeep.failed(self._record, error)
         self._writer.add_event(None, 'failed', reason)
         self._writer.set_status(

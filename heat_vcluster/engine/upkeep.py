@@ -9,18 +9,31 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from taskflow import exceptions as flow_exceptions
 
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
-from heat_vcluster.engine import base, build, flows, inspection, reasons
+from heat_vcluster.cloud import model
+from heat_vcluster.engine import (
+    base,
+    build,
+    flows,
+    healing,
+    inspection,
+    power,
+    reasons,
+)
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.engine import runner as runners
+from heat_vcluster.engine.cleanup import Cleanup
 from heat_vcluster.placement import pseudonyms
 from heat_vcluster.spec import model as spec
+
+LOG = logging.getLogger(__name__)
 
 ClusterStatus = states.ClusterStatus
 MemberStatus = states.MemberStatus
@@ -37,7 +50,10 @@ class Upkeep:
     store: base.Store
     writer: base.Writer
     signal: leases.Signal
+    settings: base.Settings
     runner: runners.Runner
+    prepare: Callable[[], build.Build]
+    cleanup: Callable[[], Cleanup]
 
     @property
     def home(self) -> ClusterStatus:
@@ -48,6 +64,27 @@ class Upkeep:
         """Do what the status says; return what the cluster is then."""
         return _VERBS[self.record.status](self)
 
+    # -- power ------------------------------------------------------------
+
+    def change_power(self) -> ClusterStatus:
+        wish = power.WISHES[self.record.status]
+        self.writer.add_event(None, wish.power, 'begun')
+        self.runner.run(
+            flows.change_power(
+                power.Change(
+                    wish,
+                    self.wanted,
+                    self.store.get_members(self.record.id),
+                    self.cloud,
+                    self.writer,
+                    self.signal,
+                    self.settings.poll_interval,
+                )
+            )
+        )
+        self.writer.add_event(None, wish.power, 'done')
+        return wish.home
+
     # -- check ------------------------------------------------------------
 
     def check(self) -> ClusterStatus:
@@ -55,8 +92,11 @@ class Upkeep:
         self.keep(self.inspect())
         return self.home
 
-    def inspect(self) -> inspection.Finding:
-        """Look at everything; nothing is changed."""
+    def inspect(
+        self, check: Callable[[], None] | None = None
+    ) -> inspection.Finding:
+        """Look at everything; nothing is changed. ``check`` may stop it."""
+        check = check or self.signal.check
         look = inspection.Inspection(
             self.record.id,
             self.wanted,
@@ -65,9 +105,9 @@ class Upkeep:
             self.planner,
             self.home,
         )
-        self.signal.check()
-        self.runner.run(flows.inspect(look, self.signal.check))
-        self.signal.check()
+        check()
+        self.runner.run(flows.inspect(look, check))
+        check()
         return look.conclude()
 
     def keep(self, found: inspection.Finding) -> None:
@@ -93,11 +133,94 @@ class Upkeep:
     ) -> dict[str, Any]:
         fault = found.faults.get(row.name)
         return {
-            'status': MemberStatus.ERROR if fault else MemberStatus.ACTIVE,
+            'status': MemberStatus.ERROR if fault else self._well(row),
             'reason': fault,
             'place': found.places.get(row.name),
             'domains': dict(domains.get(row.name, {})),
         }
+
+    def _well(self, row: Any) -> MemberStatus:
+        if row.type != 'server':
+            return MemberStatus.ACTIVE
+        return inspection.WELL[inspection.SERVER_STATUS[self.home]]
+
+    # -- heal -------------------------------------------------------------
+
+    def heal(self) -> ClusterStatus:
+        """Make servers that are lost again, by the rules as they are.
+
+        What another engine had half made is removed first. A cluster of
+        which something cannot be healed is told of at the end, when all
+        else is.
+        """
+        self.writer.add_event(None, 'heal', 'begun')
+        self.cut_off(self.prepare())
+        found = self.inspect()
+        self.keep(found)
+        again, hopeless = healing.sort(
+            self.wanted, found.lost, self.store.get_members(self.record.id)
+        )
+        if again:
+            self._make_again(again)
+            self.keep(self.inspect())
+        if hopeless:
+            name, reason = next(iter(hopeless.items()))
+            raise exception.MemberFailed(name, reason)
+        return self.home
+
+    def _make_again(self, again: frozenset[str]) -> None:
+        self.writer.set_members(
+            {
+                row.name: healing.begun(row)
+                for row in self.store.get_members(self.record.id)
+                if row.name in again
+            }
+        )
+        made = self.prepare()
+        made.load(
+            self.store.get_members(self.record.id),
+            self.store.get_domains(self.record.id),
+            again,
+        )
+        try:
+            self.runner.run(flows.heal(made), self.writer, made)
+        except Exception as failure:
+            if made.abandoned.is_set():
+                raise
+            error = made.cause or self.signal.reason or cause(failure)
+            self._leave(made, error)
+            raise error from failure
+        self.writer.set_members(dict.fromkeys(again, healing.FINISHED))
+
+    def _leave(self, made: build.Build, error: BaseException) -> None:
+        """Remove what is half made, and say how the cluster is now."""
+        LOG.warning('Healing of %s failed: %s', self.record.id, error)
+        self.cleanup().release_holds()
+        self.cut_off(made, reasons.words(error))
+        try:
+            self.keep(self.inspect(lambda: None))
+        except exception.CloudError as trouble:
+            LOG.warning('%s cannot be looked at: %s', self.record.id, trouble)
+
+    def cut_off(self, made: build.Build, reason: str | None = None) -> None:
+        """Remove what is half made of members; they are in ERROR then.
+
+        Of one that is still PLANNED nothing was made: what is there is what
+        was there before.
+        """
+        rows = self.store.get_members(self.record.id)
+        half_made = [row for row in rows if healing.is_half_made(row)]
+        if half_made:
+            self.cleanup().give_back()
+        for row in half_made:
+            if row.status is not MemberStatus.PLANNED:
+                try:
+                    made.remove(row.name, {model.Kind.SERVER})
+                except exception.VClusterError as trouble:
+                    LOG.warning(
+                        '%s of %s: %s', row.name, self.record.id, trouble
+                    )
+        self.writer.set_members(healing.given_up(rows, reason))
 
     def _known(self) -> dict[tuple[str, str], str]:
         return {
@@ -150,7 +273,15 @@ def _now() -> str:
     return now.isoformat(timespec='milliseconds')
 
 
-_VERBS = {ClusterStatus.CHECKING: Upkeep.check}
+_VERBS = {
+    ClusterStatus.CHECKING: Upkeep.check,
+    ClusterStatus.HEALING: Upkeep.heal,
+    **dict.fromkeys(power.WISHES, Upkeep.change_power),
+}
 
 #: The verb that leads to a status.
-NAMES = {ClusterStatus.CHECKING: 'check'}
+NAMES = {
+    ClusterStatus.CHECKING: 'check',
+    ClusterStatus.HEALING: 'heal',
+    **{status: str(wish.power) for status, wish in power.WISHES.items()},
+}

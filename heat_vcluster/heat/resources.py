@@ -335,6 +335,18 @@ class Cluster(resource.Resource):
             )
         return True
 
+    def handle_suspend(self) -> None:
+        self.client().suspend(self.resource_id)
+
+    def check_suspend_complete(self, _: Any) -> bool:
+        return self._view_once_settled() is not None
+
+    def handle_resume(self) -> None:
+        self.client().resume(self.resource_id)
+
+    def check_resume_complete(self, _: Any) -> bool:
+        return self._view_once_settled() is not None
+
     def _view_once_settled(self) -> client.View | None:
         """Return what came of an action; None while it goes on.
 

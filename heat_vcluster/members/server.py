@@ -188,6 +188,31 @@ def hand_over(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
     )
 
 
+def await_volumes(site: base.Site, asked: spec.ServerSpec) -> None:
+    """Wait until no server that is gone has its volumes any more.
+
+    One that is made again may find them still on their way from the server
+    before it.
+    """
+    wanted = [attachment.volume for attachment in asked.volumes]
+    if asked.boot_volume:
+        wanted.append(asked.boot_volume)
+    for reference in wanted:
+        volume = volume_id(site, reference)
+        site.wait(functools.partial(is_let_go, site, volume))
+
+
+def is_let_go(site: base.Site, volume: str) -> bool | None:
+    state = site.cloud.volume_state(volume)
+    if state.status == 'detaching':
+        return None
+    for server_id in state.attached_to:
+        its = site.cloud.server_state(server_id)
+        if its.progress is model.Progress.GONE:
+            return None
+    return True
+
+
 def move(site: base.Site, member: str) -> None:
     """Find another place for a member that lost its own."""
     site.remove(member, {model.Kind.SERVER})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vcluster check: what is done about a cluster that is built."""
+"""openstack vcluster check, heal, stop, start, suspend and resume."""
 
 from __future__ import annotations
 
@@ -71,3 +71,86 @@ class Check(Action):
     def told(self, view: client.View) -> None:
         found = view['compliance']
         self._is_compliant = found['status'] == states.Compliance.COMPLIANT
+
+
+class Stop(Action):
+    """Stop the servers of a cluster
+
+    What depends on a server is stopped before it. If one cannot be stopped,
+    those that are stay so; the command repeated goes on.
+    """
+
+    EXAMPLES = """\
+  openstack vcluster stop shop --wait
+"""
+
+    def begin(
+        self, cluster_id: str, parsed_args: argparse.Namespace
+    ) -> client.View:
+        return self.vcluster.stop(cluster_id)
+
+
+class Start(Action):
+    """Start the servers of a cluster
+
+    What a server depends on is started before it.
+    """
+
+    EXAMPLES = """\
+  openstack vcluster start shop --wait
+"""
+
+    def begin(
+        self, cluster_id: str, parsed_args: argparse.Namespace
+    ) -> client.View:
+        return self.vcluster.start(cluster_id)
+
+
+class Suspend(Action):
+    """Suspend the servers of a cluster
+
+    What depends on a server is suspended before it.
+    """
+
+    EXAMPLES = """\
+  openstack vcluster suspend shop --wait
+"""
+
+    def begin(
+        self, cluster_id: str, parsed_args: argparse.Namespace
+    ) -> client.View:
+        return self.vcluster.suspend(cluster_id)
+
+
+class Resume(Action):
+    """Resume the servers of a cluster
+
+    What a server depends on is resumed before it.
+    """
+
+    EXAMPLES = """\
+  openstack vcluster resume shop --wait
+"""
+
+    def begin(
+        self, cluster_id: str, parsed_args: argparse.Namespace
+    ) -> client.View:
+        return self.vcluster.resume(cluster_id)
+
+
+class Heal(Action):
+    """Make servers of a cluster again that are gone or in ERROR
+
+    In places that fit the rules with the other members where they really
+    are. Volumes, ports and addresses are kept. If it cannot be done, the
+    cluster stays as it was, and the reason is told.
+    """
+
+    EXAMPLES = """\
+  openstack vcluster heal shop --wait
+"""
+
+    def begin(
+        self, cluster_id: str, parsed_args: argparse.Namespace
+    ) -> client.View:
+        return self.vcluster.heal(cluster_id)

@@ -308,6 +308,33 @@ class UpkeepTest(served.ShellTest):
             '"holds": false', self.run_shell('topology show shop -f json').out
         )
 
+    def test_what_is_lost_is_made_again(self):
+        self.cloud.lose(self.cluster['members']['m-0']['id'])
+        said = self.run_shell('check shop --wait -f json', code=2)
+        self.assertEqual('DEGRADED', said.json['compliance']['status'])
+        said = self.run_shell('heal shop --wait -f json')
+        self.assertEqual('COMPLIANT', said.json['compliance']['status'])
+        self.assertIn('m-0 is ACTIVE', said.err)
+
+    def test_servers_go_off_and_on(self):
+        for verb, status in (
+            ('stop', 'STOPPED'),
+            ('start', 'ACTIVE'),
+            ('suspend', 'SUSPENDED'),
+            ('resume', 'ACTIVE'),
+        ):
+            said = self.run_shell(f'{verb} shop --wait -f value -c status')
+            self.assertEqual(f'{status}\n', said.out)
+
+    def test_what_cannot_be_done_fails_with_its_reason(self):
+        self.cloud.lose(self.cluster['members']['m-0']['id'])
+        said = self.run_shell('stop shop --wait', code=1)
+        self.assertIn('stop: member m-0: its server is gone', said.err)
+        said = self.run_shell('heal shop --wait', code=0)
+        self.run_shell('stop shop --wait')
+        said = self.run_shell('heal shop', code=1)
+        self.assertIn('it has to be ACTIVE', said.err)
+
 
 class CatalogTest(served.ShellTest):
     """The service is found as every other one is."""

@@ -5,7 +5,7 @@ Each verb is tried with a fault at every one of its calls, and with a death at
 every one of its calls and of its writes.
 """
 
-from heat_vcluster import exception
+from heat_vcluster import exception, states
 from heat_vcluster.cloud.fake import FakeCloud
 from tests.functional import base, deaths
 
@@ -16,9 +16,16 @@ REFUSAL = exception.CloudError('fake', 'it is broken')
 class UpkeepCase(base.EngineTest):
     """``do`` has a verb done and waits; ``server`` names a member's."""
 
+    #: A verb of the doors, where the service calls it otherwise.
+    CALLED = {'stop': 'stop_servers', 'start': 'start_servers'}
+
+    def ask(self, service, verb, cluster_id, **asked):
+        method = getattr(service, self.CALLED.get(verb, verb))
+        return method(base.ANN, cluster_id, **asked)
+
     def do(self, verb, cluster_id, service=None, **asked):
         serve = service or self.service
-        getattr(serve, verb)(base.ANN, cluster_id, **asked)
+        self.ask(serve, verb, cluster_id, **asked)
         view = self.settle(cluster_id, service=service)
         self.assert_secret(view)
         return view
@@ -67,6 +74,7 @@ class FailingCase(UpkeepCase):
 #: Every call that a cloud takes of an engine at work on a built cluster.
 CALLS = (
     'attach_volume',
+    'change_power',
     'delete',
     'ensure_floating_ip',
     'ensure_port',
@@ -94,10 +102,14 @@ class DyingCase(deaths.DeathCase, UpkeepCase):
     def make_cloud(self):
         return FakeCloud(trusts=self.trusts)
 
-    def die_everywhere(self, prepare, verb, judge, **asked):
-        """``judge(view)`` says what must hold once an heir went on."""
-        for how in ('before', 'after', 'write'):
-            for number in range(1, ENOUGH):
+    def die_everywhere(self, prepare, verb, judge, every=1, **asked):
+        """``judge(view)`` says what must hold once an heir went on.
+
+        Right after each call and before each write, or ``every`` so many
+        of them: to die before a call is to die after what came before it.
+        """
+        for how, first in (('after', 1), ('write', 2)):
+            for number in range(first, ENOUGH, every):
                 self.cluster = prepare()
                 if not self._die_once(verb, how, number, asked):
                     judge(self.show(self.cluster))
@@ -113,13 +125,11 @@ class DyingCase(deaths.DeathCase, UpkeepCase):
 
     def _die_once(self, verb, how, number, asked):
         def act(doomed):
-            getattr(doomed, verb)(base.ANN, self.cluster, **asked)
+            self.ask(doomed, verb, self.cluster, **asked)
 
         if how == 'write':
             return self.die(act, ENOUGH * 10, dies_at_write=number)
         return self.die(act, number, at=how)
 
 
-IN_PROGRESS = {
-    'CHECKING',
-}
+IN_PROGRESS = {str(status) for status in states.UPKEEP}

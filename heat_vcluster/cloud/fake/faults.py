@@ -17,6 +17,8 @@ from heat_vcluster.cloud import model
 
 #: What ``ruin`` may name besides a kind: an attachment that nova gives up.
 ATTACHMENT = 'attachment'
+#: Or a server that breaks, or never gets done, when it is stopped, ...
+POWER = 'power'
 BUILDING = 'building'
 DELETING = 'deleting'
 

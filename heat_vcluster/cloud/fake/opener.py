@@ -226,6 +226,9 @@ class FakeCloud(Trusts):
         """Let a thing vanish, by somebody's doing behind our back."""
         with self.world.lock:
             del self.world.items[thing_id]
+            for port in self.world.of(world.Port):
+                if port.device_id == thing_id:
+                    port.device_id = None
 
     def migrate(self, server_id: str, host: str) -> None:
         """Let an operator move a server, or evacuate it.

@@ -33,6 +33,14 @@ PROGRESS = {
     State.DELETING: (model.Progress.READY, 'ACTIVE'),
 }
 
+#: What it takes, and what it comes to.
+POWER = {
+    model.Power.STOP: ('ACTIVE', 'SHUTOFF'),
+    model.Power.START: ('SHUTOFF', 'ACTIVE'),
+    model.Power.SUSPEND: ('ACTIVE', 'SUSPENDED'),
+    model.Power.RESUME: ('SUSPENDED', 'ACTIVE'),
+}
+
 
 class Servers(Side):
     @called
@@ -125,6 +133,8 @@ class Servers(Side):
         if server is None or server.id not in self._world.items:
             return model.ServerState(model.Progress.GONE, 'DELETED')
         progress, status = PROGRESS[server.state]
+        if server.state is State.READY:
+            status = server.status
         return model.ServerState(
             progress,
             status,
@@ -159,6 +169,20 @@ class Servers(Side):
             ),
         }
         return frozenset(hosts) & taken
+
+    @called
+    def change_power(self, server_id: str, power: model.Power) -> None:
+        server = self._need(Server, server_id, NOVA)
+        before, after = POWER[power]
+        if after in (server.status, server.next_status):
+            return
+        if server.state is not State.READY or server.status != before:
+            raise exception.CloudError(
+                NOVA,
+                f"Cannot '{power}' instance {server_id} while it is in "
+                f'vm_state {server.status}',
+            )
+        server.next_status = after
 
     @called
     def attach_volume(
@@ -222,7 +246,20 @@ class Servers(Side):
         elif server.state is State.DELETING:
             self._advance_deleting(server)
         else:
+            self._advance_power(server)
             self._advance_links(server)
+
+    def _advance_power(self, server: Server) -> None:
+        if server.next_status is None or self._faults.is_stuck(
+            server.kind, server.member, faults.POWER
+        ):
+            return
+        server.reason = self._faults.ruined(faults.POWER, server.member)
+        if server.reason:
+            server.state = State.FAILED
+        else:
+            server.status = server.next_status
+        server.next_status = None
 
     def _advance_building(self, server: Server) -> None:
         if server.host is None:

@@ -171,6 +171,9 @@ class OpenStackCloud(base.Cloud):
     ) -> frozenset[str]:
         return self._capacity.shared(hosts, server_ids)
 
+    def change_power(self, server_id: str, power: model.Power) -> None:
+        self._compute.change_power(server_id, power)
+
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

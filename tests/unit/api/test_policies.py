@@ -26,6 +26,11 @@ CHANGE = {
     'clusters:update',
     'clusters:delete',
     'clusters:check',
+    'clusters:heal',
+    'clusters:stop',
+    'clusters:start',
+    'clusters:suspend',
+    'clusters:resume',
     'plans:create',
     'plans:delete',
 }

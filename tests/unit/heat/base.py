@@ -82,6 +82,7 @@ class ObedientClient(client.Client):
 
     plan = show_plan = release_plan = create_planned = _never
     update = list = members = member = events = topology = limits = _never
+    stop = start = heal = _never
 
     def create(self, document, *, cluster_id=None, timeout=None):
         self.calls.append('create')
@@ -103,8 +104,17 @@ class ObedientClient(client.Client):
         return self._view(cluster_id, status)
 
     def check(self, cluster_id):
-        self.calls.append('check')
-        return self._view(cluster_id, 'CHECKING')
+        return self._act('check', cluster_id)
+
+    def suspend(self, cluster_id):
+        return self._act('suspend', cluster_id)
+
+    def resume(self, cluster_id):
+        return self._act('resume', cluster_id)
+
+    def _act(self, verb, cluster_id):
+        self.calls.append(verb)
+        return self._view(cluster_id, self.script[0])
 
     def delete(self, cluster_id):
         self.calls.append('delete')

@@ -274,6 +274,34 @@ class UpdateTest(base.HeatTest):
         self.service.reason = 'check: nova: it is away'
         self.check_fails('nova: it is away')
 
+    def test_suspend_and_resume_are_waited_for(self):
+        self.run_task(self.resource.create)
+        self.service.script = ['SUSPENDING', 'SUSPENDING', 'SUSPENDED']
+        self.run_task(self.resource.suspend)
+        self.assertEqual(('SUSPEND', 'COMPLETE'), self.resource.state)
+        self.service.script = ['RESUMING', 'ACTIVE']
+        self.run_task(self.resource.resume)
+        self.assertEqual(('RESUME', 'COMPLETE'), self.resource.state)
+        self.assertEqual(
+            (1, 1),
+            (
+                self.service.calls.count('suspend'),
+                self.service.calls.count('resume'),
+            ),
+        )
+
+    def test_a_suspend_that_fails_says_why(self):
+        self.run_task(self.resource.create)
+        self.service.script = ['SUSPENDING', 'ACTIVE']
+        self.service.error_code = 'vcluster.member_failed'
+        self.service.reason = 'suspend: member db: no more disk'
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.suspend,
+        )
+        self.assertIn('no more disk', str(failure))
+
 
 class AttributesTest(base.HeatTest):
     def setUp(self):
