@@ -16,12 +16,12 @@ class Client(abc.ABC):
     A *cluster view* is made by :mod:`heat_vcluster.views`: ``id``, ``name``,
     ``project_id``, ``user_id``, ``status``, ``status_reason``,
     ``error_code``, ``created_at``, ``updated_at``, ``metadata``, ``tags``,
-    ``members`` (name -> member view), ``placement``, ``survival``,
-    ``server_groups``, ``leftovers``, ``instances``, ``groups``, ``survive``.
-    A *plan view* has
-    ``verdict`` (``feasible``, ``infeasible`` or ``unknown``), ``members``,
-    ``placement``, ``survival``, ``reasons``, ``repairs``, ``rules``, and if
-    it is held ``id`` and ``expires_at``. No view holds a host's real name.
+    ``compliance``, ``members`` (name -> member view), ``placement``,
+    ``survival``, ``server_groups``, ``leftovers``, ``instances``, ``groups``,
+    ``survive``. A *plan view* has ``verdict`` (``feasible``, ``infeasible``
+    or ``unknown``), ``members``, ``placement``, ``survival``, ``reasons``,
+    ``repairs``, ``rules``, and if it is held ``id`` and ``expires_at``. No
+    view holds a host's real name.
 
     Any verb raises InvalidRequest for arguments that cannot be meant.
     """
@@ -129,6 +129,57 @@ class Client(abc.ABC):
         ``created_at``, ``updated_at``, ``name``, ``status``, ``id``.
         ``marker`` is the id of the last one of the page before.
         """
+
+    @abc.abstractmethod
+    def check(self, cluster_id: str) -> View:
+        """Begin to look what its members are and where; return at once.
+
+        It is CHECKING meanwhile. Then ``compliance`` has ``status``
+        (``COMPLIANT``; ``DRIFTED``: ``rules`` do not hold where members are
+        now; ``DEGRADED``: ``members`` are not what they should be) and
+        ``checked_at``; a ``status_reason`` tells why it could not be looked
+        at. Raises WrongStatus unless the cluster is built.
+        """
+
+    @abc.abstractmethod
+    def heal(self, cluster_id: str) -> View:
+        """Begin to make servers that are gone or in ERROR again.
+
+        In places that fit the rules with all others where they really are,
+        with their volumes, ports and addresses. It is HEALING, then ACTIVE,
+        and ``compliance`` is that of a check at the end. Where it fails a
+        ``status_reason`` tells why, and the cluster is as it was: what is
+        half made is removed. Raises WrongStatus unless it is ACTIVE.
+        """
+
+    @abc.abstractmethod
+    def stop(self, cluster_id: str) -> View:
+        """Begin to stop its servers; return at once.
+
+        What depends on a server is stopped before it. It is STOPPING, then
+        STOPPED; or what it was, if not all could be stopped, with a
+        ``status_reason``: those that were stay so, and ``stop`` goes on.
+        Raises WrongStatus unless it is ACTIVE or STOPPED.
+        """
+
+    @abc.abstractmethod
+    def start(self, cluster_id: str) -> View:
+        """Begin to start its servers, in the order of their dependencies.
+
+        It is STARTING, then ACTIVE; all else as for ``stop``.
+        """
+
+    @abc.abstractmethod
+    def suspend(self, cluster_id: str) -> View:
+        """Begin to suspend its servers, in the order of ``stop``.
+
+        It is SUSPENDING, then SUSPENDED; raises WrongStatus unless it is
+        ACTIVE or SUSPENDED.
+        """
+
+    @abc.abstractmethod
+    def resume(self, cluster_id: str) -> View:
+        """Begin to resume them: it is RESUMING, then ACTIVE."""
 
     @abc.abstractmethod
     def delete(self, cluster_id: str) -> None:

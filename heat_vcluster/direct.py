@@ -48,6 +48,24 @@ class DirectClient(client.Client):
     def list(self, **filters: Any) -> Sequence[client.View]:
         return self._service.list(self._context, **filters)
 
+    def check(self, cluster_id: str) -> client.View:
+        return self._service.check(self._context, cluster_id)
+
+    def heal(self, cluster_id: str) -> client.View:
+        return self._service.heal(self._context, cluster_id)
+
+    def stop(self, cluster_id: str) -> client.View:
+        return self._service.stop_servers(self._context, cluster_id)
+
+    def start(self, cluster_id: str) -> client.View:
+        return self._service.start_servers(self._context, cluster_id)
+
+    def suspend(self, cluster_id: str) -> client.View:
+        return self._service.suspend(self._context, cluster_id)
+
+    def resume(self, cluster_id: str) -> client.View:
+        return self._service.resume(self._context, cluster_id)
+
     def delete(self, cluster_id: str) -> None:
         self._service.delete(self._context, cluster_id)
 

@@ -299,6 +299,20 @@ class ClusterExists(VClusterError):
     code = 'vcluster.exists'
 
 
+class WrongStatus(VClusterError):
+    """What a cluster is just now does not allow what was asked."""
+
+    code = 'vcluster.wrong_status'
+
+    def __init__(
+        self, cluster_id: str, status: str, homes: Iterable[str]
+    ) -> None:
+        super().__init__(
+            f'Cluster {cluster_id} is {status}; for this it has to be '
+            f'{" or ".join(sorted(map(str, homes)))}'
+        )
+
+
 class ClusterBusy(VClusterError):
     """Another engine is at work on the cluster."""
 

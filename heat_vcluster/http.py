@@ -126,6 +126,24 @@ class HttpClient(client.Client):
         )
         return [*self._pages(query, limit)]
 
+    def check(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'check')
+
+    def heal(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'heal')
+
+    def stop(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'stop')
+
+    def start(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'start')
+
+    def suspend(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'suspend')
+
+    def resume(self, cluster_id: str) -> client.View:
+        return self._act(cluster_id, 'resume')
+
     def delete(self, cluster_id: str) -> None:
         self._call('DELETE', _path(cluster_id))
 
@@ -160,6 +178,10 @@ class HttpClient(client.Client):
         return self._show('limits', 'GET', '/limits')
 
     # -- below ------------------------------------------------------------
+
+    def _act(self, cluster_id: str, verb: str) -> client.View:
+        path = _path(cluster_id, 'actions', verb)
+        return self._show('vcluster', 'POST', path)
 
     def _pages(
         self, query: dict[str, Any], limit: int | None

@@ -144,6 +144,27 @@ class VCluster:
         """Say who sits where. See ``client.Client.topology``."""
         return self._client.topology(cluster_id)
 
+    def check(self, cluster_id: str) -> clients.View:
+        """Begin to look what is there. See ``client.Client.check``."""
+        return self._client.check(cluster_id)
+
+    def heal(self, cluster_id: str) -> clients.View:
+        """Begin to make lost servers again. See ``client.Client.heal``."""
+        return self._client.heal(cluster_id)
+
+    def stop(self, cluster_id: str) -> clients.View:
+        """Begin to stop its servers. See ``client.Client.stop``."""
+        return self._client.stop(cluster_id)
+
+    def start(self, cluster_id: str) -> clients.View:
+        return self._client.start(cluster_id)
+
+    def suspend(self, cluster_id: str) -> clients.View:
+        return self._client.suspend(cluster_id)
+
+    def resume(self, cluster_id: str) -> clients.View:
+        return self._client.resume(cluster_id)
+
     def delete(self, cluster_id: str) -> None:
         """Begin to remove all of it; returns at once."""
         self._client.delete(cluster_id)
@@ -181,6 +202,27 @@ class VCluster:
                 return view
             if views.is_settled(view):
                 raise exception.ClusterFailed(view)
+            _pause(until, interval)
+
+    def wait_settled(
+        self,
+        cluster_id: str,
+        *,
+        timeout: float | None = None,
+        interval: float = 0.2,
+    ) -> clients.View:
+        """Wait until what was asked of a built cluster is over.
+
+        Raises ClusterFailed if it could not be done, or what it was done to
+        is in ERROR; TimedOut after ``timeout`` seconds.
+        """
+        until = time.monotonic() + (timeout or float('inf'))
+        while True:
+            view = self.show(cluster_id)
+            if views.is_settled(view):
+                if view['error_code'] is not None:
+                    raise exception.ClusterFailed(view)
+                return view
             _pause(until, interval)
 
     def wait_deleted(

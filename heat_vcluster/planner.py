@@ -8,7 +8,15 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import exception, metrics
-from heat_vcluster.placement import base, checker, columns, model, policies
+from heat_vcluster.placement import (
+    base,
+    checker,
+    columns,
+    constraints,
+    model,
+    placed,
+    policies,
+)
 from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import reach as reaches
 from heat_vcluster.placement.policies import base as policy_base
@@ -119,6 +127,57 @@ class Planner:
             tuple(_rules(spec, placed)),
             pinned,
             self._objective,
+        )
+
+    def judge(
+        self,
+        spec: spec_model.GroupSpec,
+        demands: Iterable[model.Demand],
+        snapshot: model.Snapshot,
+        places: Mapping[str, str],
+    ) -> tuple[tuple[model.Breach, ...], model.Plan]:
+        """Say which rules do not hold where members are, and what it costs.
+
+        ``places`` (member -> host or pool) are those of all members that
+        have one, wherever that is. Raises as :meth:`problem` does.
+        """
+        problem = self.problem(spec, demands, snapshot, places)
+        report = checker.judge(problem, places, self._kinds)
+        return (
+            checker.breaches(problem, places, self._kinds),
+            model.Plan(
+                dict(places),
+                report.soft_cost,
+                given_up=report.given_up,
+                unsteered=report.unsteered,
+            ),
+        )
+
+    def secluded(
+        self,
+        spec: spec_model.GroupSpec,
+        snapshot: model.Snapshot,
+        places: Mapping[str, str],
+    ) -> frozenset[str]:
+        """Return the hosts on which rules want nobody else."""
+        kinds = policies.load() if self._kinds is None else self._kinds
+        problem = self.problem(spec, (), snapshot, places)
+        whole = placed.Placed(problem, places)
+        wanted = [
+            (each.scope, domain)
+            for rule in problem.rules
+            for each in kinds[rule.policy].constraints(rule)
+            if isinstance(each, constraints.Alone) and rule.weight != 0
+            for domain in whole.domains(each.members, each.scope).values()
+        ]
+        if not wanted:
+            return frozenset()
+        domains = frozenset(wanted)
+        scopes = {scope for scope, _ in wanted}
+        return frozenset(
+            host.name
+            for host in problem.snapshot.hosts
+            if any((scope, host.domain(scope)) in domains for scope in scopes)
         )
 
     def plan(

@@ -88,6 +88,8 @@ class Cluster(resource.Resource):
     survival = resource.Body('survival', type=list)
     #: Which rules over hosts nova holds by itself, and why not others.
     server_groups = resource.Body('server_groups', type=list)
+    #: What the last check found, and when that was.
+    compliance = resource.Body('compliance', type=dict)
     #: What could not be removed, and why.
     leftovers = resource.Body('leftovers', type=list)
     links = resource.Body('links', type=list)
@@ -247,16 +249,55 @@ class Proxy(proxy.Proxy):
         """Begin to delete it; returns at once."""
         self._delete(Cluster, cluster, ignore_missing=ignore_missing)
 
-    def wait_for_cluster(
-        self, cluster: Cluster, *, wait: float | None = None
-    ) -> Cluster:
-        """Return it once it is ACTIVE.
+    def check_cluster(self, cluster: Any) -> Cluster:
+        """Begin to look what its members are and where; returns at once.
 
-        Raises ResourceFailure if it is not going to be, ResourceTimeout
-        after ``wait`` seconds.
+        What was found is in ``compliance`` once it is no more CHECKING.
+        """
+        return self._act(cluster, 'check')
+
+    def heal_cluster(self, cluster: Any) -> Cluster:
+        """Begin to make servers that are gone or in ERROR again."""
+        return self._act(cluster, 'heal')
+
+    def stop_cluster(self, cluster: Any) -> Cluster:
+        """Begin to stop its servers, what depends on others first."""
+        return self._act(cluster, 'stop')
+
+    def start_cluster(self, cluster: Any) -> Cluster:
+        return self._act(cluster, 'start')
+
+    def suspend_cluster(self, cluster: Any) -> Cluster:
+        return self._act(cluster, 'suspend')
+
+    def resume_cluster(self, cluster: Any) -> Cluster:
+        return self._act(cluster, 'resume')
+
+    def _act(self, cluster: Any, verb: str) -> Cluster:
+        cluster_id = wire.part(resource.Resource._get_id(cluster))
+        response = self.post(
+            f'{Cluster.base_path}/{cluster_id}/actions/{verb}'
+        )
+        exceptions.raise_from_response(response)
+        found: Cluster = Cluster.existing(
+            connection=self._get_connection(), **response.json()['vcluster']
+        )
+        return found
+
+    def wait_for_cluster(
+        self,
+        cluster: Cluster,
+        *,
+        status: str = 'ACTIVE',
+        wait: float | None = None,
+    ) -> Cluster:
+        """Return it once it has the status.
+
+        Raises ResourceFailure if it is in ERROR, ResourceTimeout after
+        ``wait`` seconds.
         """
         built: Cluster = resource.wait_for_status(
-            self, cluster, 'ACTIVE', ['ERROR'], INTERVAL, wait
+            self, cluster, status, ['ERROR'], INTERVAL, wait
         )
         return built
 

@@ -323,6 +323,57 @@ class Service:
             fault = exception.Fault('marker', 'there is no such cluster')
             raise exception.InvalidRequest([fault]) from error
 
+    # -- upkeep -----------------------------------------------------------
+
+    def check(self, context: ctx.Context, cluster_id: str) -> View:
+        """Begin to look what its members are, and where; return at once."""
+        return self._act(context, cluster_id, ClusterStatus.CHECKING)
+
+    def heal(self, context: ctx.Context, cluster_id: str) -> View:
+        """Begin to make servers that are lost again."""
+        return self._act(context, cluster_id, ClusterStatus.HEALING)
+
+    def stop_servers(self, context: ctx.Context, cluster_id: str) -> View:
+        """Begin to stop its servers, what depends on others first."""
+        return self._act(context, cluster_id, ClusterStatus.STOPPING)
+
+    def start_servers(self, context: ctx.Context, cluster_id: str) -> View:
+        return self._act(context, cluster_id, ClusterStatus.STARTING)
+
+    def suspend(self, context: ctx.Context, cluster_id: str) -> View:
+        return self._act(context, cluster_id, ClusterStatus.SUSPENDING)
+
+    def resume(self, context: ctx.Context, cluster_id: str) -> View:
+        return self._act(context, cluster_id, ClusterStatus.RESUMING)
+
+    def _act(
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        status: ClusterStatus,
+        **asked: Any,
+    ) -> View:
+        """Begin what has such a status; by the trust for an outsider.
+
+        Raises WrongStatus, NotEntrusted, TrustLost.
+        """
+        cluster = self._find(context, cluster_id)
+        self.engine.check_open()
+        self.engine.watch()
+        acting = context
+        if context.is_outsider:
+            acting = self._as_its_user(context, cluster)
+        self._store.begin_action(
+            cluster_id,
+            status,
+            homes=states.HOMES[status],
+            deadline=self._deadline(None),
+            request_id=context.request_id,
+            **asked,
+        )
+        self.engine.begin(cluster_id, acting)
+        return self.show(context, cluster_id)
+
     def delete(self, context: ctx.Context, cluster_id: str) -> None:
         """Begin to delete; work that builds it is stopped first.
 

@@ -17,6 +17,14 @@ class ClusterStatus(enum.StrEnum):
     HELD = 'HELD'
     CREATING = 'CREATING'
     ACTIVE = 'ACTIVE'
+    STOPPED = 'STOPPED'
+    SUSPENDED = 'SUSPENDED'
+    CHECKING = 'CHECKING'
+    STOPPING = 'STOPPING'
+    STARTING = 'STARTING'
+    SUSPENDING = 'SUSPENDING'
+    RESUMING = 'RESUMING'
+    HEALING = 'HEALING'
     ROLLING_BACK = 'ROLLING_BACK'
     ERROR = 'ERROR'
     DELETING = 'DELETING'
@@ -30,6 +38,14 @@ class Wanted(enum.StrEnum):
     ABSENT = 'absent'
 
 
+class Compliance(enum.StrEnum):
+    """What a check finds: the worst of it."""
+
+    COMPLIANT = 'COMPLIANT'
+    DRIFTED = 'DRIFTED'  # a rule does not hold where members are now
+    DEGRADED = 'DEGRADED'  # a member is not what it should be
+
+
 class MemberStatus(enum.StrEnum):
     """What one member is."""
 
@@ -37,10 +53,39 @@ class MemberStatus(enum.StrEnum):
     HELD = 'HELD'
     BUILDING = 'BUILDING'
     ACTIVE = 'ACTIVE'
+    STOPPED = 'STOPPED'
+    SUSPENDED = 'SUSPENDED'
     ERROR = 'ERROR'
     DELETING = 'DELETING'
     DELETED = 'DELETED'
 
+
+#: What is done about a cluster that is built -> what it has to be for that.
+#: It comes back to it if it cannot be done.
+HOMES: dict[ClusterStatus, frozenset[ClusterStatus]] = {
+    ClusterStatus.CHECKING: frozenset(
+        {
+            ClusterStatus.ACTIVE,
+            ClusterStatus.STOPPED,
+            ClusterStatus.SUSPENDED,
+        }
+    ),
+    # What was done in part is gone on with, or taken back by its opposite.
+    ClusterStatus.STOPPING: frozenset(
+        {ClusterStatus.ACTIVE, ClusterStatus.STOPPED}
+    ),
+    ClusterStatus.STARTING: frozenset(
+        {ClusterStatus.ACTIVE, ClusterStatus.STOPPED}
+    ),
+    ClusterStatus.SUSPENDING: frozenset(
+        {ClusterStatus.ACTIVE, ClusterStatus.SUSPENDED}
+    ),
+    ClusterStatus.RESUMING: frozenset(
+        {ClusterStatus.ACTIVE, ClusterStatus.SUSPENDED}
+    ),
+    ClusterStatus.HEALING: frozenset({ClusterStatus.ACTIVE}),
+}
+UPKEEP = frozenset(HOMES)
 
 #: Moves of a cluster: (from, to) -> why it happens.
 CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
@@ -64,6 +109,22 @@ CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
     (ClusterStatus.ERROR, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.DELETING, ClusterStatus.DELETED): 'nothing is left',
     (ClusterStatus.DELETING, ClusterStatus.ERROR): 'something is left',
+    (ClusterStatus.STOPPED, ClusterStatus.DELETING): 'delete was asked for',
+    (ClusterStatus.SUSPENDED, ClusterStatus.DELETING): 'delete was asked for',
+    **{
+        (home, doing): 'it is asked for'
+        for doing, homes in HOMES.items()
+        for home in sorted(homes)
+    },
+    **{
+        (doing, home): 'it is done, or cannot be'
+        for doing, homes in HOMES.items()
+        for home in sorted(homes)
+    },
+    **{
+        (doing, ClusterStatus.DELETING): 'delete was asked for'
+        for doing in HOMES
+    },
 }
 
 #: Moves of a member: (from, to) -> why it happens.
@@ -77,13 +138,36 @@ MEMBER_MOVES: dict[tuple[MemberStatus, MemberStatus], str] = {
     (MemberStatus.BUILDING, MemberStatus.ERROR): 'a part of it failed',
     (MemberStatus.BUILDING, MemberStatus.DELETING): 'rollback or delete',
     (MemberStatus.ACTIVE, MemberStatus.DELETING): 'rollback or delete',
+    (MemberStatus.ACTIVE, MemberStatus.STOPPED): 'its server is stopped',
+    (MemberStatus.ACTIVE, MemberStatus.SUSPENDED): 'its server is suspended',
+    **{
+        (off, to): why
+        for off in (MemberStatus.STOPPED, MemberStatus.SUSPENDED)
+        for to, why in (
+            (MemberStatus.ACTIVE, 'its server runs again'),
+            (MemberStatus.ERROR, 'a check found it at fault'),
+            (MemberStatus.DELETING, 'delete was asked for'),
+        )
+    },
+    (MemberStatus.ACTIVE, MemberStatus.ERROR): 'a check found it at fault',
+    (MemberStatus.ERROR, MemberStatus.PLANNED): 'it is made again',
+    (MemberStatus.PLANNED, MemberStatus.ERROR): 'it was not made again',
+    (MemberStatus.HELD, MemberStatus.ERROR): 'it was not made again',
+    **{
+        (MemberStatus.ERROR, well): 'a check found it well again'
+        for well in (
+            MemberStatus.ACTIVE,
+            MemberStatus.STOPPED,
+            MemberStatus.SUSPENDED,
+        )
+    },
     (MemberStatus.ERROR, MemberStatus.DELETING): 'rollback or delete',
     (MemberStatus.DELETING, MemberStatus.DELETED): 'nothing is left of it',
     (MemberStatus.DELETING, MemberStatus.ERROR): 'something of it is left',
 }
 
 #: A cluster in one of these is being worked on by an engine.
-IN_PROGRESS = frozenset(
+IN_PROGRESS = UPKEEP | frozenset(
     {
         ClusterStatus.PLANNING,
         ClusterStatus.CREATING,
@@ -95,7 +179,13 @@ IN_PROGRESS = frozenset(
 #: Nothing more happens to a cluster in one of these unless it is asked for.
 #: HELD is in neither set: a plan waits to be built, or to expire.
 SETTLED = frozenset(
-    {ClusterStatus.ACTIVE, ClusterStatus.ERROR, ClusterStatus.DELETED}
+    {
+        ClusterStatus.ACTIVE,
+        ClusterStatus.STOPPED,
+        ClusterStatus.SUSPENDED,
+        ClusterStatus.ERROR,
+        ClusterStatus.DELETED,
+    }
 )
 
 

@@ -73,6 +73,7 @@ def _show_head(cluster: records.ClusterRecord) -> View:
         'error_code': cluster.error_code,
         'created_at': moment(cluster.created_at),
         'updated_at': moment(cluster.updated_at),
+        'compliance': cluster.compliance and dict(cluster.compliance),
         'metadata': dict(cluster.metadata),
         'tags': list(cluster.tags),
     }
@@ -298,8 +299,16 @@ def show_topology(
         'levels': list(levels),
         'domains': top['domains'],
         'unplaced': unplaced,
-        'rules': [show_rule(group, cluster.plan) for group in groups],
+        'rules': [
+            show_rule(group, cluster.plan, _broken(cluster))
+            for group in groups
+        ],
     }
+
+
+def _broken(cluster: records.ClusterRecord) -> Iterable[str]:
+    found = cluster.compliance or {'rules': ()}
+    return [rule['group'] for rule in found['rules']]
 
 
 def _domain(level: str, name: str) -> View:
@@ -316,9 +325,19 @@ def _inside(outer: View, level: str, name: str) -> View:
     return made
 
 
-def show_rule(group: spec.Group, plan: placement.Plan | None) -> View:
-    """``holds``: None as long as there is no plan."""
-    given_up = {violation.rule for violation in plan.given_up} if plan else ()
+def show_rule(
+    group: spec.Group,
+    plan: placement.Plan | None,
+    broken: Iterable[str] = (),
+) -> View:
+    """``holds``: None as long as there is no plan.
+
+    ``broken``: those that a check found not to hold.
+    """
+    given_up = (
+        {violation.rule for violation in plan.given_up} if plan else set()
+    )
+    given_up |= {*broken}
     return {
         'name': group.name,
         'policy': group.policy,

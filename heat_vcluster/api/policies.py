@@ -87,6 +87,42 @@ RULES = (
         ('DELETE', _CLUSTER),
     ),
     _rule(
+        'clusters:check',
+        MEMBER,
+        "Check a cluster's members, and its rules where they are",
+        ('POST', f'{_CLUSTER}/actions/check'),
+    ),
+    _rule(
+        'clusters:heal',
+        MEMBER,
+        'Make lost servers of a cluster again',
+        ('POST', f'{_CLUSTER}/actions/heal'),
+    ),
+    _rule(
+        'clusters:stop',
+        MEMBER,
+        "Stop a cluster's servers",
+        ('POST', f'{_CLUSTER}/actions/stop'),
+    ),
+    _rule(
+        'clusters:start',
+        MEMBER,
+        "Start a cluster's servers",
+        ('POST', f'{_CLUSTER}/actions/start'),
+    ),
+    _rule(
+        'clusters:suspend',
+        MEMBER,
+        "Suspend a cluster's servers",
+        ('POST', f'{_CLUSTER}/actions/suspend'),
+    ),
+    _rule(
+        'clusters:resume',
+        MEMBER,
+        "Resume a cluster's servers",
+        ('POST', f'{_CLUSTER}/actions/resume'),
+    ),
+    _rule(
         'clusters:validate',
         READER,
         'Check a document',

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from heat_vcluster.api.operation import Operation, Resource
 from heat_vcluster.api.resources import (
+    actions,
     clusters,
     health,
     limits,
@@ -31,6 +32,12 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     (_PLANS, plans.Plans),
     (f'{_PLANS}/{{plan_id:uuid}}', plans.Plan),
     (_CLUSTER, clusters.Cluster),
+    (f'{_CLUSTER}/actions/check', actions.Check),
+    (f'{_CLUSTER}/actions/heal', actions.Heal),
+    (f'{_CLUSTER}/actions/stop', actions.Stop),
+    (f'{_CLUSTER}/actions/start', actions.Start),
+    (f'{_CLUSTER}/actions/suspend', actions.Suspend),
+    (f'{_CLUSTER}/actions/resume', actions.Resume),
     (f'{_CLUSTER}/members', members.Members),
     (f'{_CLUSTER}/members/{{name}}', members.Member),
     (f'{_CLUSTER}/events', members.Events),

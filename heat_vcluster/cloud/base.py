@@ -160,6 +160,33 @@ class Cloud(abc.ABC):
     def server_state(self, server_id: str) -> model.ServerState: ...
 
     @abc.abstractmethod
+    def locate(self, server_id: str) -> model.Seat | None:
+        """Return where a server really is, whatever state it is in.
+
+        While it moves: where it is going. None if it takes no room
+        anywhere, or none that we may see.
+        """
+
+    @abc.abstractmethod
+    def shared_hosts(
+        self, hosts: Collection[str], server_ids: Collection[str]
+    ) -> frozenset[str]:
+        """Return those of the hosts that have more on them than these.
+
+        Whatever takes room there and is none of the servers: others'
+        servers, and what is held for them.
+        """
+
+    @abc.abstractmethod
+    def change_power(self, server_id: str, power: model.Power) -> None:
+        """Ask a server to stop, ...; poll its status (see the state).
+
+        ``SHUTOFF``, ``ACTIVE`` or ``SUSPENDED`` is what it comes to. One that
+        is there already, or on its way, is left alone. Raises CloudError for
+        one that is in no state for it.
+        """
+
+    @abc.abstractmethod
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

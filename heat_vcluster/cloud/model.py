@@ -159,6 +159,15 @@ class Progress(enum.StrEnum):
     GONE = 'gone'
 
 
+class Power(enum.StrEnum):
+    """What can be asked of a server that is built."""
+
+    STOP = 'stop'
+    START = 'start'
+    SUSPEND = 'suspend'
+    RESUME = 'resume'
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerState:
     """``no_valid_host``: the failure is that its place was taken.
@@ -175,6 +184,14 @@ class ServerState:
     no_valid_host: bool = False
     host: str | None = None
     attached: frozenset[str] = frozenset()  # ids of attached volumes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a server really is, and what is accounted to it there."""
+
+    host: str  # as in the snapshot
+    resources: Mapping[str, int]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

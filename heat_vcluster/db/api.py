@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -458,6 +458,51 @@ class Store:
         return tuple(
             records.EventRecord(**row._mapping) for row in self._rows(wanted)
         )
+
+    # Upkeep
+
+    @db_connection.again
+    def begin_action(
+        self,
+        cluster_id: str,
+        status: states.ClusterStatus,
+        *,
+        homes: Collection[states.ClusterStatus],
+        deadline: datetime.datetime,
+        request_id: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        """Move a cluster from one of its ``homes`` to what is to be done.
+
+        No lease is needed. Raises WrongStatus if it is in no such home, or
+        is not wanted any more; one that is in ``status`` already stays.
+        """
+        table = models.clusters
+        there = self.get_cluster(cluster_id)
+        if there.status is status:
+            return
+        moved = 0
+        if there.status in homes:
+            with self._open().writing() as connection:
+                moved = connection.execute(
+                    sa.update(table)
+                    .where(
+                        table.c.id == cluster_id,
+                        table.c.status == there.status.value,
+                        table.c.wanted == states.Wanted.PRESENT.value,
+                    )
+                    .values(
+                        status=status.value,
+                        status_reason=None,
+                        error_code=None,
+                        action={'home': there.status.value, **arguments},
+                        deadline=deadline,
+                        request_id=request_id,
+                        updated_at=self._clock(),
+                    )
+                ).rowcount
+        if moved != 1:
+            raise exception.WrongStatus(cluster_id, there.status, homes)
 
     # Stopping
 

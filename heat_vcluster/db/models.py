@@ -83,6 +83,9 @@ clusters = _table(
     _json('metadata', nullable=True),
     _json('document'),
     _json('plan', nullable=True),
+    # What is done about a cluster that is built, and what a check found.
+    _json('action', nullable=True),
+    _json('compliance', nullable=True),
     sa.Column('status', sa.String(16), nullable=False),
     sa.Column('status_reason', sa.Text),
     sa.Column('error_code', sa.String(64)),

@@ -43,6 +43,9 @@ class ClusterRecord:
     """One cluster, or a held plan. All times are aware, in UTC.
 
     ``built_as`` is the name it was made with, which its things bear.
+    ``action`` is what was asked to be done about it, and not done yet: its
+    ``home`` is the status it comes back to. ``compliance``: what the last
+    check found, as it is shown.
     """
 
     id: str
@@ -53,6 +56,8 @@ class ClusterRecord:
     metadata: Mapping[str, str]
     document: Mapping[str, Any]
     plan: placement.Plan | None
+    action: Mapping[str, Any] | None
+    compliance: Mapping[str, Any] | None
     status: states.ClusterStatus
     status_reason: str | None
     error_code: str | None

@@ -63,6 +63,8 @@ class Writer:
                 values['cancel_requested'] = False  # what it was meant for
             if status is states.ClusterStatus.DELETED:
                 values['deleted_at'] = self._clock()
+            if status not in states.UPKEEP:
+                values['action'] = None  # it is over
             self._set_cluster(connection, **values)
 
     @db_connection.again
@@ -89,6 +91,12 @@ class Writer:
         raw = None if plan is None else records.plan_to_json(plan)
         with self._fenced() as connection:
             self._set_cluster(connection, plan=raw)
+
+    @db_connection.again
+    def set_compliance(self, found: Mapping[str, Any]) -> None:
+        """Keep what a check found, as it is shown."""
+        with self._fenced() as connection:
+            self._set_cluster(connection, compliance=dict(found))
 
     @db_connection.again
     def set_deadline(self, deadline: datetime.datetime | None) -> None:

@@ -73,6 +73,8 @@ class Writer(Protocol):
 
     def set_plan(self, plan: placement.Plan | None) -> None: ...
 
+    def set_compliance(self, found: Mapping[str, Any]) -> None: ...
+
     def set_domains(self, known: Mapping[str, Mapping[str, str]]) -> None: ...
 
     def add_holds(self, holds: Iterable[model.Hold]) -> None: ...
@@ -138,6 +140,21 @@ class Planner(Protocol):
         demands: Sequence[placement.Demand],
         seed: str,
     ) -> reaches.Reach: ...
+
+    def judge(
+        self,
+        wanted: spec.GroupSpec,
+        demands: Sequence[placement.Demand],
+        snapshot: placement.Snapshot,
+        places: Mapping[str, str],
+    ) -> tuple[tuple[placement.Breach, ...], placement.Plan]: ...
+
+    def secluded(
+        self,
+        wanted: spec.GroupSpec,
+        snapshot: placement.Snapshot,
+        places: Mapping[str, str],
+    ) -> frozenset[str]: ...
 
     def plan(
         self,

@@ -19,7 +19,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
@@ -35,6 +35,7 @@ from heat_vcluster.engine import (
     removal,
 )
 from heat_vcluster.members import base as members
+from heat_vcluster.members import server as servers
 from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import columns, pseudonyms
 from heat_vcluster.placement import model as placement
@@ -82,6 +83,8 @@ class Build(members.Site):
         self.cause: BaseException | None = None
         self.late: set[str] = set()  # members not ready when time ran out
         self.is_held = False
+        # A part of a cluster that is built: what failed is not undone here.
+        self.keeps = False
         self.abandoned = abandoned
         self._planner = planner
         self._store = store
@@ -113,8 +116,13 @@ class Build(members.Site):
         self,
         rows: Sequence[records.MemberRecord],
         domains: Iterable[records.DomainRecord],
+        again: Collection[str] | None = None,
     ) -> None:
-        """Go on from what is on record of a build that was begun."""
+        """Go on from what is on record of a build that was begun.
+
+        ``again``: of a cluster that is built, the members to be made again;
+        the others keep what they have.
+        """
         self.remember(domains)
         self._snapshot = remembered.snapshot(rows, self._known)
         self._facts = {row.name: dict(row.facts) for row in rows}
@@ -122,8 +130,15 @@ class Build(members.Site):
         self._plan = placement.Plan(
             {row.name: row.place for row in rows if row.place is not None}
         )
+        self.keeps = again is not None
         self._finished = frozenset(
-            row.name for row in rows if row.status is MemberStatus.ACTIVE
+            row.name
+            for row in rows
+            if (
+                row.status is MemberStatus.ACTIVE
+                if again is None
+                else row.name not in again
+            )
         )
         self._is_begun = any(
             row.status not in base.NEVER_BUILT for row in rows
@@ -229,6 +244,84 @@ class Build(members.Site):
                 kind = members.member_type(member.type)
                 kind.take_up(self, member.name, there[member.name])
         self._restore_holds()
+
+    def place_again(self) -> None:
+        """Find places for what is made again, all at once, and hold them.
+
+        The others are where they really are. Nothing is touched before it
+        is known that there is a place; then what failed is removed, as its
+        room may be what is needed.
+        """
+        again = [
+            demand
+            for demand in self.resolution.demands
+            if demand.member not in self._finished
+        ]
+        room = self._own_room(again)
+        made = self._decide_again(again, room)
+        if not self._hold(made.plan, made.demands):
+            self._clear_away(again)
+            for _ in range(self._settings.replan_attempts + 1):
+                self._signal.check()
+                made = self._decide_again(again, {})
+                if self._hold(made.plan, made.demands):
+                    break
+            else:
+                raise exception.ReservationConflict(
+                    'The room that was planned went to others each time'
+                )
+        self._keep(made.plan, made.snapshot, MemberStatus.HELD)
+        self._clear_away(again)
+
+    def _clear_away(self, again: Sequence[placement.Demand]) -> None:
+        for demand in again:
+            if isinstance(demand, placement.ServerDemand):
+                self._signal.check()
+                self.remove(demand.member, {model.Kind.SERVER})
+                asked = self.wanted.member(demand.member).spec
+                servers.await_volumes(self, cast(spec.ServerSpec, asked))
+
+    def _own_room(
+        self, again: Sequence[placement.Demand]
+    ) -> dict[str, Mapping[str, int]]:
+        """Return what servers that failed take still, by host."""
+        room: dict[str, Mapping[str, int]] = {}
+        for demand in again:
+            for thing in removal.find(
+                self.cloud,
+                self._settings,
+                self.cluster_id,
+                demand.member,
+                {model.Kind.SERVER},
+            ):
+                seat = self.cloud.locate(thing.id)
+                if seat is not None:
+                    taken = collections.Counter(room.get(seat.host, {}))
+                    taken.update(seat.resources)
+                    room[seat.host] = dict(taken)
+        return room
+
+    def _decide_again(
+        self,
+        again: Sequence[placement.Demand],
+        room: Mapping[str, Mapping[str, int]],
+    ) -> decision.Decision:
+        before = self._snapshot
+        assert before is not None  # noqa: S101  (it was loaded)
+        members_again = {demand.member for demand in again}
+        others = {
+            name: place
+            for name, place in self._plan.placement.items()
+            if name not in members_again
+        }
+
+        def look(reading: model.Reading) -> model.Reading:
+            merged = merge(reading.snapshot, before, set(others.values()))
+            return with_room(
+                dataclasses.replace(reading, snapshot=merged), room
+            )
+
+        return self._decide(again, others, look)
 
     def _restore_holds(self) -> None:
         """Leave exactly those without a server held; each at its place."""
@@ -547,7 +640,7 @@ class Build(members.Site):
             if is_first:
                 self.cause = error
         self._signal.stop(error)
-        if is_first and not self.abandoned.is_set():
+        if is_first and not (self.keeps or self.abandoned.is_set()):
             try:
                 self._writer.set_status(
                     states.ClusterStatus.ROLLING_BACK, str(error), error.code
@@ -559,7 +652,7 @@ class Build(members.Site):
         """Remove what a step made. Never raises: a sweep comes last."""
         if step.symbol not in self._begun or not step.makes:
             return
-        if self.abandoned.is_set():
+        if self.keeps or self.abandoned.is_set():
             return
         try:
             self.remove(step.member, step.makes)
@@ -622,6 +715,52 @@ def _busy_as_before(
     for number, name in enumerate(table.names):
         is_busy[number] = was.get(name, is_busy[number])
     return dataclasses.replace(fresh, hosts=table.changed(is_busy=is_busy))
+
+
+def with_room(
+    reading: model.Reading, room: Mapping[str, Mapping[str, int]]
+) -> model.Reading:
+    """Show hosts as they will be once this room on them is given back."""
+    if not room:
+        return reading
+    table = columns.of(reading.snapshot.hosts, reading.snapshot.levels)
+    numbers = {name: number for number, name in enumerate(table.names)}
+    free = {name: column.copy() for name, column in table.free.items()}
+    for host, resources in room.items():
+        for name, amount in resources.items():
+            if host in numbers and name in free:
+                free[name][numbers[host]] += amount
+    hosts = table.changed(free=free)
+    return dataclasses.replace(
+        reading,
+        snapshot=dataclasses.replace(reading.snapshot, hosts=hosts),
+        demands=tuple(
+            _with_candidates(demand, free, numbers, room)
+            for demand in reading.demands
+        ),
+    )
+
+
+def _with_candidates(
+    demand: placement.Demand,
+    free: Mapping[str, Any],
+    numbers: Mapping[str, int],
+    room: Iterable[str],
+) -> placement.Demand:
+    if demand.candidates is None or not isinstance(
+        demand, placement.ServerDemand
+    ):
+        return demand
+    more = {
+        host
+        for host in room
+        if host in numbers
+        and all(
+            name in free and free[name][numbers[host]] >= amount
+            for name, amount in demand.resources.items()
+        )
+    }
+    return dataclasses.replace(demand, candidates=demand.candidates | more)
 
 
 def without(

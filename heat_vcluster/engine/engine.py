@@ -96,6 +96,14 @@ class Engine(work.Work):
         """
         self.check_open()
         record = self._store.get_cluster(cluster_id)
+        if record.status in states.UPKEEP:
+            self._background.begin(
+                ('upkeep', cluster_id),
+                lambda has_begun: self.carry_on(cluster_id, context),
+                # The one before it may be in its last moments.
+                again=True,
+            )
+            return
         if record.wanted is states.Wanted.PRESENT:
             self._background.begin(
                 ('create', cluster_id),
@@ -142,6 +150,8 @@ class Engine(work.Work):
             return 2 * self._settings.removal_timeout if is_patient else 0.0
         if record.status is states.ClusterStatus.HELD:
             return AUDIT_SECONDS  # as a plan it may be looked after just now
+        if record.status in states.UPKEEP:
+            return AUDIT_SECONDS  # whoever had it before is about to let go
         return 0.0
 
     def hurry(self, cluster_id: str) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graphs: create a cluster, remove everything of a cluster."""
+"""The graphs: create a cluster, look after it, remove everything of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from taskflow.patterns import graph_flow, linear_flow, unordered_flow
@@ -12,6 +12,8 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, removal, tasks
 from heat_vcluster.engine.build import Build
+from heat_vcluster.engine.inspection import Inspection
+from heat_vcluster.engine.power import Change
 
 
 def create(build: Build) -> Any:
@@ -24,6 +26,11 @@ def resume(build: Build) -> Any:
     return _steps_after(tasks.TakeUp(build), build)
 
 
+def heal(build: Build) -> Any:
+    """Resolve, find places anew, then all steps of what is made again."""
+    return _steps_after(tasks.PlaceAgain(build), build)
+
+
 def _steps_after(begins: Any, build: Build) -> Any:
     """All tasks go in by one call: adding or linking them one by one makes
     TaskFlow copy the whole graph each time.
@@ -34,6 +41,26 @@ def _steps_after(begins: Any, build: Build) -> Any:
         begins,
         *(tasks.BuildStep(build, step) for step in build.steps),
     )
+    return flow
+
+
+def inspect(inspection: Inspection, check: Callable[[], None]) -> Any:
+    """Look at all members, side by side; ``check`` raises to stop."""
+    flow = graph_flow.Flow('inspect')
+    flow.add(
+        tasks.SurveyThings(inspection),
+        *(
+            tasks.ExamineMember(inspection, member, check)
+            for member in inspection.members
+        ),
+    )
+    return flow
+
+
+def change_power(change: Change) -> Any:
+    """Each server as soon as those that come before it are done."""
+    flow = graph_flow.Flow('change power')
+    flow.add(*(tasks.ChangePower(change, name) for name in change.before))
     return flow
 
 

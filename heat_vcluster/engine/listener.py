@@ -31,7 +31,7 @@ class Recorder(listeners.Listener):
                 task_states.RUNNING,
                 task_states.SUCCESS,
                 task_states.FAILURE,
-                task_states.REVERTING,
+                *(() if build.keeps else (task_states.REVERTING,)),
             ),
             flow_listen_for=(),
         )

@@ -18,7 +18,15 @@ from heat_vcluster import context as ctx
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import records
-from heat_vcluster.engine import base, flows, janitor, reasons, runner
+from heat_vcluster.engine import (
+    base,
+    flows,
+    healing,
+    janitor,
+    reasons,
+    runner,
+    upkeep,
+)
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.engine.build import Build
 from heat_vcluster.engine.cleanup import Cleanup
@@ -102,6 +110,8 @@ class Operation:
                 self._resume()
             elif self._record.status is ClusterStatus.ROLLING_BACK:
                 self._resume_roll_back()
+            elif self._record.status in states.UPKEEP:
+                self._look_after()
             elif self._record.status is ClusterStatus.DELETING:
                 self._remove(has_begun)
         except (exception.Interrupted, exception.TrustLost) as error:
@@ -307,6 +317,55 @@ class Operation:
         """Tell whether somebody waits for the cluster to delete it."""
         is_asked = self._store.is_cancel_requested(self._record.id)
         return is_asked and not self._parts.stopping.is_set()
+
+    # -- looking after it ---------------------------------------------------
+
+    def _look_after(self) -> None:
+        record, parts = self._record, self._parts
+        try:
+            with self._turn():
+                then = upkeep.Upkeep(
+                    record,
+                    parts.load(record.document),
+                    self._open(),
+                    parts.planner,
+                    self._store,
+                    self._writer,
+                    self._signal,
+                    parts.settings,
+                    parts.runner,
+                    self._prepare,
+                    lambda: self._cleanup(self._keeper.is_lost.is_set),
+                ).run()
+        except Exception as failure:  # the edge: it goes back to what it was
+            self._check_ours(failure)
+            error = upkeep.cause(failure)
+            if not isinstance(error, exception.VClusterError):
+                LOG.exception('Cluster %s: upkeep failed', record.id)
+            self._come_home(self._signal.reason or error)
+        else:
+            self._writer.set_status(
+                ClusterStatus.DELETING if self._is_delete_next() else then
+            )
+
+    def _come_home(self, error: BaseException) -> None:
+        """Say why what was asked for was not done.
+
+        What is half made has no engine any more: its room is given back, as
+        far as that can be done now, and it is looked for the next time.
+        """
+        self._cleanup(self._keeper.is_lost.is_set).release_holds()
+        rows = self._store.get_members(self._record.id)
+        self._writer.set_members(healing.given_up(rows, None))
+        reason = upkeep.failed(self._record, error)
+        self._writer.add_event(None, 'failed', reason)
+        self._writer.set_status(
+            ClusterStatus.DELETING
+            if self._is_delete_next()
+            else upkeep.home_of(self._record),
+            reason,
+            reasons.code(error),
+        )
 
     # -- removing ---------------------------------------------------------
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from taskflow import task
@@ -11,9 +12,12 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, removal
 from heat_vcluster.engine.build import Build
+from heat_vcluster.engine.inspection import Inspection
+from heat_vcluster.engine.power import Change
 from heat_vcluster.members import base as members
 
 RESOLUTION = 'resolution'
+SURVEY = 'survey'
 
 
 class ResolveNames(task.Task):
@@ -66,6 +70,25 @@ class TakeUp(task.Task):
         self._build.undo_reservation()
 
 
+class PlaceAgain(task.Task):
+    """Decides and holds where the lost members of a cluster go."""
+
+    def __init__(self, build: Build) -> None:
+        super().__init__(
+            name='place again',
+            provides=members.RESERVATION,
+            requires=[RESOLUTION],
+        )
+        self._build = build
+
+    def execute(self, **done: Any) -> bool:
+        self._build.place_again()
+        return True
+
+    def revert(self, *args: Any, **kwargs: Any) -> None:
+        self._build.undo_reservation()
+
+
 class BuildStep(task.Task):
     """Builds one part of one member."""
 
@@ -84,6 +107,53 @@ class BuildStep(task.Task):
 
     def revert(self, *args: Any, **kwargs: Any) -> None:
         self._build.undo(self.step)
+
+
+class SurveyThings(task.Task):
+    """Finds all that is there of a cluster."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        super().__init__(name='survey things', provides=SURVEY)
+        self._inspection = inspection
+
+    def execute(self) -> bool:
+        self._inspection.survey()
+        return True
+
+
+class ExamineMember(task.Task):
+    """Looks at what one member really is."""
+
+    def __init__(
+        self, inspection: Inspection, member: str, check: Callable[[], None]
+    ) -> None:
+        super().__init__(name=f'examine {member}', requires=[SURVEY])
+        self._inspection = inspection
+        self._member = member
+        self._check = check
+
+    def execute(self, **done: Any) -> None:
+        self._check()
+        self._inspection.examine(self._member)
+
+
+class ChangePower(task.Task):
+    """Stops a server, starts it, ...; is not undone."""
+
+    def __init__(self, change: Change, member: str) -> None:
+        super().__init__(
+            name=f'power {member}',
+            provides=f'power {member}',
+            requires=sorted(
+                f'power {other}' for other in change.before[member]
+            ),
+        )
+        self._change = change
+        self._member = member
+
+    def execute(self, **done: Any) -> bool:
+        self._change.execute(self._member)
+        return True
 
 
 class RemoveThing(task.Task):

@@ -79,6 +79,7 @@ class Cluster(resource.Resource):
         ADDRESSES,
         PLACEMENT,
         SURVIVAL,
+        COMPLIANCE,
         STATUS,
     ) = (
         'members',
@@ -88,6 +89,7 @@ class Cluster(resource.Resource):
         'addresses',
         'placement',
         'survival',
+        'compliance',
         'status',
     )
 
@@ -205,6 +207,13 @@ class Cluster(resource.Resource):
             'map of least, total and unknown), holds, and says, the same in '
             'words.',
             type=attributes.Schema.LIST,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        COMPLIANCE: attributes.Schema(
+            'What the last check found: status (COMPLIANT, DRIFTED or '
+            'DEGRADED), checked_at, rules that do not hold where members '
+            'are now, members that are not what they should be.',
+            type=attributes.Schema.MAP,
             cache_mode=attributes.Schema.CACHE_NONE,
         ),
         STATUS: attributes.Schema(
@@ -327,12 +336,51 @@ class Cluster(resource.Resource):
     # Other actions
 
     def handle_check(self) -> None:
-        view = self.client().show(self.resource_id)
-        if view['status'] != Status.ACTIVE:
+        self.client().check(self.resource_id)
+
+    def check_check_complete(self, _: Any) -> bool:
+        view = self._view_once_settled()
+        if view is None:
+            return False
+        faults = [
+            f'member {fault["member"]}: {fault["reason"]}'
+            for fault in view['compliance']['members']
+        ]
+        faults += [
+            f'group {rule["group"]} does not hold for '
+            f'{", ".join(rule["members"])}'
+            for rule in view['compliance']['rules']
+        ]
+        if faults:
+            raise ClusterFailed(
+                f'The cluster is {view["compliance"]["status"]}: '
+                f'{"; ".join(faults)}'
+            )
+        return True
+
+    def handle_suspend(self) -> None:
+        self.client().suspend(self.resource_id)
+
+    def check_suspend_complete(self, _: Any) -> bool:
+        return self._view_once_settled() is not None
+
+    def handle_resume(self) -> None:
+        self.client().resume(self.resource_id)
+
+    def check_resume_complete(self, _: Any) -> bool:
+        return self._view_once_settled() is not None
+
+    def _view_once_settled(self) -> client.View | None:
+        """Return what came of an action; None while it goes on.
+
+        Raises ClusterFailed if it could not be done.
+        """
+        view = self._show_resource()
+        if view['status'] not in states.SETTLED:
+            return None
+        if view['error_code'] is not None:
             raise ClusterFailed(_failure(view))
-        for name, member in view['members'].items():
-            if member['status'] != states.MemberStatus.ACTIVE:
-                raise ClusterFailed(f'Member {name} is {member["status"]}')
+        return view
 
     def handle_update(
         self, json_snippet: Any, tmpl_diff: Any, prop_diff: Any
@@ -407,6 +455,7 @@ _ATTRIBUTES: dict[str, Callable[[client.View], Any]] = {
     Cluster.ADDRESSES: _addresses,
     Cluster.PLACEMENT: lambda view: view['placement'],
     Cluster.SURVIVAL: lambda view: view['survival'],
+    Cluster.COMPLIANCE: lambda view: view['compliance'],
     Cluster.STATUS: lambda view: view['status'],
 }
 

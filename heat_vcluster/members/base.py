@@ -129,6 +129,44 @@ class Step:
         return symbol(self.member, self.name)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Condition:
+    """What a member really is.
+
+    ``place``: where it is; None: nowhere, or it cannot be told. ``fault``:
+    why it is not what it should be, in words for its tenant.
+    ``is_lost``: nothing of it is of use any more.
+    """
+
+    place: str | None = None
+    fault: str | None = None
+    is_lost: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scene:
+    """What a member is looked at by.
+
+    ``facts``: of all members. ``there``: (kind, id) of all that bears the
+    cluster's tag. ``status``: what a server of the cluster should show, in
+    the compute service's own words.
+    """
+
+    cloud: cloud.Cloud
+    facts: Mapping[str, Mapping[str, Any]]
+    there: frozenset[tuple[model.Kind, str]]
+    status: str
+
+    def missing(
+        self, kind: model.Kind, ids: Iterable[str | None]
+    ) -> str | None:
+        """Say that one of these things is gone, if one is."""
+        for thing_id in ids:
+            if thing_id is not None and (kind, thing_id) not in self.there:
+                return f'its {kind.replace("_", " ")} is gone'
+        return None
+
+
 class MemberType(abc.ABC):
     """One file each, registered as ``heat_vcluster.members``."""
 
@@ -147,6 +185,10 @@ class MemberType(abc.ABC):
     @abc.abstractmethod
     def resource_id(self, facts: Mapping[str, Any]) -> str | None:
         """Return the id of the member's own real thing, if it is made."""
+
+    @abc.abstractmethod
+    def examine(self, scene: Scene, member: spec.Member) -> Condition:
+        """Find out what a member that was built is by now."""
 
     def addresses(self, facts: Mapping[str, Any]) -> list[str]:
         """Return the member's addresses, in the order of its interfaces."""

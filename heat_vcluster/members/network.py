@@ -51,6 +51,18 @@ class Network(base.MemberType):
     def resource_id(self, facts: Mapping[str, Any]) -> str | None:
         return facts.get('network_id')
 
+    def examine(
+        self, scene: base.Scene, member: spec.Member
+    ) -> base.Condition:
+        facts = scene.facts[member.name]
+        gone = scene.missing(model.Kind.NETWORK, [facts.get('network_id')])
+        fault = (
+            gone
+            or scene.missing(model.Kind.SUBNET, facts.get('subnet_ids', ()))
+            or scene.missing(model.Kind.ROUTER, [facts.get('router_id')])
+        )
+        return base.Condition(None, fault, is_lost=gone is not None)
+
 
 def create_network(
     site: base.Site, member: str, asked: spec.NetworkSpec

@@ -104,6 +104,41 @@ class Server(base.MemberType):
         if found != facts.get('server_id'):
             site.record(member, server_id=found)
 
+    def examine(
+        self, scene: base.Scene, member: spec.Member
+    ) -> base.Condition:
+        server_id = scene.facts[member.name]['server_id']
+        state = scene.cloud.server_state(server_id)
+        if state.progress is model.Progress.GONE:
+            return base.Condition(None, 'its server is gone', is_lost=True)
+        seat = scene.cloud.locate(server_id)
+        return base.Condition(
+            None if seat is None else seat.host,
+            _fault(scene, member, state),
+            is_lost=state.progress is model.Progress.FAILED,
+        )
+
+
+def _fault(
+    scene: base.Scene, member: spec.Member, state: model.ServerState
+) -> str | None:
+    if state.status != scene.status:
+        why = f': {state.reason}' if state.reason else ''
+        return f'its server is {state.status}{why}'
+    asked = cast(spec.ServerSpec, member.spec)
+    for attachment in asked.volumes:
+        name = attachment.volume.name
+        if attachment.volume.is_member:
+            volume = scene.facts[name].get('volume_id')
+            if volume not in state.attached:
+                return f'volume {name} is not attached to its server'
+    facts = scene.facts[member.name]
+    ports = [port['id'] for port in facts.get('ports', ())]
+    floating = [each['id'] for each in facts.get('floating_ips', ())]
+    return scene.missing(model.Kind.PORT, ports) or scene.missing(
+        model.Kind.FLOATING_IP, floating
+    )
+
 
 def create_ports(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
     """Make the ports before the server, so that addresses are known."""
@@ -177,6 +212,31 @@ def is_refused_by_group(site: base.Site, member: str) -> bool:
         'ungrouped',
         'the compute service did not take it in its server group',
     )
+    return True
+
+
+def await_volumes(site: base.Site, asked: spec.ServerSpec) -> None:
+    """Wait until no server that is gone has its volumes any more.
+
+    One that is made again may find them still on their way from the server
+    before it.
+    """
+    wanted = [attachment.volume for attachment in asked.volumes]
+    if asked.boot_volume:
+        wanted.append(asked.boot_volume)
+    for reference in wanted:
+        volume = volume_id(site, reference)
+        site.wait(functools.partial(is_let_go, site, volume))
+
+
+def is_let_go(site: base.Site, volume: str) -> bool | None:
+    state = site.cloud.volume_state(volume)
+    if state.status == 'detaching':
+        return None
+    for server_id in state.attached_to:
+        its = site.cloud.server_state(server_id)
+        if its.progress is model.Progress.GONE:
+            return None
     return True
 
 

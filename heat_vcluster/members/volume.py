@@ -46,6 +46,17 @@ class Volume(base.MemberType):
                 if state.progress is model.Progress.FAILED:
                     raise failure(member, state)
 
+    def examine(
+        self, scene: base.Scene, member: spec.Member
+    ) -> base.Condition:
+        state = scene.cloud.volume_state(scene.facts[member.name]['volume_id'])
+        if state.progress is model.Progress.GONE:
+            return base.Condition(None, 'its volume is gone', is_lost=True)
+        if state.progress is not model.Progress.READY:
+            fault = f'its volume is {state.status}'
+            return base.Condition(state.pool, fault)
+        return base.Condition(state.pool)
+
 
 def create_volume(
     site: base.Site, member: str, asked: spec.VolumeSpec

@@ -111,6 +111,23 @@ class ServerGroups(_Lines):
             yield f'{rule["group"]}{why}'
 
 
+class Compliance(_Lines):
+    """What the last check found."""
+
+    def lines(self) -> Iterator[str]:
+        yield f'{self._value["status"]} at {self._value["checked_at"]}'
+        for fault in self._value['members']:
+            yield f'{fault["member"]}: {fault["reason"]}'
+        for rule in self._value['rules']:
+            where = ', '.join(rule['where'])
+            yield (
+                f'{rule["policy"]} group {rule["group"]} does not hold for '
+                f'{", ".join(rule["members"])}{f" ({where})" if where else ""}'
+            )
+        for group in self._value['not_judged']:
+            yield f'group {group} could not be judged'
+
+
 class Leftovers(_Lines):
     """What could not be removed."""
 
@@ -124,6 +141,7 @@ NAMES = {'metadata': 'properties'}
 
 #: A key of a view -> how it is told to people.
 FORMATS: Mapping[str, type[columns.FormattableColumn]] = {
+    'compliance': Compliance,
     'addresses': format_columns.ListColumn,
     'domains': Domains,
     'floating_addresses': format_columns.ListColumn,

@@ -16,8 +16,8 @@ INTERVAL = 1.0  # seconds from one look at the cluster to the next
 
 Status = states.ClusterStatus
 
-#: What a cluster that is built, or not to be, stays in by itself.
-ENDS = (Status.ACTIVE, Status.ERROR)
+#: What a cluster stays in by itself.
+ENDS = states.SETTLED
 
 
 def until_built(
@@ -34,6 +34,23 @@ def until_built(
             return view
         if view['status'] == Status.ERROR:
             raise _failed(view)
+        time.sleep(INTERVAL)
+
+
+def until_settled(
+    vcluster: client.Client, cluster_id: str, told: progress.Progress
+) -> client.View:
+    """Return the view once what was asked of a built cluster is over.
+
+    Raises CommandError if it could not be done.
+    """
+    while True:
+        view = vcluster.show(cluster_id)
+        told.tell_cluster(view)
+        if view['status'] in ENDS:
+            if view['error_code'] is not None:
+                raise _failed(view)
+            return view
         time.sleep(INTERVAL)
 
 

@@ -112,6 +112,46 @@ def judge(
     )
 
 
+def breaches(
+    problem: model.Problem,
+    placement: Mapping[str, str],
+    kinds: Mapping[str, base.Policy] | None = None,
+) -> tuple[model.Breach, ...]:
+    """Say which rules a placement breaks that must hold."""
+    kinds = policies.load() if kinds is None else kinds
+    whole = placed.Placed(problem, placement)
+    found = []
+    for rule in problem.rules:
+        policy = kinds[rule.policy]
+        amount = policy.broken(rule, whole)
+        if amount:
+            where = policy.where(rule, whole)
+            found.append(
+                model.Breach(
+                    rule.name, amount, where, _inside(rule, where, whole)
+                )
+            )
+    return tuple(found)
+
+
+def _inside(
+    rule: model.Rule,
+    where: tuple[tuple[str, str], ...],
+    whole: placed.Placed,
+) -> tuple[str, ...]:
+    there = {
+        member
+        for scope, domain in where
+        for member, its in whole.domains(rule.members, scope).items()
+        if its == domain
+    }
+    return tuple(
+        member
+        for member in rule.members
+        if member in (there if where else whole.placement)
+    )
+
+
 def _missing_or_unknown(whole: placed.Placed) -> Iterator[str]:
     expected = set(whole.problem.pinned)
     for demand in whole.problem.demands:

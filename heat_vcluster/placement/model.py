@@ -195,6 +195,20 @@ class Violation:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Breach:
+    """What must hold of a rule and does not: by how much, where, for whom.
+
+    ``where`` as in Violation; ``members`` are those of the rule in there,
+    or all of it that have a place if no domain is to blame.
+    """
+
+    rule: str
+    amount: int
+    where: tuple[tuple[str, str], ...]
+    members: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
     """Where every member goes: member -> host or pool name.
 

@@ -510,6 +510,47 @@ class CloudContract:
         # Nova does not remove ports that it did not make.
         self.assertFalse(self.cloud.is_gone(Kind.PORT, port.id))
 
+    def test_it_is_told_where_a_server_is_and_who_else_is_there(self):
+        _, demand = self.look()
+        server_id, host = self.make_server()
+        seat = self.cloud.locate(server_id)
+        self.assertEqual(host, seat.host)
+        self.assertEqual(demand.resources, seat.resources)
+        self.assertEqual(
+            frozenset(), self.cloud.shared_hosts([host], [server_id])
+        )
+        self.assertEqual({host}, self.cloud.shared_hosts([host], []))
+        self.cloud.reserve([self.hold('other', host, demand.resources)])
+        self.assertEqual({host}, self.cloud.shared_hosts([host], [server_id]))
+        self.delete(Kind.SERVER, server_id)
+        self.assertIsNone(self.cloud.locate(server_id))
+
+    def test_server_is_stopped_and_suspended_and_runs_again(self):
+        server_id, host = self.make_server()
+        for power, status in (
+            (model.Power.STOP, 'SHUTOFF'),
+            (model.Power.START, 'ACTIVE'),
+            (model.Power.SUSPEND, 'SUSPENDED'),
+            (model.Power.RESUME, 'ACTIVE'),
+        ):
+            for _ in 'twice':
+                self.cloud.change_power(server_id, power)
+                self.until(
+                    lambda status=status: (
+                        self.cloud.server_state(server_id).status == status
+                    ),
+                    status,
+                )
+            state = self.cloud.server_state(server_id)
+            self.assertEqual(Progress.READY, state.progress)
+            self.assertEqual(host, self.cloud.locate(server_id).host)
+        self.assertRaises(
+            exception.CloudError,
+            self.cloud.change_power,
+            str(uuid.uuid4()),
+            model.Power.STOP,
+        )
+
     def test_server_whose_place_is_taken_fails_as_such(self):
         _, demand = self.look()
         place = min(demand.candidates)

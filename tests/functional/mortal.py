@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store that dies together with the process that the fake cloud kills."""
 
+import threading
+
 from heat_vcluster import db
 from heat_vcluster.cloud.fake import CloudDeath
 
@@ -12,10 +14,12 @@ class MortalStore(db.Store):
     one before ``faults.revive``, or it would come back to life.
     """
 
-    def __init__(self, url, faults, **options):
+    def __init__(self, url, faults, *, dies_at_write=None, **options):
         super().__init__(url, **options)
         self._faults = faults
         self._is_buried = False
+        self._writes_left = dies_at_write
+        self._lock = threading.Lock()
 
     def bury(self):
         self._is_buried = True
@@ -23,6 +27,15 @@ class MortalStore(db.Store):
     def _check(self):
         if self._is_buried or self._faults.is_dead:
             raise CloudDeath('a dead process writes nothing')
+
+    def count_write(self):
+        """Die before the n-th write of an engine, if one is to be fatal."""
+        with self._lock:
+            if self._writes_left is not None:
+                self._writes_left -= 1
+                if not self._writes_left:
+                    self._faults.crash()
+        self._check()
 
     def _rows(self, statement):
         self._check()
@@ -44,5 +57,5 @@ class MortalWriter:
         self._writer = writer
 
     def __getattr__(self, name):
-        self._store._check()
+        self._store.count_write()
         return getattr(self._writer, name)

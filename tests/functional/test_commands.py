@@ -285,6 +285,57 @@ class ChangeTest(served.ShellTest):
         self.delete_for_good(cluster['id'])
 
 
+class UpkeepTest(served.ShellTest):
+    def setUp(self):
+        super().setUp()
+        self.cluster = self.build(
+            {**documents.servers(2, documents.APART), 'name': 'shop'}
+        )
+
+    def test_a_check_tells_what_it_found_by_its_code_too(self):
+        said = self.run_shell('check shop --wait -f json')
+        self.assertEqual('COMPLIANT', said.json['compliance']['status'])
+        places = self.cloud.places(self.cluster['id'])
+        self.cloud.migrate(self.cluster['members']['m-0']['id'], places['m-1'])
+        said = self.run_shell('check shop --wait', code=2)
+        self.assertIn('DRIFTED at', said.out)
+        self.assertIn(
+            'anti-affinity group anti-affinity-of-m does not hold for '
+            'm-0, m-1 (host-2)',
+            said.out,
+        )
+        self.assertIn(
+            '"holds": false', self.run_shell('topology show shop -f json').out
+        )
+
+    def test_what_is_lost_is_made_again(self):
+        self.cloud.lose(self.cluster['members']['m-0']['id'])
+        said = self.run_shell('check shop --wait -f json', code=2)
+        self.assertEqual('DEGRADED', said.json['compliance']['status'])
+        said = self.run_shell('heal shop --wait -f json')
+        self.assertEqual('COMPLIANT', said.json['compliance']['status'])
+        self.assertIn('m-0 is ACTIVE', said.err)
+
+    def test_servers_go_off_and_on(self):
+        for verb, status in (
+            ('stop', 'STOPPED'),
+            ('start', 'ACTIVE'),
+            ('suspend', 'SUSPENDED'),
+            ('resume', 'ACTIVE'),
+        ):
+            said = self.run_shell(f'{verb} shop --wait -f value -c status')
+            self.assertEqual(f'{status}\n', said.out)
+
+    def test_what_cannot_be_done_fails_with_its_reason(self):
+        self.cloud.lose(self.cluster['members']['m-0']['id'])
+        said = self.run_shell('stop shop --wait', code=1)
+        self.assertIn('stop: member m-0: its server is gone', said.err)
+        said = self.run_shell('heal shop --wait', code=0)
+        self.run_shell('stop shop --wait')
+        said = self.run_shell('heal shop', code=1)
+        self.assertIn('it has to be ACTIVE', said.err)
+
+
 class CatalogTest(served.ShellTest):
     """The service is found as every other one is."""
 

@@ -69,6 +69,26 @@ class VerbsTest(HttpTest):
         self.until(lambda: self.show(cluster_id) is None, 'the end')
         self.assert_nothing_left()
 
+    def test_a_cluster_is_checked(self):
+        cluster_id = self.build(documents.SMALL)['id']
+        self.assertEqual('CHECKING', self.there.check(cluster_id)['status'])
+        view = self.settle(cluster_id)
+        self.assertEqual('COMPLIANT', view['compliance']['status'])
+        self.assert_same('show', cluster_id)
+
+    def test_its_servers_are_stopped_and_made_again(self):
+        cluster_id = self.build(documents.SMALL)['id']
+        for verb, doing, done in (
+            ('stop', 'STOPPING', 'STOPPED'),
+            ('start', 'STARTING', 'ACTIVE'),
+            ('suspend', 'SUSPENDING', 'SUSPENDED'),
+            ('resume', 'RESUMING', 'ACTIVE'),
+            ('heal', 'HEALING', 'ACTIVE'),
+        ):
+            view = getattr(self.there, verb)(cluster_id)
+            self.assertEqual(doing, view['status'])
+            self.assertEqual(done, self.settle(cluster_id)['status'])
+
     def test_a_plan_is_held_and_built_or_given_back(self):
         plan = self.there.plan(documents.servers(2), hold_seconds=600)
         self.assertEqual(plan, self.there.show_plan(plan['id']))

@@ -150,6 +150,23 @@ class LibraryTest(base.TestCase):
             self.assertTrue(refused.proven)
             self.assertNotEqual((), refused.repairs)
 
+    def test_what_is_built_is_checked(self):
+        view = self.vclusters.create(documents.SMALL)
+        self.vclusters.wait(view['id'])
+        self.vclusters.check(view['id'])
+        found = self.vclusters.wait_settled(view['id'], **self.quick)
+        self.assertEqual('COMPLIANT', found['compliance']['status'])
+        for verb, status in (
+            ('stop', 'STOPPED'),
+            ('start', 'ACTIVE'),
+            ('suspend', 'SUSPENDED'),
+            ('resume', 'ACTIVE'),
+            ('heal', 'ACTIVE'),
+        ):
+            getattr(self.vclusters, verb)(view['id'])
+            found = self.vclusters.wait_settled(view['id'], **self.quick)
+            self.assertEqual(status, found['status'])
+
     def test_close_may_be_said_twice(self):
         vclusters = VCluster(self.cloud)
         vclusters.close()

@@ -75,6 +75,26 @@ class SdkTest(served.ServedTest):
         self.assertEqual(['zone', 'rack', 'host'], topology.levels)
         self.assertEqual(1, self.vcluster.get_limits().clusters['used'])
 
+    def test_a_cluster_is_checked(self):
+        cluster = self.vcluster.get_cluster(self.build(documents.SMALL)['id'])
+        checked = self.vcluster.check_cluster(cluster)
+        self.assertEqual('CHECKING', checked.status)
+        checked = self.vcluster.wait_for_cluster(checked)
+        self.assertEqual('COMPLIANT', checked.compliance['status'])
+
+    def test_its_servers_are_stopped_and_made_again(self):
+        cluster = self.vcluster.get_cluster(self.build(documents.SMALL)['id'])
+        for verb, status in (
+            ('stop', 'STOPPED'),
+            ('start', 'ACTIVE'),
+            ('suspend', 'SUSPENDED'),
+            ('resume', 'ACTIVE'),
+            ('heal', 'ACTIVE'),
+        ):
+            asked = getattr(self.vcluster, f'{verb}_cluster')(cluster)
+            self.assertNotEqual(status, asked.status)
+            self.vcluster.wait_for_cluster(asked, status=status)
+
     def test_lists_are_filtered(self):
         for name, tags in (('a', ['x']), ('b', ['x', 'y']), ('c', [])):
             self.create(documents.servers(1), name=name, tags=tags)

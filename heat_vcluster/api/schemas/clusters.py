@@ -77,6 +77,39 @@ CREATE_BODY = common.mapping(
 VALIDATE_BODY = common.mapping({'vcluster': common.named('Document')})
 UPDATE_BODY = common.mapping({'vcluster': common.named('Changes')})
 
+COMPLIANCE = common.mapping(
+    {
+        'status': {
+            'enum': [str(status) for status in states.Compliance],
+            'description': 'The worst of what was found: a rule that does '
+            'not hold where members are now (DRIFTED), a member that is not '
+            'what it should be (DEGRADED).',
+        },
+        'checked_at': common.TIME,
+        'rules': common.listing(
+            common.mapping(
+                {
+                    'group': common.TEXT,
+                    'policy': common.TEXT,
+                    'violation': common.NUMBER,
+                    'members': common.TEXTS,
+                    'where': {
+                        **common.TEXTS,
+                        'description': 'Pseudonyms of the domains.',
+                    },
+                }
+            )
+        ),
+        'members': common.listing(
+            common.mapping({'member': common.TEXT, 'reason': common.TEXT})
+        ),
+        'not_judged': {
+            **common.TEXTS,
+            'description': 'Groups that could not be looked at, as a name '
+            'in the document means nothing any more.',
+        },
+    }
+)
 _STATUS = {'enum': [str(status) for status in states.ClusterStatus]}
 _COMMON_VIEW = {
     'id': common.UUID,
@@ -88,6 +121,10 @@ _COMMON_VIEW = {
     'error_code': common.nullable(common.TEXT),
     'created_at': common.TIME,
     'updated_at': common.TIME,
+    'compliance': {
+        **common.nullable(common.named('Compliance')),
+        'description': 'What the last check found; null if there was none.',
+    },
     'metadata': common.by_name(common.TEXT),
     'tags': common.TEXTS,
     'links': common.LINKS,

@@ -13,6 +13,7 @@ def schemas() -> dict[str, common.Schema]:
     """Return name -> schema; made late, as rules may be plugged in."""
     return {
         'Changes': clusters.UPDATE,
+        'Compliance': clusters.COMPLIANCE,
         'Document': clusters.document(),
         'Domain': plans.DOMAIN,
         'Error': errors.ERROR,

@@ -17,6 +17,8 @@ from heat_vcluster.cloud import model
 
 #: What ``ruin`` may name besides a kind: an attachment that nova gives up.
 ATTACHMENT = 'attachment'
+#: Or a server that breaks, or never gets done, when it is stopped, ...
+POWER = 'power'
 BUILDING = 'building'
 DELETING = 'deleting'
 
@@ -194,6 +196,10 @@ class Faults:
         if number < 1 or at not in ('before', 'after'):
             raise ValueError('a call from 1 on, "before" or "after"')
         self._death = (number, name, at)
+
+    def crash(self) -> None:
+        """Die now, wherever that may be."""
+        self._is_dead = True
 
     def revive(self) -> None:
         """Let a new process begin: calls are answered again."""

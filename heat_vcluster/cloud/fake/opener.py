@@ -226,6 +226,26 @@ class FakeCloud(Trusts):
         """Let a thing vanish, by somebody's doing behind our back."""
         with self.world.lock:
             del self.world.items[thing_id]
+            for port in self.world.of(world.Port):
+                if port.device_id == thing_id:
+                    port.device_id = None
+
+    def migrate(self, server_id: str, host: str) -> None:
+        """Let an operator move a server, or evacuate it.
+
+        He minds neither rules nor room.
+        """
+        with self.world.lock:
+            server = self.world.items[server_id]
+            if not isinstance(server, world.Server):
+                raise TypeError(f'{server_id} is no server')
+            server.host = host
+
+    def spoil(self, thing_id: str, reason: str = 'it broke') -> None:
+        """Let a server or volume that was ready end in failure."""
+        with self.world.lock:
+            thing = self.world.items[thing_id]
+            thing.state, thing.reason = world.State.FAILED, reason
 
     def lose_holds(self) -> None:
         """Let all that is held be free, by an operator's audit."""

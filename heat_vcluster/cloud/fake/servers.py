@@ -7,6 +7,8 @@ some polls later: that is the window in which a rival may be quicker.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from heat_vcluster import exception
 from heat_vcluster.cloud import grouping, model
 from heat_vcluster.cloud.fake import faults
@@ -30,6 +32,14 @@ PROGRESS = {
     State.FAILED: (model.Progress.FAILED, 'ERROR'),
     # As nova shows it: only its task state says that it is going.
     State.DELETING: (model.Progress.READY, 'ACTIVE'),
+}
+
+#: What it takes, and what it comes to.
+POWER = {
+    model.Power.STOP: ('ACTIVE', 'SHUTOFF'),
+    model.Power.START: ('SHUTOFF', 'ACTIVE'),
+    model.Power.SUSPEND: ('ACTIVE', 'SUSPENDED'),
+    model.Power.RESUME: ('SUSPENDED', 'ACTIVE'),
 }
 
 
@@ -176,6 +186,8 @@ class Servers(Side):
         if server is None or server.id not in self._world.items:
             return model.ServerState(model.Progress.GONE, 'DELETED')
         progress, status = PROGRESS[server.state]
+        if server.state is State.READY:
+            status = server.status
         return model.ServerState(
             progress,
             status,
@@ -184,6 +196,46 @@ class Servers(Side):
             server.host,
             frozenset(server.links),
         )
+
+    @called
+    def locate(self, server_id: str) -> model.Seat | None:
+        server = self._own(Server, server_id)
+        if server is None or server.host is None:
+            return None
+        return model.Seat(server.host, server.resources)
+
+    @called
+    def shared_hosts(
+        self, hosts: Collection[str], server_ids: Collection[str]
+    ) -> frozenset[str]:
+        taken = {
+            *(hold.place for hold in self._world.holds.values()),
+            *(
+                place
+                for place, resources in self._world.rivals.values()
+                if any(resources.values())
+            ),
+            *(
+                server.host
+                for server in self._world.of(Server)
+                if server.id not in server_ids
+            ),
+        }
+        return frozenset(hosts) & taken
+
+    @called
+    def change_power(self, server_id: str, power: model.Power) -> None:
+        server = self._need(Server, server_id, NOVA)
+        before, after = POWER[power]
+        if after in (server.status, server.next_status):
+            return
+        if server.state is not State.READY or server.status != before:
+            raise exception.CloudError(
+                NOVA,
+                f"Cannot '{power}' instance {server_id} while it is in "
+                f'vm_state {server.status}',
+            )
+        server.next_status = after
 
     @called
     def attach_volume(
@@ -248,7 +300,20 @@ class Servers(Side):
         elif server.state is State.DELETING:
             self._advance_deleting(server)
         else:
+            self._advance_power(server)
             self._advance_links(server)
+
+    def _advance_power(self, server: Server) -> None:
+        if server.next_status is None or self._faults.is_stuck(
+            server.kind, server.member, faults.POWER
+        ):
+            return
+        server.reason = self._faults.ruined(faults.POWER, server.member)
+        if server.reason:
+            server.state = State.FAILED
+        else:
+            server.status = server.next_status
+        server.next_status = None
 
     def _advance_building(self, server: Server) -> None:
         if server.host is None:

@@ -140,6 +140,8 @@ class Server(Item):
     claim_polls: int = 0
     host: str | None = None
     has_no_valid_host: bool = False
+    status: str = 'ACTIVE'  # while it is ready, as nova shows it
+    next_status: str | None = None  # it is on its way to that
     links: dict[str, Link] = dataclasses.field(default_factory=dict)
 
     @property

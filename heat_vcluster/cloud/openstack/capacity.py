@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from heat_vcluster import exception
@@ -371,19 +371,59 @@ class Capacity:
 
     def host_of(self, server_id: str) -> str | None:
         """Return the host on which placement accounts a server."""
+        seat = self.seat_of(server_id)
+        return None if seat is None else seat.host
+
+    def seat_of(self, server_id: str) -> model.Seat | None:
+        """Return where placement accounts a server, and how much."""
+        held = reservation.allocations(
+            self._site.services.placement, server_id
+        )
+        host = self._host_among(held)
+        if host is None:
+            return None
+        amounts: collections.Counter[str] = collections.Counter()
+        for part in held.values():
+            amounts.update(part['resources'])
+        return model.Seat(host, dict(amounts))
+
+    def _host_among(self, providers: Iterable[str]) -> str | None:
         service = self._site.services.placement
-        held = reservation.allocations(service, server_id)
         known = self._site.hosts().places
-        for uuid in held:
+        for uuid in providers:
             if uuid in known:
                 return known[uuid].name
         # All of it on providers below a root, such as NUMA cells.
-        for uuid in held:
+        for uuid in providers:
             provider = service.get(f'/resource_providers/{uuid}')
             root = known.get(provider['root_provider_uuid'])
             if root is not None:
                 return root.name
         return None
+
+    def shared(
+        self, hosts: Iterable[str], server_ids: Collection[str]
+    ) -> frozenset[str]:
+        """Return the hosts on which others than these take room."""
+        ours = frozenset(server_ids)
+        return frozenset(
+            name for name in hosts if self._consumers(name) - ours
+        )
+
+    def _consumers(self, host: str) -> frozenset[str]:
+        """Return who takes room on a host or on what is below it."""
+        place = self._site.hosts().named(host)
+        if place is None:
+            return frozenset()
+        service = self._site.services.placement
+        tree = service.get('/resource_providers', in_tree=place.uuid)
+        return frozenset(
+            consumer
+            for provider in tree['resource_providers']
+            for consumer in service.get(
+                f'/resource_providers/{provider["uuid"]}/allocations'
+            )['allocations']
+        )
 
 
 def _servers(

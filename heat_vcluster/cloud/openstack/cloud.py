@@ -174,6 +174,17 @@ class OpenStackCloud(base.Cloud):
             return dataclasses.replace(state, reason=reason)
         return state
 
+    def locate(self, server_id: str) -> model.Seat | None:
+        return self._capacity.seat_of(server_id)
+
+    def shared_hosts(
+        self, hosts: Collection[str], server_ids: Collection[str]
+    ) -> frozenset[str]:
+        return self._capacity.shared(hosts, server_ids)
+
+    def change_power(self, server_id: str, power: model.Power) -> None:
+        self._compute.change_power(server_id, power)
+
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

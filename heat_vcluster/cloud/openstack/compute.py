@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import errors, made, tags
 from heat_vcluster.cloud.openstack.session import Service
@@ -20,6 +21,21 @@ NO_GROUPS = 'ServerGroup policy is not supported'
 BUILDING = frozenset({'BUILD', 'UNKNOWN'})
 GONE = frozenset({'DELETED', 'SOFT_DELETED'})
 VOLUMES = 'os-extended-volumes:volumes_attached'
+TASK = 'OS-EXT-STS:task_state'
+#: What an action is called, and the status that it comes to.
+POWER = {
+    model.Power.STOP: ('os-stop', 'SHUTOFF'),
+    model.Power.START: ('os-start', 'ACTIVE'),
+    model.Power.SUSPEND: ('suspend', 'SUSPENDED'),
+    model.Power.RESUME: ('resume', 'ACTIVE'),
+}
+#: The task states of a server that is on its way there.
+UNDER_WAY = {
+    model.Power.STOP: frozenset({'powering-off'}),
+    model.Power.START: frozenset({'powering-on'}),
+    model.Power.SUSPEND: frozenset({'suspending'}),
+    model.Power.RESUME: frozenset({'resuming'}),
+}
 #: With more servers than this being built, they are asked for all at once.
 CROWD = 3
 
@@ -130,6 +146,28 @@ class Compute:
             except (errors.Conflict, errors.Unclear):
                 # Its server is at something else; or the answer got lost.
                 if not patience.wait():
+                    raise
+
+    def change_power(self, server_id: str, power: model.Power) -> None:
+        action, after = POWER[power]
+        patience = self._service.patience()
+        while True:
+            found = self.show(server_id)
+            if found is None:
+                raise exception.CloudError('nova', 'the server is gone')
+            is_busy = found.get(TASK) is not None
+            if found['status'] == after and not is_busy:
+                return
+            if is_busy and found[TASK] in UNDER_WAY[power]:
+                return
+            try:
+                self._service.post(
+                    f'/servers/{server_id}/action', {action: None}
+                )
+                return
+            except (errors.Conflict, errors.Unclear):
+                # It is at something else; or the answer got lost.
+                if not is_busy or not patience.wait():
                     raise
 
     def detach(self, server_id: str, volume_id: str) -> None:

@@ -25,11 +25,17 @@ CHANGE = {
     'clusters:create',
     'clusters:update',
     'clusters:delete',
+    'clusters:check',
+    'clusters:heal',
+    'clusters:stop',
+    'clusters:start',
+    'clusters:suspend',
+    'clusters:resume',
     'plans:create',
     'plans:delete',
 }
 #: What takes the tenant's own rights in the cloud.
-OWN = CHANGE - {'clusters:update', 'clusters:delete', 'plans:delete'}
+OWN = {'clusters:create', 'plans:create'}
 
 
 class PoliciesTest(base.TestCase):

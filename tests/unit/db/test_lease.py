@@ -86,6 +86,7 @@ class LeaseTest(base.StoreTest):
             'set_status': (Cluster.ERROR,),
             'expire_plan': (),
             'set_plan': (placement.Plan(placement={}),),
+            'set_compliance': ({'status': 'COMPLIANT'},),
             'set_deadline': (self.clock.now,),
             'clear_cancel': (),
             'set_domains': ({'rack': {'r': 'rack-1'}},),

@@ -70,6 +70,8 @@ class ObedientClient(client.Client):
         self.reason = None
         self.refusal = None
         self.members = {}
+        self.compliance = None
+        self.error_code = None
 
     def validate(self, document):
         self.calls.append('validate')
@@ -80,6 +82,7 @@ class ObedientClient(client.Client):
 
     plan = show_plan = release_plan = create_planned = _never
     update = list = members = member = events = topology = limits = _never
+    stop = start = heal = _never
 
     def create(self, document, *, cluster_id=None, timeout=None):
         self.calls.append('create')
@@ -100,6 +103,19 @@ class ObedientClient(client.Client):
             raise exception.ClusterNotFound(cluster_id)
         return self._view(cluster_id, status)
 
+    def check(self, cluster_id):
+        return self._act('check', cluster_id)
+
+    def suspend(self, cluster_id):
+        return self._act('suspend', cluster_id)
+
+    def resume(self, cluster_id):
+        return self._act('resume', cluster_id)
+
+    def _act(self, verb, cluster_id):
+        self.calls.append(verb)
+        return self._view(cluster_id, self.script[0])
+
     def delete(self, cluster_id):
         self.calls.append('delete')
         if cluster_id not in self.documents:
@@ -111,7 +127,8 @@ class ObedientClient(client.Client):
             'name': self.documents[cluster_id].get('name'),
             'status': status,
             'status_reason': self.reason,
-            'error_code': None,
+            'error_code': self.error_code,
+            'compliance': self.compliance,
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,

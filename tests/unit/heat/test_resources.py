@@ -35,6 +35,14 @@ MEMBERS = {
     },
 }
 
+COMPLIANT = {
+    'status': 'COMPLIANT',
+    'checked_at': '2026-11-28T15:15:48.396+00:00',
+    'rules': [],
+    'members': [],
+    'not_judged': [],
+}
+
 
 class CreateTest(base.HeatTest):
     def setUp(self):
@@ -225,19 +233,74 @@ class UpdateTest(base.HeatTest):
         self.service.script = ['GONE']
         self.assertTrue(self.resource.needs_replace_failed())
 
-    def test_a_check_tells_what_is_wrong(self):
+    def test_a_check_is_waited_for(self):
         self.run_task(self.resource.create)
-        self.service.members = MEMBERS
+        self.service.script = ['CHECKING', 'CHECKING', 'ACTIVE']
+        self.service.compliance = COMPLIANT
         self.run_task(self.resource.check)
         self.assertEqual(('CHECK', 'COMPLETE'), self.resource.state)
-        ill = dict(MEMBERS['db'], status='ERROR')
-        self.service.members = dict(MEMBERS, db=ill)
+        self.assertEqual(1, self.service.calls.count('check'))
+        self.assertEqual(COMPLIANT, self.resource.FnGetAtt('compliance'))
+
+    def check_fails(self, *words):
         failure = self.assertRaises(
             heat_exception.ResourceFailure,
             self.run_task,
             self.resource.check,
         )
-        self.assertIn('Member db is ERROR', str(failure))
+        for word in words:
+            self.assertIn(word, str(failure))
+        self.assertEqual(('CHECK', 'FAILED'), self.resource.state)
+
+    def test_a_check_tells_what_is_wrong(self):
+        self.run_task(self.resource.create)
+        rule = {'group': 'apart', 'members': ['db-0', 'db-1'], 'where': []}
+        self.service.compliance = {
+            **COMPLIANT,
+            'status': 'DRIFTED',
+            'rules': [rule],
+        }
+        self.check_fails('DRIFTED', 'group apart does not hold for db-0, db-1')
+        self.service.compliance = {
+            **COMPLIANT,
+            'status': 'DEGRADED',
+            'members': [{'member': 'db', 'reason': 'its server is gone'}],
+        }
+        self.check_fails('DEGRADED', 'member db: its server is gone')
+
+    def test_a_check_that_could_not_be_made_says_why(self):
+        self.run_task(self.resource.create)
+        self.service.error_code = 'vcluster.cloud_error'
+        self.service.reason = 'check: nova: it is away'
+        self.check_fails('nova: it is away')
+
+    def test_suspend_and_resume_are_waited_for(self):
+        self.run_task(self.resource.create)
+        self.service.script = ['SUSPENDING', 'SUSPENDING', 'SUSPENDED']
+        self.run_task(self.resource.suspend)
+        self.assertEqual(('SUSPEND', 'COMPLETE'), self.resource.state)
+        self.service.script = ['RESUMING', 'ACTIVE']
+        self.run_task(self.resource.resume)
+        self.assertEqual(('RESUME', 'COMPLETE'), self.resource.state)
+        self.assertEqual(
+            (1, 1),
+            (
+                self.service.calls.count('suspend'),
+                self.service.calls.count('resume'),
+            ),
+        )
+
+    def test_a_suspend_that_fails_says_why(self):
+        self.run_task(self.resource.create)
+        self.service.script = ['SUSPENDING', 'ACTIVE']
+        self.service.error_code = 'vcluster.member_failed'
+        self.service.reason = 'suspend: member db: no more disk'
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.resource.suspend,
+        )
+        self.assertIn('no more disk', str(failure))
 
 
 class AttributesTest(base.HeatTest):
