@@ -8,7 +8,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import exception, metrics
-from heat_vcluster.placement import base, checker, columns, model, policies
+from heat_vcluster.placement import (
+    base,
+    checker,
+    columns,
+    departures,
+    model,
+    policies,
+)
 from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import reach as reaches
 from heat_vcluster.placement.policies import base as policy_base
@@ -120,6 +127,22 @@ class Planner:
             pinned,
             self._objective,
         )
+
+    def departures(
+        self,
+        spec: spec_model.GroupSpec,
+        demands: Iterable[model.Demand],
+        snapshot: model.Snapshot,
+        pinned: Mapping[str, str],
+        units: Sequence[departures.Unit],
+        number: int,
+    ) -> tuple[departures.Unit, ...]:
+        """Say which of some units go, such that the rest obeys best.
+
+        All that is in ``demands`` has its place in ``pinned``.
+        """
+        problem = self.problem(spec, demands, snapshot, pinned)
+        return departures.choose(problem, units, number)
 
     def plan(
         self,

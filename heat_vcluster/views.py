@@ -15,6 +15,7 @@ from heat_vcluster.db import records
 from heat_vcluster.members import base as members
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import pseudonyms
+from heat_vcluster.spec import difference, incarnations
 from heat_vcluster.spec import model as spec
 
 View = dict[str, Any]
@@ -28,11 +29,42 @@ def show_cluster(
     """Return the whole view of a cluster: see ``client.Client``."""
     return {
         **_show_head(cluster),
-        'members': {m.name: show_member(cluster, m) for m in its_members},
+        'members': {
+            incarnations.shown(m.name): show_member(cluster, m)
+            for m in visible(its_members)
+        },
         'placement': show_placement(cluster.plan),
         'leftovers': [show_leftover(each) for each in leftovers],
         'instances': list(cluster.document['instances']),
         'groups': list(cluster.document.get('groups', ())),
+    }
+
+
+def visible(
+    rows: Iterable[records.MemberRecord],
+) -> list[records.MemberRecord]:
+    """Return the members as the tenant sees them, one of each name.
+
+    While a cluster changes those that are there go before those that come;
+    who went out of its definition is not told of any more.
+    """
+    rows = [row for row in rows if row.role is not records.Role.GOING]
+    there = {incarnations.shown(row.name) for row in rows if row.role is None}
+    return [
+        row
+        for row in rows
+        if row.role is None or incarnations.shown(row.name) not in there
+    ]
+
+
+def show_fate(verdict: difference.Verdict) -> View:
+    """What an update would do to one member, and why."""
+    return {
+        'member': verdict.member,
+        'type': verdict.type,
+        'action': str(verdict.fate),
+        'properties': list(verdict.properties),
+        'reason': verdict.reason,
     }
 
 
@@ -74,7 +106,11 @@ def show_member(
     floating = [ip['address'] for ip in member.facts.get('floating_ips', ())]
     return {
         'id': member.resource_id,
-        'name': '-'.join(n for n in (cluster.built_as, member.name) if n),
+        'name': '-'.join(
+            word
+            for word in (cluster.built_as, incarnations.shown(member.name))
+            if word
+        ),
         'type': member.type,
         'status': str(member.status),
         'reason': member.reason,
@@ -106,15 +142,22 @@ def show_placement(plan: placement.Plan | None) -> View | None:
             for v in plan.given_up
         ],
         'not_applied': [
-            {'group': rule, 'member': member}
+            {'group': rule, 'member': incarnations.shown(member)}
             for rule, member in plan.unsteered
         ],
     }
 
 
-def show_plan(plan: placement.Plan, snapshot: placement.Snapshot) -> View:
-    """The view of a plan for which nothing is held."""
-    named = pseudonyms.assign(plan.placement, snapshot)
+def show_plan(
+    plan: placement.Plan,
+    snapshot: placement.Snapshot,
+    known: Mapping[tuple[str, str], str] | None = None,
+) -> View:
+    """The view of a plan for which nothing is held.
+
+    Places that are ``known`` are called what they have been before.
+    """
+    named = pseudonyms.assign(plan.placement, snapshot, known or {})
     return _feasible(named.of_member, pseudonyms.disguise(plan, named.known))
 
 
@@ -138,8 +181,8 @@ def show_refusal(error: exception.NoValidPlacement) -> View:
         'expires_at': None,
         'members': {},
         'placement': None,
-        'reasons': list(error.reasons),
-        'repairs': list(error.repairs),
+        'reasons': [incarnations.tell(each) for each in error.reasons],
+        'repairs': [incarnations.tell(each) for each in error.repairs],
         'rules': list(error.rules),
     }
 
@@ -152,7 +195,8 @@ def _feasible(
         'verdict': 'feasible',
         'expires_at': None,
         'members': {
-            member: {'domains': dict(its)} for member, its in domains.items()
+            incarnations.shown(member): {'domains': dict(its)}
+            for member, its in domains.items()
         },
         'placement': show_placement(plan),
         'reasons': [],
@@ -180,7 +224,9 @@ def show_topology(
         for level in levels:
             if level in member.domains:
                 at = _inside(at, level, member.domains[level])
-        (unplaced if at is top else at['members']).append(member.name)
+        (unplaced if at is top else at['members']).append(
+            incarnations.shown(member.name)
+        )
     return {
         'levels': list(levels),
         'domains': top['domains'],
@@ -219,7 +265,7 @@ def show_rule(group: spec.Group, plan: placement.Plan | None) -> View:
 
 def show_leftover(leftover: records.LeftoverRecord) -> View:
     return {
-        'member': leftover.member,
+        'member': leftover.member and incarnations.shown(leftover.member),
         'kind': leftover.kind,
         'id': leftover.thing_id,
         'reason': leftover.reason,
@@ -230,7 +276,7 @@ def show_event(event: records.EventRecord) -> Mapping[str, Any]:
     return {
         'id': event.id,
         'at': moment(event.at),
-        'member': event.member,
+        'member': event.member and incarnations.shown(event.member),
         'kind': event.kind,
         'message': event.message,
     }
@@ -239,6 +285,14 @@ def show_event(event: records.EventRecord) -> Mapping[str, Any]:
 def is_settled(view: Mapping[str, Any]) -> bool:
     """Tell whether a cluster's view will not change by itself any more."""
     return view['status'] in states.SETTLED
+
+
+def has_failed(view: Mapping[str, Any]) -> bool:
+    """Tell a cluster that is not what was asked for last, and says why.
+
+    That something of an old one is left is no failure.
+    """
+    return view['error_code'] not in (None, states.LEFTOVERS)
 
 
 def moment(at: datetime.datetime) -> str:

@@ -113,6 +113,8 @@ TABLE = (
             'members.base',
             'placement.model',
             'placement.pseudonyms',
+            'spec.difference',
+            'spec.incarnations',
             'spec.model',
             'states',
         ),
@@ -144,7 +146,7 @@ TABLE = (
     Rule('archive', ('placement.*',)),
     # The front doors are thin: they see the client.
     Rule('client'),
-    Rule('direct', ('client', 'context', 'service')),
+    Rule('direct', ('arguments', 'client', 'context', 'service')),
     Rule(
         'http',
         ('client', 'exception', 'spec.faults', 'spec.reader', 'wire'),

@@ -32,6 +32,7 @@ STATUSES: dict[type[Any], int] = {
     exception.PlanNotFound: 404,
     exception.ClusterExists: 409,
     exception.ClusterBusy: 409,
+    exception.NotChangeable: 409,
     exception.ReservationConflict: 409,
     exception.NoValidPlacement: 409,
     exception.NotEntrusted: 409,

@@ -96,6 +96,15 @@ class Engine(work.Work):
         """
         self.check_open()
         record = self._store.get_cluster(cluster_id)
+        if record.status is states.ClusterStatus.UPDATING and (
+            record.wanted is states.Wanted.PRESENT
+        ):
+            self._background.begin(
+                ('update', cluster_id),
+                lambda has_begun: self.carry_on(cluster_id, context),
+                again=True,  # the one before may be in its last moments
+            )
+            return
         if record.wanted is states.Wanted.PRESENT:
             self._background.begin(
                 ('create', cluster_id),
@@ -142,6 +151,8 @@ class Engine(work.Work):
             return 2 * self._settings.removal_timeout if is_patient else 0.0
         if record.status is states.ClusterStatus.HELD:
             return AUDIT_SECONDS  # as a plan it may be looked after just now
+        if record.status is states.ClusterStatus.UPDATING:
+            return AUDIT_SECONDS  # who built it is about to let go of it
         return 0.0
 
     def hurry(self, cluster_id: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, removal, tasks
 from heat_vcluster.engine.build import Build
+from heat_vcluster.engine.change import Change
+from heat_vcluster.members import base as members
 
 
 def create(build: Build) -> Any:
@@ -22,6 +25,44 @@ def create(build: Build) -> Any:
 def resume(build: Build) -> Any:
     """Resolve, take up what a dead engine left, then what is not done."""
     return _steps_after(tasks.TakeUp(build), build)
+
+
+def change(build: Change) -> Any:
+    """What comes is built; then those that stay change; then what waits.
+
+    What waits needs what others give up only then: a volume, say.
+    """
+    steps = build.steps
+    late = _late(build, steps)
+    first = [step for step in steps if step.symbol not in late]
+    flow = graph_flow.Flow(f'change {build.cluster_id}')
+    flow.add(
+        tasks.ResolveNames(build),
+        tasks.TakeUp(build),
+        tasks.ChangeInPlace(build, (step.symbol for step in first)),
+        *(tasks.BuildStep(build, step) for step in first),
+        *(
+            tasks.BuildStep(
+                build,
+                dataclasses.replace(
+                    step, requires=step.requires | {tasks.IN_PLACE}
+                ),
+            )
+            for step in steps
+            if step.symbol in late
+        ),
+    )
+    return flow
+
+
+def _late(build: Change, steps: Sequence[members.Step]) -> frozenset[str]:
+    """Return the symbols of those that wait, and of all that wait for them."""
+    late = {step.symbol for step in steps if build.is_late(step)}
+    while True:
+        more = {s.symbol for s in steps if s.requires & late} - late
+        if not more:
+            return frozenset(late)
+        late |= more
 
 
 def _steps_after(begins: Any, build: Build) -> Any:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from taskflow import task
 
@@ -14,6 +15,13 @@ from heat_vcluster.engine.build import Build
 from heat_vcluster.members import base as members
 
 RESOLUTION = 'resolution'
+IN_PLACE = 'in place'
+
+
+class InPlace(Protocol):
+    """What changes members that run."""
+
+    def change_in_place(self) -> None: ...
 
 
 class ResolveNames(task.Task):
@@ -64,6 +72,25 @@ class TakeUp(task.Task):
 
     def revert(self, *args: Any, **kwargs: Any) -> None:
         self._build.undo_reservation()
+
+
+class ChangeInPlace(task.Task):
+    """Changes members that stay; setting them back is not for a revert.
+
+    What was built has to go first.
+    """
+
+    def __init__(self, build: InPlace, after: Iterable[str]) -> None:
+        super().__init__(
+            name='change in place',
+            provides=IN_PLACE,
+            requires=sorted({members.RESERVATION, *after}),
+        )
+        self._build = build
+
+    def execute(self, **done: Any) -> bool:
+        self._build.change_in_place()
+        return True
 
 
 class BuildStep(task.Task):

@@ -81,6 +81,18 @@ class Placement(_Lines):
             yield f'{rule["group"]} could not count {rule["member"]}'
 
 
+class Fates(_Lines):
+    """What an update would do to each member."""
+
+    def lines(self) -> Iterator[str]:
+        for fate in self._value:
+            properties = ', '.join(fate['properties'])
+            why = fate['reason'] or properties
+            yield f'{fate["member"]} is {fate["action"]}' + (
+                f' ({why})' if why else ''
+            )
+
+
 class Leftovers(_Lines):
     """What could not be removed."""
 
@@ -95,6 +107,7 @@ NAMES = {'metadata': 'properties'}
 #: A key of a view -> how it is told to people.
 FORMATS: Mapping[str, type[columns.FormattableColumn]] = {
     'addresses': format_columns.ListColumn,
+    'changes': Fates,
     'domains': Domains,
     'floating_addresses': format_columns.ListColumn,
     'groups': Groups,

@@ -15,6 +15,7 @@ DIALECT = 'https://json-schema.org/draft/2020-12/schema'
 NAME = r'^[A-Za-z][A-Za-z0-9_.-]{0,62}$(?!\n)'
 TYPES = ('server', 'volume', 'network')
 MAX_WEIGHT = 1000
+MAX_INDEX = 10**6
 _MOST = 1000  # groups, and entries of one
 
 # In bytes. Nova's own limit is 65535, of the base64 form.
@@ -239,6 +240,19 @@ def _instance() -> Schema:
                 'type': 'integer',
                 'minimum': 1,
                 'x-must-be': 'a whole number of copies, at least 1',
+            },
+            'indexes': {
+                'type': 'array',
+                'items': {
+                    'type': 'integer',
+                    'minimum': 0,
+                    'maximum': MAX_INDEX,
+                    'x-must-be': f'a whole number from 0 to {MAX_INDEX}',
+                },
+                'minItems': 1,
+                'maxItems': _MOST,
+                'uniqueItems': True,
+                'x-must-be': 'a list of the numbers of the copies, each once',
             },
             'spec': {'type': 'object', 'x-must-be': 'a mapping'},
             'depends_on': _texts(

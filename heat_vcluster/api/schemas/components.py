@@ -13,10 +13,12 @@ def schemas() -> dict[str, common.Schema]:
     """Return name -> schema; made late, as rules may be plugged in."""
     return {
         'Changes': clusters.UPDATE,
+        'Definition': clusters.definition(),
         'Document': clusters.document(),
         'Domain': plans.DOMAIN,
         'Error': errors.ERROR,
         'Event': members.EVENT,
+        'Fate': plans.FATE,
         'ListedMember': members.LISTED_MEMBER,
         'Member': members.MEMBER,
         'Placement': plans.PLACEMENT,

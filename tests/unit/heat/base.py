@@ -68,6 +68,8 @@ class ObedientClient(client.Client):
         self.updated_at = 0
         self.script = ['ACTIVE']
         self.reason = None
+        self.code = None
+        self.refusals = []
         self.refusal = None
         self.members = {}
 
@@ -79,7 +81,7 @@ class ObedientClient(client.Client):
         raise AssertionError('Heat never asks for this')
 
     plan = show_plan = release_plan = create_planned = _never
-    update = list = members = member = events = topology = limits = _never
+    list = members = member = events = topology = limits = _never
 
     def create(self, document, *, cluster_id=None, timeout=None):
         self.calls.append('create')
@@ -100,6 +102,15 @@ class ObedientClient(client.Client):
             raise exception.ClusterNotFound(cluster_id)
         return self._view(cluster_id, status)
 
+    def update(self, cluster_id, *, document, timeout=None):
+        self.calls.append('update')
+        spec.load(document)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.timeout = timeout
+        self.asked = copy.deepcopy(document)
+        return self._view(cluster_id, 'UPDATING')
+
     def delete(self, cluster_id):
         self.calls.append('delete')
         if cluster_id not in self.documents:
@@ -111,7 +122,9 @@ class ObedientClient(client.Client):
             'name': self.documents[cluster_id].get('name'),
             'status': status,
             'status_reason': self.reason,
-            'error_code': None,
+            'error_code': self.code,
+            'instances': self.documents[cluster_id]['instances'],
+            'groups': self.documents[cluster_id]['groups'],
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,
@@ -183,4 +196,4 @@ class HeatTest(base.BaseTestCase):
 
     def run_task(self, task, **kwargs):
         """Run one of a resource's tasks to its end, without waiting."""
-        scheduler.TaskRunner(task)(wait_time=0, **kwargs)
+        scheduler.TaskRunner(task, **kwargs)(wait_time=0)
