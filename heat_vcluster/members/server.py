@@ -26,6 +26,9 @@ FLOATING_IPS = 'floating_ips'
 
 Work = Callable[..., None]
 
+#: The statuses of a volume on its way to a server, or from it.
+MOVING = ('attaching', 'detaching')
+
 
 class Server(base.MemberType):
     name = 'server'
@@ -114,6 +117,8 @@ class Server(base.MemberType):
                     security_group_ids(site, nic),
                 )
         if one.volumes != two.volumes:
+            for attachment in two.volumes:
+                come_to_rest(site, volume_id(site, attachment.volume))
             attach_volumes(site, member, two)
 
     def take_up(
@@ -308,21 +313,26 @@ def detach(site: base.Site, member: str, volume: str) -> None:
     """Detach a volume and wait until others may have it."""
     server_id = site.facts(member)['server_id']
     site.cloud.detach_volume(server_id, volume)
+    come_to_rest(site, volume, without=server_id)
 
-    def is_detached() -> bool | None:
+
+def come_to_rest(
+    site: base.Site, volume: str, without: str | None = None
+) -> None:
+    """Wait until nothing is under way with a volume, and a server is off.
+
+    What is wrong with one is told by whoever uses it.
+    """
+
+    def is_at_rest() -> bool | None:
         state = site.cloud.volume_state(volume)
-        if state.progress in (model.Progress.FAILED, model.Progress.GONE):
-            return True  # it is not for this one to judge
-        is_at_rest = state.progress is model.Progress.READY and (
-            state.status not in ('attaching', 'detaching')
-        )
-        return (
-            True
-            if is_at_rest and server_id not in state.attached_to
-            else (None)
-        )
+        if state.progress is model.Progress.BUILDING:
+            return None
+        is_moving = state.status in MOVING or without in state.attached_to
+        is_ready = state.progress is model.Progress.READY
+        return None if is_ready and is_moving else True
 
-    site.wait(is_detached)
+    site.wait(is_at_rest)
 
 
 def is_attached(site: base.Site, member: str, volume: str) -> bool | None:

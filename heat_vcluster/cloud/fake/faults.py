@@ -195,6 +195,10 @@ class Faults:
             raise ValueError('a call from 1 on, "before" or "after"')
         self._death = (number, name, at)
 
+    def die(self) -> None:
+        """Die now: raises CloudDeath, as all calls do until ``revive``."""
+        self._die()
+
     def revive(self) -> None:
         """Let a new process begin: calls are answered again."""
         self._death = None
