@@ -37,7 +37,7 @@ def check(**given: Any) -> None:
 
     The names are those of the keys in a request: ``id``, ``name``,
     ``metadata``, ``tags``, ``timeout``, ``hold_seconds``, ``status``,
-    ``sort``, ``marker``, ``limit``, ``after``.
+    ``sort``, ``marker``, ``limit``, ``after``, ``remove``.
     """
     faults = [
         Fault(path, message)
@@ -47,6 +47,14 @@ def check(**given: Any) -> None:
     ]
     if faults:
         raise InvalidRequest(faults)
+
+
+def check_not_held(hold_seconds: float | None) -> None:
+    """Raise InvalidRequest if a change of a cluster is to be held."""
+    if hold_seconds is not None:
+        raise InvalidRequest(
+            [Fault('hold_seconds', 'the plan of a change cannot be held')]
+        )
 
 
 def is_id(value: Any) -> bool:
@@ -118,6 +126,17 @@ def _tags(path: str, value: Any) -> Found:
         yield from _text(f'{path}[{index}]', tag, TAG_LENGTH)
 
 
+def _remove(path: str, value: Any) -> Found:
+    is_listing = isinstance(value, Iterable) and not isinstance(
+        value, str | bytes | Mapping
+    )
+    if not is_listing:
+        yield path, 'it must be a list of names of members'
+        return
+    for index, name in enumerate(value):
+        yield from _text(f'{path}[{index}]', name, NAME_LENGTH)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -173,4 +192,5 @@ _CHECKS: dict[str, Callable[[str, Any], Found]] = {
     'sort': _sort,
     'limit': _limit,
     'after': _after,
+    'remove': _remove,
 }

@@ -37,9 +37,20 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     def plan(
-        self, document: Any, *, hold_seconds: float | None = None
+        self,
+        document: Any,
+        *,
+        hold_seconds: float | None = None,
+        cluster_id: str | None = None,
+        remove: Sequence[str] | None = None,
     ) -> View:
         """Say where everything would go; build nothing.
+
+        With a ``cluster_id`` what an ``update`` of that cluster would do:
+        the view has ``changes``, one for each member: ``member``, ``type``,
+        ``action`` (``kept``, ``changed``, ``replaced``, ``added`` or
+        ``removed``), ``properties`` (those that differ) and ``reason``. Not
+        to be held.
 
         With ``hold_seconds`` a feasible plan is held that long: nobody else
         gets its room, and ``create_planned`` builds exactly that. That there
@@ -99,10 +110,21 @@ class Client(abc.ABC):
         name: str | None = None,
         metadata: Mapping[str, str] | None = None,
         tags: Sequence[str] | None = None,
+        document: Any = None,
+        remove: Sequence[str] | None = None,
+        timeout: float | None = None,
     ) -> View:
         """Change what is not None, each as a whole; raises ClusterNotFound.
 
-        What the cluster is made of keeps the names it was given.
+        What the cluster is made of keeps the names it was given. With a
+        ``document`` begin to become what it says, all of it or nothing, and
+        return at once: the cluster is UPDATING, and in the end ACTIVE. If
+        it cannot be, it is what it was before, and ``status_reason`` and
+        ``error_code`` say why. ``remove`` names the copies that go where a
+        count becomes less; ``timeout`` (seconds) bounds the whole. The
+        document that the cluster has already takes back a change that is
+        under way. Raises InvalidDocument, NotChangeable, LimitExceeded,
+        TrustRefused.
         """
 
     @abc.abstractmethod

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from heat_vcluster import client, service
+from heat_vcluster import arguments, client, service
 from heat_vcluster import context as ctx
 
 
@@ -21,8 +21,18 @@ class DirectClient(client.Client):
         self._service.load(document)
 
     def plan(
-        self, document: Any, *, hold_seconds: float | None = None
+        self,
+        document: Any,
+        *,
+        hold_seconds: float | None = None,
+        cluster_id: str | None = None,
+        remove: Sequence[str] | None = None,
     ) -> client.View:
+        if cluster_id is not None:
+            arguments.check_not_held(hold_seconds)
+            return self._service.plan_change(
+                self._context, cluster_id, document, remove=remove
+            )
         return self._service.plan(
             self._context, document, hold_seconds=hold_seconds
         )

@@ -313,6 +313,12 @@ class WrongStatus(VClusterError):
         )
 
 
+class NotChangeable(VClusterError):
+    """The cluster is in a state in which it cannot become another one."""
+
+    code = 'vcluster.not_changeable'
+
+
 class ClusterBusy(VClusterError):
     """Another engine is at work on the cluster."""
 

@@ -40,10 +40,19 @@ class HttpClient(client.Client):
         self._call('POST', '/vclusters/validate', json=body)
 
     def plan(
-        self, document: Any, *, hold_seconds: float | None = None
+        self,
+        document: Any,
+        *,
+        hold_seconds: float | None = None,
+        cluster_id: str | None = None,
+        remove: Sequence[str] | None = None,
     ) -> client.View:
-        held = _whole(hold_seconds)
-        body = _given(vcluster=values(document), hold_seconds=held)
+        body = _given(
+            vcluster=values(document),
+            hold_seconds=_whole(hold_seconds),
+            cluster_id=cluster_id,
+            remove=None if remove is None else [*remove],
+        )
         # A hold that nobody knows of would stay until its time is up.
         is_repeatable = hold_seconds is None
         return self._show(
@@ -98,8 +107,16 @@ class HttpClient(client.Client):
         name: str | None = None,
         metadata: Mapping[str, str] | None = None,
         tags: Sequence[str] | None = None,
+        document: Any = None,
+        remove: Sequence[str] | None = None,
+        timeout: float | None = None,
     ) -> client.View:
-        body = {'vcluster': _given(name=name, metadata=metadata, tags=tags)}
+        asked = _wishes(name, timeout, metadata, tags)
+        if document is not None:
+            asked = {**values(document), **asked}
+        if remove is not None:
+            asked['remove'] = [*remove]
+        body = {'vcluster': asked}
         return self._show('vcluster', 'PUT', _path(cluster_id), json=body)
 
     def show(self, cluster_id: str) -> client.View:

@@ -80,12 +80,14 @@ class VCluster:
 
     # -- verbs ------------------------------------------------------------
 
-    def plan(self, document: Any) -> clients.View:
+    def plan(self, document: Any, **change: Any) -> clients.View:
         """Say where everything would go; build nothing.
 
-        Raises NoValidPlacement unless there is a place for everything.
+        With a ``cluster_id`` (and ``remove``) what an ``update`` would do;
+        see ``client.Client.plan``. Raises NoValidPlacement unless there is a
+        place for everything.
         """
-        return _feasible(self._client.plan(document))
+        return _feasible(self._client.plan(document, **change))
 
     def hold(self, document: Any, seconds: float) -> clients.View:
         """Plan, and hold the room that long for ``create_planned``.
@@ -130,7 +132,11 @@ class VCluster:
         return self._client.create_planned(plan_id, **options)
 
     def update(self, cluster_id: str, **changes: Any) -> clients.View:
-        """Change ``name``, ``metadata`` or ``tags``."""
+        """Change ``name``, ``metadata`` or ``tags``; or all of it.
+
+        With a ``document`` the cluster begins to become what that says; see
+        ``client.Client.update``.
+        """
         return self._client.update(cluster_id, **changes)
 
     def show(self, cluster_id: str) -> clients.View:
@@ -192,13 +198,14 @@ class VCluster:
     ) -> clients.View:
         """Wait until the cluster is ACTIVE; return its view.
 
-        Raises ClusterFailed if it is not going to be, TimedOut after
+        Raises ClusterFailed if it is not going to be, or is ACTIVE as it
+        was before its last update, which has failed; TimedOut after
         ``timeout`` seconds (the cluster is built on all the same).
         """
         until = time.monotonic() + (timeout or float('inf'))
         while True:
             view = self.show(cluster_id)
-            if view['status'] == 'ACTIVE':
+            if view['status'] == 'ACTIVE' and not views.has_failed(view):
                 return view
             if views.is_settled(view):
                 raise exception.ClusterFailed(view)

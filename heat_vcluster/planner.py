@@ -13,6 +13,7 @@ from heat_vcluster.placement import (
     checker,
     columns,
     constraints,
+    departures,
     model,
     placed,
     policies,
@@ -179,6 +180,22 @@ class Planner:
             for host in problem.snapshot.hosts
             if any((scope, host.domain(scope)) in domains for scope in scopes)
         )
+
+    def departures(
+        self,
+        spec: spec_model.GroupSpec,
+        demands: Iterable[model.Demand],
+        snapshot: model.Snapshot,
+        pinned: Mapping[str, str],
+        units: Sequence[departures.Unit],
+        number: int,
+    ) -> tuple[departures.Unit, ...]:
+        """Say which of some units go, such that the rest obeys best.
+
+        All that is in ``demands`` has its place in ``pinned``.
+        """
+        problem = self.problem(spec, demands, snapshot, pinned)
+        return departures.choose(problem, units, number)
 
     def plan(
         self,

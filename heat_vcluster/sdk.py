@@ -12,7 +12,7 @@ there::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import openstack
@@ -114,6 +114,8 @@ class Plan(resource.Resource):
     reasons = resource.Body('reasons', type=list)
     repairs = resource.Body('repairs', type=list)
     rules = resource.Body('rules', type=list)
+    #: Of an update: what becomes of each member.
+    changes = resource.Body('changes', type=list)
 
 
 class Member(resource.Resource):
@@ -243,6 +245,34 @@ class Proxy(proxy.Proxy):
         changed: Cluster = self._update(Cluster, cluster, **attrs)
         return changed
 
+    def change_cluster(
+        self,
+        cluster: Any,
+        document: Mapping[str, Any],
+        *,
+        remove: Sequence[str] | None = None,
+        timeout: int | None = None,
+    ) -> Cluster:
+        """Begin to let it become what a document says; returns at once.
+
+        ``remove`` names the copies that go where a count becomes less.
+        """
+        body = dict(document)
+        if remove is not None:
+            body['remove'] = [*remove]
+        if timeout is not None:
+            body['timeout'] = timeout
+        cluster_id = resource.Resource._get_id(cluster)
+        response = self.put(
+            f'{Cluster.base_path}/{wire.part(cluster_id)}',
+            json={Cluster.resource_key: body},
+        )
+        exceptions.raise_from_response(response)
+        changed: Cluster = Cluster.existing(
+            **response.json()[Cluster.resource_key]
+        )
+        return changed
+
     def delete_cluster(
         self, cluster: Any, ignore_missing: bool = True
     ) -> None:
@@ -345,9 +375,17 @@ class Proxy(proxy.Proxy):
     # -- plans ------------------------------------------------------------
 
     def plan(
-        self, document: Mapping[str, Any], *, hold_seconds: int | None = None
+        self,
+        document: Mapping[str, Any],
+        *,
+        hold_seconds: int | None = None,
+        cluster: Any = None,
+        remove: Sequence[str] | None = None,
     ) -> Plan:
         """Say where everything would go; build nothing.
+
+        With a ``cluster`` what an update of it by ``change_cluster`` would
+        do: see ``changes`` of the plan.
 
         With ``hold_seconds`` the room of a feasible plan is held for so
         long, and ``create_cluster(plan_id=plan.id)`` builds exactly that.
@@ -355,6 +393,10 @@ class Proxy(proxy.Proxy):
         body: dict[str, Any] = {'vcluster': document}
         if hold_seconds is not None:
             body['hold_seconds'] = hold_seconds
+        if cluster is not None:
+            body['cluster_id'] = resource.Resource._get_id(cluster)
+        if remove is not None:
+            body['remove'] = [*remove]
         response = self.post(Plan.base_path, json=body)
         exceptions.raise_from_response(response)
         made: Plan = Plan.existing(**response.json()[Plan.resource_key])

@@ -16,10 +16,10 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
 from heat_vcluster.db import records
 from heat_vcluster.engine import base as engine_base
-from heat_vcluster.engine import decision
+from heat_vcluster.engine import decision, proposal
 from heat_vcluster.engine import work as works
 from heat_vcluster.planner import Planner
-from heat_vcluster.spec import loader
+from heat_vcluster.spec import counts, difference, incarnations, loader
 from heat_vcluster.spec import model as spec
 
 View = views.View
@@ -83,22 +83,25 @@ class Service:
     def _decide(self, context: ctx.Context, wanted: spec.GroupSpec) -> View:
         outside = self._opener.open(context)
         found = outside.resolve(wanted)
-        used = None
-        if self._planner.counts_usage:
-            used = decision.used(
-                outside.usage(),
-                self._store.get_project_holds(context.project_id),
-            )
         made = decision.decide(
             outside,
             self._planner,
             wanted,
             found.demands,
             seed=context.project_id,
-            used=used,
+            used=self._used(context, outside),
             choices=found.choices,
         )
         return views.show_plan(made.plan, made.snapshot, wanted.survive)
+
+    def _used(
+        self, context: ctx.Context, outside: cloud.Cloud
+    ) -> Mapping[str, Mapping[str, int]]:
+        if not self._planner.counts_usage:
+            return {}
+        return decision.used(
+            outside.usage(), self._store.get_project_holds(context.project_id)
+        )
 
     def _hold(
         self,
@@ -227,12 +230,7 @@ class Service:
     ) -> View:
         """Begin with what ``write`` records, together with a trust."""
         self.engine.check_open()
-        trust_id = self._opener.entrust(context)
-        if trust_id is None and self.engine.needs_trust:
-            raise exception.TrustRefused(
-                'The work is done by others than the one you talk to, who '
-                'need a trust; it cannot be had with these credentials'
-            )
+        trust_id = self._entrusted(context)
         recorded: str | None = None
         try:
             cluster = write(trust_id)
@@ -246,6 +244,16 @@ class Service:
             self.engine.begin(cluster.id, context)
         return self.show(context, cluster.id)
 
+    def _entrusted(self, context: ctx.Context) -> str | None:
+        """Return a new trust, if one can be had; it may be that it must."""
+        trust_id = self._opener.entrust(context)
+        if trust_id is None and self.engine.needs_trust:
+            raise exception.TrustRefused(
+                'The work is done by others than the one you talk to, who '
+                'need a trust; it cannot be had with these credentials'
+            )
+        return trust_id
+
     def update(
         self,
         context: ctx.Context,
@@ -254,18 +262,170 @@ class Service:
         name: str | None = None,
         metadata: Mapping[str, str] | None = None,
         tags: Sequence[str] | None = None,
+        document: Any = None,
+        remove: Sequence[str] | None = None,
+        timeout: float | None = None,
     ) -> View:
-        """Change what is not None."""
-        arguments.check(name=name, metadata=metadata, tags=tags)
-        self._find(context, cluster_id)
-        self._store.update_cluster(
-            cluster_id,
-            context.project_id,
+        """Change what is not None; begin to become what a document says.
+
+        Where the document is what the cluster is already, a change that is
+        under way is taken back.
+        """
+        arguments.check(
             name=name,
             metadata=metadata,
             tags=tags,
+            remove=remove,
+            timeout=timeout,
         )
+        self._find(context, cluster_id)
+        if document is not None:
+            wanted = self._load_allowed(document)
+            if not self._change(
+                context, cluster_id, wanted, remove or (), timeout
+            ):
+                name = name or wanted.name
+        if (name, metadata, tags) != (None, None, None):
+            self._store.update_cluster(
+                cluster_id,
+                context.project_id,
+                name=name,
+                metadata=metadata,
+                tags=tags,
+            )
         return self.show(context, cluster_id)
+
+    def plan_change(
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        document: Any,
+        *,
+        remove: Sequence[str] | None = None,
+    ) -> View:
+        """Say what an update would do to each member; change nothing."""
+        wanted = self._load_allowed(document)
+        arguments.check(remove=remove)
+        cluster = self._find(context, cluster_id)
+        if cluster.status is not ClusterStatus.ACTIVE:
+            raise _not_changeable(cluster)
+        rows = self._store.get_members(cluster_id)
+        domains = self._store.get_domains(cluster_id)
+        outside = self._opener.open(context)
+        known = {(row.scope, row.real): row.pseudonym for row in domains}
+        now = proposal.look(outside, rows, known)
+        settled = proposal.settle(
+            self.load,
+            cluster.document,
+            wanted.document,
+            remove or (),
+            lambda whole, choices: proposal.choose(
+                outside, self._planner, now, whole, choices
+            ),
+        )
+        proposed = proposal.compare(
+            self.load, cluster.document, settled, rows, cluster.changes + 1
+        )
+        fates = [views.show_fate(each) for each in proposed.fates.verdicts]
+        try:
+            view = self._decide_change(context, outside, proposed, now)
+        except exception.NoValidPlacement as refusal:
+            view = views.show_refusal(refusal)
+        return {**view, 'changes': fates}
+
+    def _decide_change(
+        self,
+        context: ctx.Context,
+        outside: cloud.Cloud,
+        proposed: proposal.Proposal,
+        now: proposal.Running,
+    ) -> View:
+        found = proposal.resolve(outside, proposed.new, proposed.staying)
+        coming = incarnations.only(proposed.new, proposed.coming)
+        if coming.members:
+            outside.resolve(coming)  # whether the quotas suffice
+        made = proposal.decide(
+            outside,
+            self._planner,
+            proposed,
+            now,
+            found,
+            seed=context.project_id,
+            used=self._used(context, outside),
+        )
+        return views.show_plan(
+            made.plan, made.snapshot, proposed.new.survive, now.known
+        )
+
+    def _change(
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        wanted: spec.GroupSpec,
+        remove: Sequence[str],
+        timeout: float | None,
+    ) -> bool:
+        """Begin with what is to be done; tell whether anything is."""
+        cluster = self._store.get_cluster(cluster_id, context.project_id)
+        if cluster.status is ClusterStatus.UPDATING and cluster.change:
+            if wanted.document == cluster.change.asked:
+                return True  # it is on its way
+            if self._is_as_it_was(cluster, wanted):
+                self._store.want_change_undone(cluster_id)
+                self.engine.hurry(cluster_id)
+                return True
+        if cluster.status is not ClusterStatus.ACTIVE:
+            raise _not_changeable(cluster)
+        counts.check_removal(cluster.document, wanted.document, remove)
+        if self._is_as_it_was(cluster, wanted) and not cluster.status_reason:
+            return False
+        self._begin_change(context, cluster, wanted, remove, timeout)
+        return True
+
+    def _is_as_it_was(
+        self, cluster: records.ClusterRecord, wanted: spec.GroupSpec
+    ) -> bool:
+        """Tell whether a cluster is what is wanted, but for its name."""
+        running = self.load(cluster.document)
+        grown = counts.grown(cluster.document, wanted.document)
+        if counts.shrinking(cluster.document, wanted.document):
+            return False
+        return difference.of(running, self.load(grown)).is_empty
+
+    def _begin_change(
+        self,
+        context: ctx.Context,
+        cluster: records.ClusterRecord,
+        wanted: spec.GroupSpec,
+        remove: Sequence[str],
+        timeout: float | None,
+    ) -> None:
+        self.engine.check_open()
+        trust_id = None
+        if cluster.trust_id is None:
+            trust_id = self._entrusted(context)
+        recorded: str | None = None
+        change = records.ChangeRecord(wanted.document, tuple(remove))
+        more = len(wanted.members) - len(self.load(cluster.document).members)
+        try:
+            begun = self._store.begin_change(
+                cluster.id,
+                context.project_id,
+                change,
+                more_members=more,
+                deadline=self._deadline(timeout),
+                trust_id=trust_id,
+                request_id=context.request_id,
+                limits=self._limits(context),
+            )
+            recorded = begun.trust_id
+        finally:
+            if trust_id is not None and recorded != trust_id:
+                self._opener.end_trust(trust_id)
+        if begun.change != change:
+            raise _not_changeable(begun)
+        self.engine.watch()
+        self.engine.begin(cluster.id, context)
 
     def show(self, context: ctx.Context, cluster_id: str) -> View:
         self.engine.watch()  # the first to look may be so since a restart
@@ -410,8 +570,11 @@ class Service:
     def members(self, context: ctx.Context, cluster_id: str) -> Sequence[View]:
         cluster = self._find(context, cluster_id)
         return [
-            {'member': member.name, **views.show_member(cluster, member)}
-            for member in self._store.get_members(cluster_id)
+            {
+                'member': incarnations.shown(member.name),
+                **views.show_member(cluster, member),
+            }
+            for member in views.visible(self._store.get_members(cluster_id))
         ]
 
     def member(self, context: ctx.Context, cluster_id: str, name: str) -> View:
@@ -440,7 +603,7 @@ class Service:
         cluster = self._find(context, cluster_id)
         return views.show_topology(
             cluster,
-            self._store.get_members(cluster_id),
+            views.visible(self._store.get_members(cluster_id)),
             self.load(cluster.document).groups,
             self._opener.scopes,
         )
@@ -511,6 +674,15 @@ def _survive(cluster: records.ClusterRecord) -> Sequence[spec.Loss]:
     if not cluster.document.get('survive'):
         return ()
     return loader.load(cluster.document).survive
+
+
+def _not_changeable(
+    cluster: records.ClusterRecord,
+) -> exception.NotChangeable:
+    return exception.NotChangeable(
+        f'Cluster {cluster.id} is {cluster.status}; only one that is ACTIVE '
+        'can become another one'
+    )
 
 
 def _new_members(wanted: spec.GroupSpec) -> list[records.NewMember]:

@@ -25,6 +25,9 @@ class ClusterStatus(enum.StrEnum):
     SUSPENDING = 'SUSPENDING'
     RESUMING = 'RESUMING'
     HEALING = 'HEALING'
+    UPDATING = 'UPDATING'
+    REVERTING = 'REVERTING'
+    FINISHING = 'FINISHING'
     ROLLING_BACK = 'ROLLING_BACK'
     ERROR = 'ERROR'
     DELETING = 'DELETING'
@@ -106,6 +109,20 @@ CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
         'delete was asked for'
     ),
     (ClusterStatus.ACTIVE, ClusterStatus.DELETING): 'delete was asked for',
+    (ClusterStatus.ACTIVE, ClusterStatus.UPDATING): 'another one is wanted',
+    (ClusterStatus.UPDATING, ClusterStatus.FINISHING): (
+        'all that is new is ready'
+    ),
+    (ClusterStatus.UPDATING, ClusterStatus.REVERTING): 'a step failed',
+    (ClusterStatus.UPDATING, ClusterStatus.ACTIVE): 'it cannot be',
+    (ClusterStatus.UPDATING, ClusterStatus.ERROR): 'its engine died',
+    (ClusterStatus.UPDATING, ClusterStatus.DELETING): 'delete was asked for',
+    (ClusterStatus.REVERTING, ClusterStatus.ACTIVE): 'it is as before',
+    (ClusterStatus.REVERTING, ClusterStatus.ERROR): 'its engine died',
+    (ClusterStatus.REVERTING, ClusterStatus.DELETING): 'delete was asked for',
+    (ClusterStatus.FINISHING, ClusterStatus.ACTIVE): 'the old ones are gone',
+    (ClusterStatus.FINISHING, ClusterStatus.ERROR): 'its engine died',
+    (ClusterStatus.FINISHING, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.ERROR, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.DELETING, ClusterStatus.DELETED): 'nothing is left',
     (ClusterStatus.DELETING, ClusterStatus.ERROR): 'something is left',
@@ -166,11 +183,24 @@ MEMBER_MOVES: dict[tuple[MemberStatus, MemberStatus], str] = {
     (MemberStatus.DELETING, MemberStatus.ERROR): 'something of it is left',
 }
 
+#: The error code of a cluster of which something is left that should be gone.
+LEFTOVERS = 'vcluster.leftovers'
+
+#: A cluster in one of these is on its way to another definition, or back.
+CHANGING = frozenset(
+    {
+        ClusterStatus.UPDATING,
+        ClusterStatus.REVERTING,
+        ClusterStatus.FINISHING,
+    }
+)
+
 #: A cluster in one of these is being worked on by an engine.
 IN_PROGRESS = UPKEEP | frozenset(
     {
         ClusterStatus.PLANNING,
         ClusterStatus.CREATING,
+        *CHANGING,
         ClusterStatus.ROLLING_BACK,
         ClusterStatus.DELETING,
     }

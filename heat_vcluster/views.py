@@ -15,6 +15,7 @@ from heat_vcluster.db import records
 from heat_vcluster.members import base as members
 from heat_vcluster.placement import losses, pseudonyms
 from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import difference, incarnations
 from heat_vcluster.spec import model as spec
 
 View = dict[str, Any]
@@ -37,10 +38,17 @@ def show_cluster(
     its_members = tuple(its_members)
     there = None
     if cluster.plan is not None:
-        there = {m.name: m.domains for m in its_members if is_there(m)}
+        there = {
+            incarnations.shown(m.name): m.domains
+            for m in visible(its_members)
+            if is_there(m)
+        }
     return {
         **_show_head(cluster),
-        'members': {m.name: show_member(cluster, m) for m in its_members},
+        'members': {
+            incarnations.shown(m.name): show_member(cluster, m)
+            for m in visible(its_members)
+        },
         'placement': show_placement(cluster.plan),
         'survival': [show_survival(loss, there) for loss in survive],
         'server_groups': show_server_groups(its_members),
@@ -48,6 +56,34 @@ def show_cluster(
         'instances': list(cluster.document['instances']),
         'groups': list(cluster.document.get('groups', ())),
         'survive': list(cluster.document.get('survive', ())),
+    }
+
+
+def visible(
+    rows: Iterable[records.MemberRecord],
+) -> list[records.MemberRecord]:
+    """Return the members as the tenant sees them, one of each name.
+
+    While a cluster changes those that are there go before those that come;
+    who went out of its definition is not told of any more.
+    """
+    rows = [row for row in rows if row.role is not records.Role.GOING]
+    there = {incarnations.shown(row.name) for row in rows if row.role is None}
+    return [
+        row
+        for row in rows
+        if row.role is None or incarnations.shown(row.name) not in there
+    ]
+
+
+def show_fate(verdict: difference.Verdict) -> View:
+    """What an update would do to one member, and why."""
+    return {
+        'member': verdict.member,
+        'type': verdict.type,
+        'action': str(verdict.fate),
+        'properties': list(verdict.properties),
+        'reason': verdict.reason,
     }
 
 
@@ -90,7 +126,11 @@ def show_member(
     floating = [ip['address'] for ip in member.facts.get('floating_ips', ())]
     return {
         'id': member.resource_id,
-        'name': '-'.join(n for n in (cluster.built_as, member.name) if n),
+        'name': '-'.join(
+            word
+            for word in (cluster.built_as, incarnations.shown(member.name))
+            if word
+        ),
         'type': member.type,
         'status': str(member.status),
         'reason': member.reason,
@@ -122,7 +162,7 @@ def show_placement(plan: placement.Plan | None) -> View | None:
             for v in plan.given_up
         ],
         'not_applied': [
-            {'group': rule, 'member': member}
+            {'group': rule, 'member': incarnations.shown(member)}
             for rule, member in plan.unsteered
         ],
     }
@@ -218,9 +258,13 @@ def show_plan(
     plan: placement.Plan,
     snapshot: placement.Snapshot,
     survive: Iterable[spec.Loss] = (),
+    known: Mapping[tuple[str, str], str] | None = None,
 ) -> View:
-    """The view of a plan for which nothing is held."""
-    named = pseudonyms.assign(plan.placement, snapshot)
+    """The view of a plan for which nothing is held.
+
+    Places that are ``known`` are called what they have been before.
+    """
+    named = pseudonyms.assign(plan.placement, snapshot, known or {})
     return _feasible(
         named.of_member, pseudonyms.disguise(plan, named.known), survive
     )
@@ -249,8 +293,8 @@ def show_refusal(error: exception.NoValidPlacement) -> View:
         'members': {},
         'placement': None,
         'survival': [],
-        'reasons': list(error.reasons),
-        'repairs': list(error.repairs),
+        'reasons': [incarnations.tell(each) for each in error.reasons],
+        'repairs': [incarnations.tell(each) for each in error.repairs],
         'rules': list(error.rules),
     }
 
@@ -265,7 +309,8 @@ def _feasible(
         'verdict': 'feasible',
         'expires_at': None,
         'members': {
-            member: {'domains': dict(its)} for member, its in domains.items()
+            incarnations.shown(member): {'domains': dict(its)}
+            for member, its in domains.items()
         },
         'placement': show_placement(plan),
         'survival': [show_survival(loss, domains) for loss in survive],
@@ -294,7 +339,9 @@ def show_topology(
         for level in levels:
             if level in member.domains:
                 at = _inside(at, level, member.domains[level])
-        (unplaced if at is top else at['members']).append(member.name)
+        (unplaced if at is top else at['members']).append(
+            incarnations.shown(member.name)
+        )
     return {
         'levels': list(levels),
         'domains': top['domains'],
@@ -351,7 +398,7 @@ def show_rule(
 
 def show_leftover(leftover: records.LeftoverRecord) -> View:
     return {
-        'member': leftover.member,
+        'member': leftover.member and incarnations.shown(leftover.member),
         'kind': leftover.kind,
         'id': leftover.thing_id,
         'reason': leftover.reason,
@@ -362,7 +409,7 @@ def show_event(event: records.EventRecord) -> Mapping[str, Any]:
     return {
         'id': event.id,
         'at': moment(event.at),
-        'member': event.member,
+        'member': event.member and incarnations.shown(event.member),
         'kind': event.kind,
         'message': event.message,
     }
@@ -371,6 +418,14 @@ def show_event(event: records.EventRecord) -> Mapping[str, Any]:
 def is_settled(view: Mapping[str, Any]) -> bool:
     """Tell whether a cluster's view will not change by itself any more."""
     return view['status'] in states.SETTLED
+
+
+def has_failed(view: Mapping[str, Any]) -> bool:
+    """Tell a cluster that is not what was asked for last, and says why.
+
+    That something of an old one is left is no failure.
+    """
+    return view['error_code'] not in (None, states.LEFTOVERS)
 
 
 def moment(at: datetime.datetime) -> str:

@@ -119,6 +119,8 @@ TABLE = (
             'placement.losses',
             'placement.model',
             'placement.pseudonyms',
+            'spec.difference',
+            'spec.incarnations',
             'spec.model',
             'states',
         ),
@@ -150,7 +152,7 @@ TABLE = (
     Rule('archive', ('placement.*',)),
     # The front doors are thin: they see the client.
     Rule('client'),
-    Rule('direct', ('client', 'context', 'service')),
+    Rule('direct', ('arguments', 'client', 'context', 'service')),
     Rule(
         'http',
         ('client', 'exception', 'spec.faults', 'spec.reader', 'wire'),

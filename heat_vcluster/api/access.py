@@ -19,6 +19,7 @@ SESSION = 'vcluster.session'
 UNJUDGED = 'vcluster.unjudged'
 
 LIST_ALL = 'clusters:list_all'
+CHANGE = 'clusters:change'
 
 
 class Access:

@@ -112,33 +112,21 @@ def part(
 
 
 def checked(
-    pairs: reader.Pairs,
-    schema: common.Schema,
-    unchangeable: Collection[str] = (),
+    pairs: reader.Pairs, schema: common.Schema
 ) -> tuple[dict[str, Any], tuple[exception.Fault, ...]]:
-    """Return plain values and all that is wrong with them.
-
-    ``unchangeable`` are keys that are known but cannot be set here.
-    """
+    """Return plain values and all that is wrong with them."""
     found = faults.Faults()
-    fixed, settable = part(pairs, unchangeable)
-    for key, _ in fixed:
-        found.add_written((str(key),), 'cannot be changed yet')
     try:
-        values = reader.plain(settable, found)
+        values = reader.plain(pairs, found)
     except reader.Unreadable as error:
         return {}, (exception.Fault('', str(error)),)
     shape.check(values, schema, found)
     return values, found.error().faults if found else ()
 
 
-def insisted(
-    pairs: reader.Pairs,
-    schema: common.Schema,
-    unchangeable: Collection[str] = (),
-) -> dict[str, Any]:
+def insisted(pairs: reader.Pairs, schema: common.Schema) -> dict[str, Any]:
     """As ``checked``, but raises InvalidRequest if anything is wrong."""
-    values, wrong = checked(pairs, schema, unchangeable)
+    values, wrong = checked(pairs, schema)
     if wrong:
         raise exception.InvalidRequest(wrong)
     return values

@@ -33,6 +33,7 @@ STATUSES: dict[type[Any], int] = {
     exception.ClusterExists: 409,
     exception.ClusterBusy: 409,
     exception.WrongStatus: 409,
+    exception.NotChangeable: 409,
     exception.ReservationConflict: 409,
     exception.NoValidPlacement: 409,
     exception.NotEntrusted: 409,

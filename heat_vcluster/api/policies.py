@@ -81,6 +81,12 @@ RULES = (
         ('PUT', _CLUSTER),
     ),
     _rule(
+        'clusters:change',
+        OWN_MEMBER,
+        'Let a cluster become what another document says',
+        ('PUT', _CLUSTER),
+    ),
+    _rule(
         'clusters:delete',
         MEMBER,
         'Delete a cluster',

@@ -196,6 +196,29 @@ class Cloud(abc.ABC):
     def detach_volume(self, server_id: str, volume_id: str) -> None:
         """Ask to detach; not attached is no error (poll the state)."""
 
+    # -- changing what is there -------------------------------------------
+
+    @abc.abstractmethod
+    def mark_server(self, server_id: str, marks: model.Marks) -> None:
+        """Set and drop metadata and tags; done already is no error."""
+
+    @abc.abstractmethod
+    def mark_volume(self, volume_id: str, marks: model.Marks) -> None:
+        """Set and drop metadata; a volume has no tags."""
+
+    @abc.abstractmethod
+    def secure_port(
+        self, port_id: str, security_group_ids: Sequence[str] | None
+    ) -> None:
+        """Give a port exactly these groups; None: the default one."""
+
+    @abc.abstractmethod
+    def extend_volume(self, volume_id: str, size_gb: int) -> None:
+        """Ask for more room; as large already is no error (poll the state).
+
+        It cannot be taken back.
+        """
+
     # -- removal ----------------------------------------------------------
 
     @abc.abstractmethod

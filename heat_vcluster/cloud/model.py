@@ -150,6 +150,26 @@ class ServerRequest:
     group_id: str | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Marks:
+    """What is to be set and dropped of a thing's own words.
+
+    ``metadata`` and ``tags`` are set, those in ``no_metadata`` (keys) and
+    ``no_tags`` dropped; all others stay, ours among them.
+    """
+
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    no_metadata: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    no_tags: frozenset[str] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(
+            (self.metadata, self.no_metadata, self.tags, self.no_tags)
+        )
+
+
 class Progress(enum.StrEnum):
     """How far a server or volume is."""
 
@@ -201,3 +221,4 @@ class VolumeState:
     reason: str | None = None
     pool: str | None = None  # where it really is; None if not told
     attached_to: frozenset[str] = frozenset()  # server ids
+    size_gb: int | None = None  # None if not told

@@ -97,6 +97,7 @@ class Store:
             'expires_at': expires_at,
             'trust_id': trust_id,
             'request_id': request_id,
+            'changes': 0,
             'created_at': now,
             'updated_at': now,
         }
@@ -205,6 +206,55 @@ class Store:
             if tags is not None:
                 _set_tags(connection, cluster_id, tags)
         return self.get_cluster(cluster_id)
+
+    @db_connection.again
+    def begin_change(
+        self,
+        cluster_id: str,
+        project_id: str,
+        change: records.ChangeRecord,
+        *,
+        more_members: int = 0,
+        deadline: datetime.datetime | None = None,
+        trust_id: str | None = None,
+        request_id: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> records.ClusterRecord:
+        """Write down that a cluster is to become another one: UPDATING.
+
+        Only if it is ACTIVE; else it is returned as it is. With a
+        ``trust_id`` it is worked on by that from now on. Raises
+        LimitExceeded, ClusterNotFound.
+        """
+        table = models.clusters
+        values: dict[str, Any] = {
+            'status': states.ClusterStatus.UPDATING.value,
+            'status_reason': None,
+            'error_code': None,
+            'change': records.change_to_json(change),
+            'changes': table.c.changes + 1,
+            'cancel_requested': False,
+            'deadline': deadline,
+            'request_id': request_id,
+            'updated_at': self._clock(),
+        }
+        if trust_id is not None:
+            values['trust_id'] = trust_id
+        is_ready = sa.and_(
+            table.c.id == cluster_id,
+            table.c.project_id == project_id,
+            table.c.status == states.ClusterStatus.ACTIVE.value,
+            table.c.wanted == states.Wanted.PRESENT.value,
+        )
+        with self._in_turn(project_id) as connection:
+            if _has(connection, is_ready):
+                if more_members > 0:
+                    asked = {usage.MEMBERS: more_members}
+                    usage.check(connection, project_id, asked, limits or {})
+                connection.execute(
+                    sa.update(table).where(is_ready).values(**values)
+                )
+        return self.get_cluster(cluster_id, project_id)
 
     # Held plans
 
@@ -373,7 +423,7 @@ class Store:
                 sa.func.count(),
                 sa.func.count(sa.case((is_active, 1))),
             )
-            .where(table.c.cluster_id.in_(cluster_ids))
+            .where(table.c.cluster_id.in_(cluster_ids), table.c.role.is_(None))
             .group_by(table.c.cluster_id)
         )
         found = {row[0]: (row[1], row[2]) for row in self._rows(wanted)}
@@ -512,6 +562,19 @@ class Store:
         No lease is needed. The request to stop is over once it is DELETING.
         """
         self._update(cluster_id, **_ABSENT)
+
+    def want_change_undone(self, cluster_id: str) -> None:
+        """Have a change that is under way taken back, if it still can be."""
+        with self._open().writing() as connection:
+            connection.execute(
+                sa.update(models.clusters)
+                .where(
+                    models.clusters.c.id == cluster_id,
+                    models.clusters.c.status
+                    == states.ClusterStatus.UPDATING.value,
+                )
+                .values(cancel_requested=True)
+            )
 
     def is_cancel_requested(self, cluster_id: str) -> bool:
         """Tell whether work on the cluster is to stop; asked often."""

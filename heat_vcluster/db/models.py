@@ -104,6 +104,9 @@ clusters = _table(
     sa.Column('trust_id', sa.String(64)),
     sa.Column('request_id', sa.String(255)),
     sa.Column('deadline', UtcDateTime),
+    # How many changes were begun, and the one that is under way.
+    sa.Column('changes', sa.Integer, nullable=False, server_default='0'),
+    _json('change', nullable=True),
     sa.Column('created_at', UtcDateTime, nullable=False),
     sa.Column('updated_at', UtcDateTime, nullable=False),
     sa.Column('deleted_at', UtcDateTime),
@@ -146,6 +149,8 @@ members = _table(
     sa.Column('place', sa.String(255)),
     _json('domains'),
     _json('facts'),
+    # In a change: whether it is 'coming' or 'going'; none: it is there.
+    sa.Column('role', sa.String(16)),
 )
 
 holds = _table(

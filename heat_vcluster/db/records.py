@@ -38,11 +38,37 @@ class Lease:
     fence: int
 
 
+class Role(enum.StrEnum):
+    """What a member is in a change that is under way."""
+
+    COMING = 'coming'
+    GOING = 'going'
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    """A change of a cluster, as it is asked for and then decided.
+
+    ``asked`` is the document as the tenant gave it, ``remove`` the copies
+    that he named to go. Once it is decided, ``document`` has what will be,
+    and ``plan`` its placement; ``is_held``: all that comes has its place.
+    ``pacing`` is how it is to go on.
+    """
+
+    asked: Mapping[str, Any]
+    remove: tuple[str, ...] = ()
+    pacing: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    document: Mapping[str, Any] | None = None
+    plan: placement.Plan | None = None
+    is_held: bool = False
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ClusterRecord:
     """One cluster, or a held plan. All times are aware, in UTC.
 
-    ``built_as`` is the name it was made with, which its things bear.
+    ``built_as`` is the name it was made with, which its things bear;
+    ``changes`` is how many changes of it were begun so far.
     ``action`` is what was asked to be done about it, and not done yet: its
     ``home`` is the status it comes back to. ``compliance``: what the last
     check found, as it is shown.
@@ -71,6 +97,8 @@ class ClusterRecord:
     trust_id: str | None
     request_id: str | None
     deadline: datetime.datetime | None
+    changes: int
+    change: ChangeRecord | None
     created_at: datetime.datetime
     updated_at: datetime.datetime
     deleted_at: datetime.datetime | None
@@ -101,6 +129,7 @@ class MemberRecord:
     place: str | None
     domains: Mapping[str, str]
     facts: Mapping[str, Any]
+    role: Role | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -170,6 +199,30 @@ def plan_from_json(raw: Mapping[str, Any] | None) -> placement.Plan | None:
     )
 
 
+def change_to_json(change: ChangeRecord) -> dict[str, Any]:
+    """Write a change as plain JSON values; see ``change_from_json``."""
+    return {
+        'asked': dict(change.asked),
+        'remove': list(change.remove),
+        'pacing': dict(change.pacing),
+        'document': change.document and dict(change.document),
+        'plan': change.plan and plan_to_json(change.plan),
+        'is_held': change.is_held,
+    }
+
+
+def change_from_json(raw: Mapping[str, Any] | None) -> ChangeRecord | None:
+    if raw is None:
+        return None
+    return ChangeRecord(
+        **{
+            **raw,
+            'remove': tuple(raw['remove']),
+            'plan': plan_from_json(raw['plan']),
+        }
+    )
+
+
 def _violation_from_json(raw: Mapping[str, Any]) -> placement.Violation:
     where = tuple((scope, domain) for scope, domain in raw.get('where', ()))
     return placement.Violation(**{**raw, 'where': where})
@@ -181,6 +234,7 @@ def cluster_from_row(row: Any, tags: Iterable[str]) -> ClusterRecord:
     values['metadata'] = values['metadata'] or {}
     values['wanted'] = states.Wanted(values['wanted'])
     values['plan'] = plan_from_json(values['plan'])
+    values['change'] = change_from_json(values['change'])
     values['status'] = states.ClusterStatus(values['status'])
     return ClusterRecord(**values)
 
@@ -188,6 +242,7 @@ def cluster_from_row(row: Any, tags: Iterable[str]) -> ClusterRecord:
 def member_from_row(row: Any) -> MemberRecord:
     values = dict(row._mapping)
     values['status'] = states.MemberStatus(values['status'])
+    values['role'] = values['role'] and Role(values['role'])
     return MemberRecord(**values)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,6 +66,15 @@ class Writer:
             if status not in states.UPKEEP:
                 values['action'] = None  # it is over
             self._set_cluster(connection, **values)
+
+    def _move_cluster(
+        self, connection: Any, status: states.ClusterStatus, **values: Any
+    ) -> None:
+        old = connection.scalar(
+            sa.select(models.clusters.c.status).where(self._is_cluster)
+        )
+        _check_move(states.ClusterStatus(old), status)
+        self._set_cluster(connection, status=status.value, **values)
 
     @db_connection.again
     def expire_plan(self) -> bool:
@@ -135,6 +144,95 @@ class Writer:
                         )
             if fresh:
                 connection.execute(sa.insert(models.domains), fresh)
+
+    # A change of it
+
+    @db_connection.again
+    def decide_change(
+        self,
+        change: records.ChangeRecord,
+        coming: Iterable[records.NewMember],
+    ) -> None:
+        """Write down what will be, and those members that are to come."""
+        rows = [
+            self._row(
+                name=member.name,
+                type=member.type,
+                position=position,
+                desired=dict(member.desired),
+                status=states.MemberStatus.PLANNED.value,
+                domains={},
+                facts={},
+                role=records.Role.COMING.value,
+            )
+            for position, member in enumerate(coming)
+        ]
+        with self._fenced() as connection:
+            self._set_cluster(
+                connection, change=records.change_to_json(change)
+            )
+            if rows:
+                connection.execute(sa.insert(models.members), rows)
+
+    @db_connection.again
+    def set_change(self, change: records.ChangeRecord) -> None:
+        with self._fenced() as connection:
+            self._set_cluster(
+                connection, change=records.change_to_json(change)
+            )
+
+    @db_connection.again
+    def commit_change(
+        self, change: records.ChangeRecord, order: Sequence[str]
+    ) -> None:
+        """Let what was decided be the cluster, all in one moment.
+
+        ``order`` names those that are its members from now on; all others
+        are going. Raises IllegalMove as ``set_status`` does.
+        """
+        document = dict(change.document or {})
+        with self._fenced() as connection:
+            before = connection.scalar(
+                sa.select(models.clusters.c.document).where(self._is_cluster)
+            )
+            values: dict[str, Any] = {'document': document}
+            if change.plan is not None:
+                values['plan'] = records.plan_to_json(change.plan)
+            if document.get('name') not in (None, before.get('name')):
+                values['name'] = document['name']
+            self._move_cluster(
+                connection, states.ClusterStatus.FINISHING, **values
+            )
+            table = models.members
+            mine = self._mine(sa.update(table), table)
+            connection.execute(mine.values(role=records.Role.GOING.value))
+            for position, name in enumerate(order):
+                connection.execute(
+                    mine.where(table.c.name == name).values(
+                        role=None, position=position
+                    )
+                )
+
+    @db_connection.again
+    def end_change(
+        self, reason: str | None = None, error_code: str | None = None
+    ) -> None:
+        """Forget a change, and whoever was coming or going in it: ACTIVE."""
+        with self._fenced() as connection:
+            self._move_cluster(
+                connection,
+                states.ClusterStatus.ACTIVE,
+                status_reason=reason,
+                error_code=error_code,
+                change=None,
+                cancel_requested=False,
+            )
+            table = models.members
+            connection.execute(
+                self._mine(sa.delete(table), table).where(
+                    table.c.role.is_not(None)
+                )
+            )
 
     # Its members
 

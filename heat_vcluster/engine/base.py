@@ -11,12 +11,21 @@ from heat_vcluster import states
 from heat_vcluster.cloud import model
 from heat_vcluster.db import records
 from heat_vcluster.placement import base as solvers
+from heat_vcluster.placement import departures as leaving
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
 
 #: Of a member in one of these nothing was ever made.
 NEVER_BUILT = (states.MemberStatus.PLANNED, states.MemberStatus.HELD)
+
+#: A member that is to be built is in one of these once it failed, or once
+#: what was made is being removed again.
+FAILED = (
+    states.MemberStatus.ERROR,
+    states.MemberStatus.DELETING,
+    states.MemberStatus.DELETED,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,6 +83,22 @@ class Writer(Protocol):
     def set_plan(self, plan: placement.Plan | None) -> None: ...
 
     def set_compliance(self, found: Mapping[str, Any]) -> None: ...
+
+    def decide_change(
+        self,
+        change: records.ChangeRecord,
+        coming: Iterable[records.NewMember],
+    ) -> None: ...
+
+    def set_change(self, change: records.ChangeRecord) -> None: ...
+
+    def commit_change(
+        self, change: records.ChangeRecord, order: Sequence[str]
+    ) -> None: ...
+
+    def end_change(
+        self, reason: str | None = None, error_code: str | None = None
+    ) -> None: ...
 
     def set_domains(self, known: Mapping[str, Mapping[str, str]]) -> None: ...
 
@@ -155,6 +180,16 @@ class Planner(Protocol):
         snapshot: placement.Snapshot,
         places: Mapping[str, str],
     ) -> frozenset[str]: ...
+
+    def departures(
+        self,
+        wanted: spec.GroupSpec,
+        demands: Sequence[placement.Demand],
+        snapshot: placement.Snapshot,
+        pinned: Mapping[str, str],
+        units: Sequence[leaving.Unit],
+        number: int,
+    ) -> tuple[leaving.Unit, ...]: ...
 
     def plan(
         self,

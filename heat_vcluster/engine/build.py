@@ -85,6 +85,8 @@ class Build(members.Site):
         self.is_held = False
         # A part of a cluster that is built: what failed is not undone here.
         self.keeps = False
+        #: What the cluster is once something failed.
+        self.failing = states.ClusterStatus.ROLLING_BACK
         self.abandoned = abandoned
         self._planner = planner
         self._store = store
@@ -176,10 +178,8 @@ class Build(members.Site):
         """
         for _ in range(self._settings.replan_attempts + 1):
             self._signal.check()
-            made = self._decide(
-                self.resolution.demands, choices=self.resolution.choices
-            )
-            if self._hold(made.plan, made.demands):
+            made = self._decide_all()
+            if self._hold(made.plan, self._without_place(made.demands)):
                 self._keep(made.plan, made.snapshot, MemberStatus.HELD)
                 self.is_held = True
                 self._writer.set_status(then)
@@ -195,6 +195,17 @@ class Build(members.Site):
             'The room that was planned went to others '
             f'{self._settings.replan_attempts + 1} times in a row'
         )
+
+    def _decide_all(self) -> decision.Decision:
+        return self._decide(
+            self.resolution.demands, choices=self.resolution.choices
+        )
+
+    def _without_place(
+        self, demands: Sequence[placement.Demand]
+    ) -> Sequence[placement.Demand]:
+        """Return the demands of those who do not sit somewhere already."""
+        return demands
 
     def _decide(
         self,
@@ -384,6 +395,8 @@ class Build(members.Site):
             for demand in demands
             if isinstance(demand, placement.ServerDemand)
         ]
+        if not holds:
+            return True
         # Written down first: after a crash the ids are known.
         self._writer.add_holds(holds)
         with self._lock:
@@ -426,7 +439,7 @@ class Build(members.Site):
         self._known = named.known
         self._domains = dict(named.of_member)
         self._writer.set_domains(by_scope(named.known))
-        self._writer.set_plan(pseudonyms.disguise(plan, named.known))
+        self._write_plan(pseudonyms.disguise(plan, named.known))
         self._writer.set_members(
             {
                 member: {
@@ -438,6 +451,9 @@ class Build(members.Site):
                 if before.get(member) != place
             }
         )
+
+    def _write_plan(self, disguised: placement.Plan) -> None:
+        self._writer.set_plan(disguised)
 
     def release_all(self) -> None:
         """Give back whatever is still held."""
@@ -486,9 +502,12 @@ class Build(members.Site):
         with self._lock:
             kept = self._facts.setdefault(member, {})
             kept.update(facts)
-            kind = members.member_type(self.wanted.member(member).type)
+            kind = members.member_type(self._type_of(member))
             resource_id = kind.resource_id(kept)
         self._writer.set_member(member, facts=facts, resource_id=resource_id)
+
+    def _type_of(self, member: str) -> str:
+        return self.wanted.member(member).type
 
     def tell(self, member: str, kind: str, message: str) -> None:
         self._writer.add_event(member, kind, message)
@@ -643,7 +662,7 @@ class Build(members.Site):
         if is_first and not (self.keeps or self.abandoned.is_set()):
             try:
                 self._writer.set_status(
-                    states.ClusterStatus.ROLLING_BACK, str(error), error.code
+                    self.failing, reasons.words(error), error.code
                 )
             except exception.LeaseLost as lost:
                 self.abandon(lost)

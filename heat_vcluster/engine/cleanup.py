@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
 from heat_vcluster.db import records
 from heat_vcluster.engine import base, flows, reasons, removal
 
@@ -82,18 +83,26 @@ class Cleanup:
             return reasons.words(refusal)
         return None
 
-    def sweep(self, outside: cloud.Cloud) -> list[removal.Leftover] | None:
+    def sweep(
+        self,
+        outside: cloud.Cloud,
+        but: Collection[str] = (),
+        kinds: Collection[model.Kind] | None = None,
+    ) -> list[removal.Leftover] | None:
         """Remove everything that bears the cluster's tag.
 
-        Returns what refused to go; None if the cloud would not even tell.
+        But for what is of the members in ``but``; of the given kinds alone,
+        if any are given. Returns what refused to go; None if the cloud
+        would not even tell.
         """
         for _ in range(SWEEPS):
             try:
-                things = removal.find(
-                    outside, self._settings, self._cluster_id
+                found = removal.find(
+                    outside, self._settings, self._cluster_id, kinds=kinds
                 )
             except exception.CloudError:
                 return None
+            things = [each for each in found if each.owner.member not in but]
             if not things:
                 return []
             left: list[removal.Leftover] = []
@@ -106,8 +115,8 @@ class Cleanup:
                 return left
         return None
 
-    def close(self, left: Sequence[removal.Leftover] | None) -> None:
-        """Write what is left, and what became of each member."""
+    def note(self, left: Sequence[removal.Leftover] | None) -> None:
+        """Write what is left, and nothing else."""
         self._writer.clear_leftovers()
         for item in left or ():
             self._writer.add_leftover(
@@ -116,6 +125,10 @@ class Cleanup:
                 item.thing.owner.member,
                 item.reason,
             )
+
+    def close(self, left: Sequence[removal.Leftover] | None) -> None:
+        """Write what is left, and what became of each member."""
+        self.note(left)
         # The first of a member's leftovers is what keeps the others.
         reasons_of = {
             item.thing.owner.member: item.reason

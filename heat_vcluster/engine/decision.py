@@ -5,7 +5,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import Protocol
 
 from heat_vcluster import exception, metrics
@@ -13,6 +19,7 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base
 from heat_vcluster.placement import base as solvers
+from heat_vcluster.placement import columns
 from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import model as spec
 
@@ -50,6 +57,7 @@ def decide(
     used: Mapping[str, Mapping[str, int]] | None = None,
     choices: solvers.Choices | None = None,
     look: Look = lambda reading: reading,
+    sees: Collection[str] = (),
 ) -> Decision:
     """Plan on a part of the cloud, and on ever more of it if need be.
 
@@ -58,12 +66,15 @@ def decide(
     when no wider look has a better one. ``used``: what the tenant has
     already, if the planner asks for it; ``choices``: what servers might be
     instead, to be proposed in a refusal. ``look`` may change readings before
-    they are planned on. Raises as the planner does.
+    they are planned on; what does not show all the places in ``sees`` is
+    not planned on unless it is all there is. Raises as the planner does.
     """
     best: Decision | None = None
     reach = planner.reach(wanted, demands, seed)
     readings = metrics.timed('read', outside.readings(demands, reach))
     for reading in map(look, readings):
+        if sees and not reading.is_whole and not _shows(reading, sees):
+            continue
         try:
             plan = planner.plan(
                 wanted,
@@ -85,6 +96,13 @@ def decide(
     if best is None:
         raise AssertionError('the last reading is whole')
     return best
+
+
+def _shows(reading: model.Reading, places: Collection[str]) -> bool:
+    known = reading.snapshot
+    shown = set(columns.of(known.hosts, known.levels).names)
+    shown.update(pool.name for pool in known.pools)
+    return shown.issuperset(places)
 
 
 def used(

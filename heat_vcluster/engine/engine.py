@@ -96,7 +96,7 @@ class Engine(work.Work):
         """
         self.check_open()
         record = self._store.get_cluster(cluster_id)
-        if record.status in states.UPKEEP:
+        if self._is_at_more(record):
             self._background.begin(
                 ('upkeep', cluster_id),
                 lambda has_begun: self.carry_on(cluster_id, context),
@@ -120,6 +120,13 @@ class Engine(work.Work):
             again=record.status not in states.IN_PROGRESS,
         )
         has_begun.wait(BEGIN_SECONDS)
+
+    def _is_at_more(self, record: Any) -> bool:
+        """Tell whether something is to be done about a cluster that runs."""
+        return record.status in states.UPKEEP or (
+            record.status is states.ClusterStatus.UPDATING
+            and record.wanted is states.Wanted.PRESENT
+        )
 
     def carry_on(
         self,
@@ -150,7 +157,7 @@ class Engine(work.Work):
             return 2 * self._settings.removal_timeout if is_patient else 0.0
         if record.status is states.ClusterStatus.HELD:
             return AUDIT_SECONDS  # as a plan it may be looked after just now
-        if record.status in states.UPKEEP:
+        if self._is_at_more(record):
             return AUDIT_SECONDS  # whoever had it before is about to let go
         return 0.0
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,10 +11,11 @@ from taskflow.patterns import graph_flow, linear_flow, unordered_flow
 
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
-from heat_vcluster.engine import base, removal, tasks
+from heat_vcluster.engine import base, power, removal, tasks
 from heat_vcluster.engine.build import Build
+from heat_vcluster.engine.change import Change
 from heat_vcluster.engine.inspection import Inspection
-from heat_vcluster.engine.power import Change
+from heat_vcluster.members import base as members
 
 
 def create(build: Build) -> Any:
@@ -29,6 +31,44 @@ def resume(build: Build) -> Any:
 def heal(build: Build) -> Any:
     """Resolve, find places anew, then all steps of what is made again."""
     return _steps_after(tasks.PlaceAgain(build), build)
+
+
+def change(build: Change) -> Any:
+    """What comes is built; then those that stay change; then what waits.
+
+    What waits needs what others give up only then: a volume, say.
+    """
+    steps = build.steps
+    late = _late(build, steps)
+    first = [step for step in steps if step.symbol not in late]
+    flow = graph_flow.Flow(f'change {build.cluster_id}')
+    flow.add(
+        tasks.ResolveNames(build),
+        tasks.TakeUp(build),
+        tasks.ChangeInPlace(build, (step.symbol for step in first)),
+        *(tasks.BuildStep(build, step) for step in first),
+        *(
+            tasks.BuildStep(
+                build,
+                dataclasses.replace(
+                    step, requires=step.requires | {tasks.IN_PLACE}
+                ),
+            )
+            for step in steps
+            if step.symbol in late
+        ),
+    )
+    return flow
+
+
+def _late(build: Change, steps: Sequence[members.Step]) -> frozenset[str]:
+    """Return the symbols of those that wait, and of all that wait for them."""
+    late = {step.symbol for step in steps if build.is_late(step)}
+    while True:
+        more = {s.symbol for s in steps if s.requires & late} - late
+        if not more:
+            return frozenset(late)
+        late |= more
 
 
 def _steps_after(begins: Any, build: Build) -> Any:
@@ -57,7 +97,7 @@ def inspect(inspection: Inspection, check: Callable[[], None]) -> Any:
     return flow
 
 
-def change_power(change: Change) -> Any:
+def change_power(change: power.Change) -> Any:
     """Each server as soon as those that come before it are done."""
     flow = graph_flow.Flow('change power')
     flow.add(*(tasks.ChangePower(change, name) for name in change.before))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import records
 from heat_vcluster.engine import (
     base,
+    change,
+    changing,
     flows,
     healing,
     janitor,
@@ -36,10 +39,6 @@ LOG = logging.getLogger(__name__)
 
 ClusterStatus = states.ClusterStatus
 MemberStatus = states.MemberStatus
-
-#: A member of a cluster that is CREATING is in one of these once it failed,
-#: or once what was made is being removed again.
-FAILED = (MemberStatus.ERROR, MemberStatus.DELETING, MemberStatus.DELETED)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,6 +107,8 @@ class Operation:
                 self._build_planned()
             elif self._record.status is ClusterStatus.CREATING:
                 self._resume()
+            elif self._record.status in states.CHANGING:
+                self._change()
             elif self._record.status is ClusterStatus.ROLLING_BACK:
                 self._resume_roll_back()
             elif self._record.status in states.UPKEEP:
@@ -194,7 +195,7 @@ class Operation:
 
     def _resume(self) -> None:
         for member in self._store.get_members(self._record.id):
-            if member.status in FAILED:
+            if member.status in base.FAILED:
                 self._roll_back(self._open(), reasons.interrupted(member))
                 return
         self._build(flows.resume, self._load)
@@ -247,13 +248,19 @@ class Operation:
             )
 
     def _prepare(self) -> Build:
+        wanted = self._parts.load(self._record.document)
+        return Build(*self._build_parts(wanted, self._open()))
+
+    def _build_parts(
+        self, wanted: spec.GroupSpec, outside: cloud.Cloud
+    ) -> tuple[Any, ...]:
         record, parts = self._record, self._parts
-        return Build(
+        return (
             record.id,
             record.built_as or record.id,
             record.project_id,
-            parts.load(record.document),
-            self._open(),
+            wanted,
+            outside,
             parts.planner,
             self._store,
             self._writer,
@@ -273,6 +280,29 @@ class Operation:
             yield
         finally:
             self._parts.turns.release()
+
+    # -- changing ---------------------------------------------------------
+
+    def _change(self) -> None:
+        outside = self._open()
+        changing.Changing(
+            self._record,
+            outside,
+            self._parts,
+            self._writer,
+            functools.partial(self._prepare_change, outside),
+            lambda: self._cleanup(self._keeper.is_lost.is_set),
+            self._turn,
+            self._check_ours,
+            lambda build, error: reason_of(build, self._signal, error),
+        ).carry_on()
+
+    def _prepare_change(
+        self, outside: cloud.Cloud, wanted: spec.GroupSpec, number: int
+    ) -> change.Change:
+        return change.Change(
+            *self._build_parts(wanted, outside), number=number
+        )
 
     # -- rolling back -----------------------------------------------------
 
@@ -429,7 +459,7 @@ class Operation:
         if note:
             self._writer.add_event(None, 'failed', note)
             self._writer.set_status(
-                ClusterStatus.ERROR, note, 'vcluster.leftovers'
+                ClusterStatus.ERROR, note, states.LEFTOVERS
             )
         else:
             self._end()

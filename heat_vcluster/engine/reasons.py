@@ -8,6 +8,7 @@ from typing import Any
 
 from heat_vcluster import exception
 from heat_vcluster.engine import removal
+from heat_vcluster.spec import incarnations
 
 #: So many members are named where more may be meant.
 NAMED = 5
@@ -20,6 +21,10 @@ UNVERIFIED = (
     'It could not be verified that nothing is left; '
     'delete the cluster to have it looked for again'
 )
+UNVERIFIED_CHANGE = (
+    'It could not be verified that nothing else is left; it is looked for '
+    'again after the next update'
+)
 HOLDS_LEFT = (
     'Room that was held could not be given back yet ({}); it is tried again'
 )
@@ -28,7 +33,7 @@ HOLDS_LEFT = (
 def words(error: BaseException | None) -> str:
     """Say an error to the tenant; nothing of an unexpected one leaks."""
     if isinstance(error, exception.VClusterError):
-        return str(error)
+        return incarnations.tell(str(error))
     return f'internal error ({type(error).__name__}); see the service log'
 
 
@@ -57,7 +62,7 @@ def interrupted(member: Any) -> exception.VClusterError:
 
 def timed_out(late: Collection[str]) -> exception.TimedOut:
     """Say which members the time was not enough for."""
-    named = sorted(late)[:NAMED]
+    named = sorted(map(incarnations.shown, late))[:NAMED]
     if len(late) > NAMED:
         named.append(f'{len(late) - NAMED} more')
     waited = f' while at work on member {", ".join(named)}' if named else ''
@@ -82,6 +87,34 @@ def remains(
             f'{len(left)} left behind: {things} ({left[0].reason}); '
             'delete the cluster again to have them removed'
         )
+    if held is not None:
+        said.append(HOLDS_LEFT.format(held))
+    return '. '.join(said)
+
+
+def remains_of_change(
+    left: Sequence[removal.Leftover] | None,
+    held: str | None = None,
+    stuck: Sequence[str] = (),
+) -> str:
+    """Say what is left of a change; empty if nothing is.
+
+    ``left`` and ``held`` as in ``remains``; ``stuck``: members that could
+    not be set back, and why.
+    """
+    said = []
+    if left is None:
+        said.append(UNVERIFIED_CHANGE)
+    elif left:
+        things = ', '.join(
+            f'{each.thing.kind} {each.thing.id}' for each in left
+        )
+        said.append(
+            f'{len(left)} left behind: {things} ({left[0].reason}); their '
+            'removal is tried again after the next update'
+        )
+    if stuck:
+        said.append(f'Not set back: {"; ".join(stuck)}')
     if held is not None:
         said.append(HOLDS_LEFT.format(held))
     return '. '.join(said)

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from taskflow import task
 
@@ -18,6 +18,13 @@ from heat_vcluster.members import base as members
 
 RESOLUTION = 'resolution'
 SURVEY = 'survey'
+IN_PLACE = 'in place'
+
+
+class InPlace(Protocol):
+    """What changes members that run."""
+
+    def change_in_place(self) -> None: ...
 
 
 class ResolveNames(task.Task):
@@ -87,6 +94,25 @@ class PlaceAgain(task.Task):
 
     def revert(self, *args: Any, **kwargs: Any) -> None:
         self._build.undo_reservation()
+
+
+class ChangeInPlace(task.Task):
+    """Changes members that stay; setting them back is not for a revert.
+
+    What was built has to go first.
+    """
+
+    def __init__(self, build: InPlace, after: Iterable[str]) -> None:
+        super().__init__(
+            name='change in place',
+            provides=IN_PLACE,
+            requires=sorted({members.RESERVATION, *after}),
+        )
+        self._build = build
+
+    def execute(self, **done: Any) -> bool:
+        self._build.change_in_place()
+        return True
 
 
 class BuildStep(task.Task):

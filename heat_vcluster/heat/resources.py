@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import uuid
@@ -16,6 +17,7 @@ from heat_vcluster import client, exception, states
 from heat_vcluster.heat import draft
 
 CREATE_SECONDS = 3600
+UPDATE_SECONDS = 3600
 DELETE_SECONDS = 1800
 #: What could not be removed may be removable a little later.
 DELETE_ATTEMPTS = 3
@@ -24,6 +26,10 @@ Status = states.ClusterStatus
 
 #: While it rolls back too: its error is told once nothing is left of it.
 UNDER_WAY = (Status.PLANNING, Status.CREATING, Status.ROLLING_BACK)
+#: A cluster in one of these is there, whatever Heat makes of it.
+KEPT = (
+    frozenset().union(*states.HOMES.values()) | states.CHANGING | states.UPKEEP
+)
 
 
 class ClusterFailed(heat_exception.Error):
@@ -48,6 +54,18 @@ class Removal:
     overtaken: str | None
 
 
+@dataclasses.dataclass(slots=True)
+class Update:
+    """An update on its way to what ``document`` says.
+
+    ``is_asked``: the service was asked when nothing else was under way, so
+    that what it ends in is the answer. None: there is nothing to wait for.
+    """
+
+    document: Mapping[str, Any] | None
+    is_asked: bool = False
+
+
 class Cluster(resource.Resource):
     """Servers, volumes and networks that are placed and built as one.
 
@@ -57,6 +75,9 @@ class Cluster(resource.Resource):
     """
 
     default_client_name = 'vcluster'
+
+    #: A cluster that a check finds fault with is changed, not replaced.
+    always_replace_on_check_failed = False
 
     #: Members are called after it, and names end at 255 characters.
     physical_resource_name_limit = 180
@@ -69,7 +90,11 @@ class Cluster(resource.Resource):
         'timeouts',
     )
 
-    _TIMEOUTS = (CREATE_TIMEOUT, DELETE_TIMEOUT) = ('create', 'delete')
+    _TIMEOUTS = (CREATE_TIMEOUT, UPDATE_TIMEOUT, DELETE_TIMEOUT) = (
+        'create',
+        'update',
+        'delete',
+    )
 
     ATTRIBUTES = (
         MEMBERS,
@@ -100,13 +125,18 @@ class Cluster(resource.Resource):
         NAME: properties.Schema(
             properties.Schema.STRING,
             'Name of the cluster; by default made of those of the stack and '
-            'the resource.',
+            'the resource. What the cluster is made of keeps the names that '
+            'it was given.',
+            update_allowed=True,
         ),
         INSTANCES: properties.Schema(
             properties.Schema.LIST,
             'The members: a list of maps with name, type (server, volume or '
-            'network), count, spec and depends_on.',
+            'network), count, spec and depends_on. An update changes each '
+            'member in place where the services can, and else builds a new '
+            'one beside it; all of it or nothing.',
             required=True,
+            update_allowed=True,
             constraints=[constraints.Length(min=1)],
             schema=properties.Schema(
                 properties.Schema.MAP,
@@ -123,6 +153,7 @@ class Cluster(resource.Resource):
             'policies are affinity, anti-affinity, spread, exclusive, '
             'proximity, survive, and any other that is installed.',
             default=[],
+            update_allowed=True,
             schema=properties.Schema(
                 properties.Schema.MAP, 'Members under one policy.'
             ),
@@ -134,6 +165,7 @@ class Cluster(resource.Resource):
             'instances or groups to a number of their members, or to a share '
             'such as 60%) and strict or weight.',
             default=[],
+            update_allowed=True,
             schema=properties.Schema(
                 properties.Schema.MAP,
                 'A loss, and what is left then at the least.',
@@ -148,6 +180,13 @@ class Cluster(resource.Resource):
                     properties.Schema.INTEGER,
                     'Seconds until an unfinished cluster is taken back.',
                     default=CREATE_SECONDS,
+                    constraints=[constraints.Range(min=1)],
+                    update_allowed=True,
+                ),
+                UPDATE_TIMEOUT: properties.Schema(
+                    properties.Schema.INTEGER,
+                    'Seconds until an unfinished update is taken back.',
+                    default=UPDATE_SECONDS,
                     constraints=[constraints.Range(min=1)],
                     update_allowed=True,
                 ),
@@ -382,18 +421,88 @@ class Cluster(resource.Resource):
             raise ClusterFailed(_failure(view))
         return view
 
+    # Update
+
+    def _needs_update(self, *args: Any, **kwargs: Any) -> bool:
+        """After a failure ask even for what Heat takes to be there.
+
+        What was to be taken back may have been complete by then.
+        """
+        is_other: bool = super()._needs_update(*args, **kwargs)
+        return is_other or self.status == self.FAILED
+
     def handle_update(
         self, json_snippet: Any, tmpl_diff: Any, prop_diff: Any
-    ) -> None:
-        """Take new timeouts: they count from the next action on.
+    ) -> Update:
+        """Let the cluster become what the template says now.
 
-        Any other change replaces the cluster.
+        It is never replaced as a whole. New timeouts alone count from the
+        next action on. A rollback of Heat's comes here too, with what the
+        template said before.
         """
+        # None at all: an update before this one has failed, as Heat has it.
+        if prop_diff and prop_diff.keys() <= {self.TIMEOUTS}:
+            return Update(None)
+        wanted = json_snippet.properties(self.properties_schema, self.context)
+        document = self._document_of(wanted)
+        document.setdefault(self.NAME, self.physical_resource_name())
+        update = Update(document)
+        self._ask_to_change(update, wanted[self.TIMEOUTS])
+        return update
+
+    def _ask_to_change(
+        self, update: Update, timeouts: Mapping[str, Any]
+    ) -> None:
+        """Ask now; or, if another update is under way, take that back first.
+
+        Which the service does if what it is asked for is what it had.
+        """
+        view = self.client().show(self.resource_id)
+        if view['status'] == Status.ACTIVE:
+            self.client().update(
+                self.resource_id,
+                document=update.document,
+                timeout=int(timeouts[self.UPDATE_TIMEOUT]),
+            )
+            update.is_asked = True
+        elif view['status'] == Status.UPDATING:
+            self._take_back(view)
+
+    def _take_back(self, view: client.View) -> None:
+        """Ask for what the cluster has; too late is no error."""
+        parts = (self.INSTANCES, self.GROUPS, self.SURVIVE)
+        before = {key: view[key] for key in parts}
+        with contextlib.suppress(exception.NotChangeable):
+            self.client().update(self.resource_id, document=before)
+
+    def check_update_complete(self, update: Update) -> bool:
+        if update.document is None:
+            return True
+        view = self.client().show(self.resource_id)
+        if view['status'] in states.CHANGING:
+            return False
+        if view['status'] != Status.ACTIVE:
+            raise ClusterFailed(_failure(view))
+        if not update.is_asked:
+            self._ask_to_change(update, self.properties[self.TIMEOUTS])
+            return False
+        if view['error_code'] not in (None, states.LEFTOVERS):
+            raise ClusterFailed(_failure(view))
+        return True
+
+    def handle_update_cancel(self, update: Update) -> None:
+        """Have what is under way taken back; it goes on without us."""
+        view = self._view_if_any()
+        if view is not None and view['status'] == Status.UPDATING:
+            self._take_back(view)
 
     def needs_replace_failed(self) -> bool:
-        """Keep a cluster that did come up although Heat lost sight of it."""
+        """Keep a cluster that is there although Heat lost sight of it.
+
+        After a failed update it is what it was before.
+        """
         view = self._view_if_any()
-        return view is None or bool(view['status'] != Status.ACTIVE)
+        return view is None or view['status'] not in KEPT
 
     # Attributes
 

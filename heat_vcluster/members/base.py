@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from heat_vcluster import registry
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
+from heat_vcluster.spec import incarnations
 from heat_vcluster.spec import model as spec
 
 T = TypeVar('T')
@@ -43,7 +44,7 @@ class Site(abc.ABC):
 
     def name_of(self, member: str, part: str = '') -> str:
         """Return the name a real thing gets, for people to read."""
-        words = (self.cluster_name, member, part)
+        words = (self.cluster_name, incarnations.shown(member), part)
         return '-'.join(word for word in words if word)
 
     @abc.abstractmethod
@@ -193,6 +194,39 @@ class MemberType(abc.ABC):
     def addresses(self, facts: Mapping[str, Any]) -> list[str]:
         """Return the member's addresses, in the order of its interfaces."""
         return []
+
+    # -- what can be changed of one that runs -----------------------------
+    #
+    # Each of these is given what was asked for and what is asked for now,
+    # and may be done again. The first two are also done the other way
+    # round, to set back what was changed.
+
+    def let_go(  # noqa: B027
+        self,
+        site: Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        """Give up what others may be waiting for."""
+
+    def change(  # noqa: B027
+        self,
+        site: Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        """Become what is asked for now, as far as that can be undone."""
+
+    def grow(  # noqa: B027
+        self,
+        site: Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        """Do what cannot be undone: it comes last."""
 
     def take_up(  # noqa: B027
         self, site: Site, member: str, there: Sequence[model.Thing]

@@ -28,6 +28,9 @@ NO_GROUP = 'the server group could not be had, as the events tell'
 
 Work = Callable[..., None]
 
+#: The statuses of a volume on its way to a server, or from it.
+MOVING = ('attaching', 'detaching')
+
 
 class Server(base.MemberType):
     name = 'server'
@@ -78,6 +81,47 @@ class Server(base.MemberType):
             for port in facts.get('ports', ())
             for address in port['addresses']
         ]
+
+    def let_go(
+        self,
+        site: base.Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        """Detach the volumes that it is not to have any more."""
+        one, two = cast(spec.ServerSpec, before), cast(spec.ServerSpec, after)
+        kept = {attachment.volume for attachment in two.volumes}
+        for attachment in one.volumes:
+            if attachment.volume not in kept:
+                detach(site, member, volume_id(site, attachment.volume))
+
+    def change(
+        self,
+        site: base.Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        one, two = cast(spec.ServerSpec, before), cast(spec.ServerSpec, after)
+        marks = model.Marks(
+            changed(one.metadata, two.metadata),
+            frozenset(one.metadata.keys() - two.metadata.keys()),
+            frozenset(two.tags) - frozenset(one.tags),
+            frozenset(one.tags) - frozenset(two.tags),
+        )
+        if not marks.is_empty:
+            site.cloud.mark_server(site.facts(member)['server_id'], marks)
+        for number, nic in enumerate(two.networks):
+            if nic.security_groups != one.networks[number].security_groups:
+                site.cloud.secure_port(
+                    site.facts(member)['ports'][number]['id'],
+                    security_group_ids(site, nic),
+                )
+        if one.volumes != two.volumes:
+            for attachment in two.volumes:
+                come_to_rest(site, volume_id(site, attachment.volume))
+            attach_volumes(site, member, two)
 
     def take_up(
         self, site: base.Site, member: str, there: Sequence[model.Thing]
@@ -144,20 +188,33 @@ def create_ports(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
     """Make the ports before the server, so that addresses are known."""
     ports: list[dict[str, Any]] = []
     for number, nic in enumerate(asked.networks):
-        groups = nic.security_groups
         port = site.cloud.ensure_port(
             site.owner(member, f'nic-{number}'),
             model.PortRequest(
                 name=site.name_of(member, f'nic-{number}'),
                 network_id=network_id(site, nic.network),
                 fixed_ip=nic.fixed_ip,
-                security_group_ids=None
-                if groups is None
-                else tuple(site.resolution.security_groups[g] for g in groups),
+                security_group_ids=security_group_ids(site, nic),
             ),
         )
         ports.append({'id': port.id, 'addresses': list(port.addresses)})
         site.record(member, ports=list(ports))
+
+
+def security_group_ids(
+    site: base.Site, nic: spec.InterfaceSpec
+) -> tuple[str, ...] | None:
+    if nic.security_groups is None:
+        return None
+    known = site.resolution.security_groups
+    return tuple(known[group] for group in nic.security_groups)
+
+
+def changed(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what is to be set for one mapping to become another."""
+    return {k: v for k, v in after.items() if before.get(k) != v}
 
 
 def network_id(site: base.Site, reference: spec.Reference) -> str:
@@ -356,6 +413,32 @@ def attach_volumes(
         volume = volume_id(site, attachment.volume)
         site.cloud.attach_volume(server_id, volume, attachment.device)
         site.wait(functools.partial(is_attached, site, member, volume))
+
+
+def detach(site: base.Site, member: str, volume: str) -> None:
+    """Detach a volume and wait until others may have it."""
+    server_id = site.facts(member)['server_id']
+    site.cloud.detach_volume(server_id, volume)
+    come_to_rest(site, volume, without=server_id)
+
+
+def come_to_rest(
+    site: base.Site, volume: str, without: str | None = None
+) -> None:
+    """Wait until nothing is under way with a volume, and a server is off.
+
+    What is wrong with one is told by whoever uses it.
+    """
+
+    def is_at_rest() -> bool | None:
+        state = site.cloud.volume_state(volume)
+        if state.progress is model.Progress.BUILDING:
+            return None
+        is_moving = state.status in MOVING or without in state.attached_to
+        is_ready = state.progress is model.Progress.READY
+        return None if is_ready and is_moving else True
+
+    site.wait(is_at_rest)
 
 
 def is_attached(site: base.Site, member: str, volume: str) -> bool | None:

@@ -37,6 +37,33 @@ class Volume(base.MemberType):
     def resource_id(self, facts: Mapping[str, Any]) -> str | None:
         return facts.get('volume_id')
 
+    def change(
+        self,
+        site: base.Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        one = cast(spec.VolumeSpec, before).metadata
+        two = cast(spec.VolumeSpec, after).metadata
+        marks = model.Marks(
+            {key: text for key, text in two.items() if one.get(key) != text},
+            frozenset(one.keys() - two.keys()),
+        )
+        if not marks.is_empty:
+            site.cloud.mark_volume(site.facts(member)['volume_id'], marks)
+
+    def grow(
+        self,
+        site: base.Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        size = cast(spec.VolumeSpec, after).size
+        if size > cast(spec.VolumeSpec, before).size:
+            extend(site, member, size)
+
     def take_up(
         self, site: base.Site, member: str, there: Sequence[model.Thing]
     ) -> None:
@@ -80,6 +107,28 @@ def create_volume(
         raise exception.MemberFailed(
             member, 'the volume service put it in another place than planned'
         )
+
+
+def extend(site: base.Site, member: str, size: int) -> None:
+    """Ask for more room and wait for it; a refusal is told by the size."""
+    volume_id = site.facts(member)['volume_id']
+    site.cloud.extend_volume(volume_id, size)
+
+    def is_extended() -> bool | None:
+        state = site.cloud.volume_state(volume_id)
+        if state.progress is model.Progress.BUILDING:
+            return None
+        if state.progress is not model.Progress.READY:
+            raise failure(member, state)
+        if state.size_gb is not None and state.size_gb < size:
+            raise exception.MemberFailed(
+                member,
+                'the volume service has not extended it'
+                + (f': {state.reason}' if state.reason else ''),
+            )
+        return True
+
+    site.wait(is_extended)
 
 
 def settled_volume(

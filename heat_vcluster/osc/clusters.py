@@ -108,6 +108,75 @@ A document, here of two servers that no failure of one rack can take both:
         return self.vcluster.create_planned(plan, **wishes)
 
 
+class Update(base.ShowOne):
+    """Let a cluster become what another document says, or stay as it is
+
+    What is new is built beside what is there; what can be changed in place
+    is; then what went out of the document is removed. If anything fails, the
+    cluster is exactly what it was, and says why. --dry-run tells what would
+    become of each member, and changes nothing.
+    """
+
+    EXAMPLES = """\
+  openstack vcluster update shop -f web.yaml --dry-run
+      which members would be kept, changed, replaced, added or removed
+
+  openstack vcluster update shop -f web.yaml --wait
+
+  openstack vcluster update shop -f web.yaml --remove web-0 --wait
+      where the count of web becomes less, web-0 is one of those that go
+"""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        base.add_cluster(parser)
+        base.add_file(parser, self._formatter_plugins.names())
+        parser.add_argument(
+            '--remove',
+            action='append',
+            metavar='<member>',
+            help='Copy of a counted instance that is to go (repeat for '
+            'several); the others are chosen by the rules',
+        )
+        parser.add_argument(
+            '--timeout',
+            metavar='<seconds>',
+            type=int,
+            help='Seconds after which an unfinished update is taken back',
+        )
+        parser.add_argument(
+            '--dry-run',
+            action='store_true',
+            help='Only say what would become of each member',
+        )
+        parser.add_argument(
+            '--wait',
+            action='store_true',
+            help='Wait until it is over; fail if the update has failed',
+        )
+
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Row:
+        if parsed_args.file is None:
+            raise exceptions.CommandError('Name a document: -f FILE')
+        cluster_id = self.find(parsed_args.cluster)
+        document = base.document(parsed_args.file)
+        if parsed_args.dry_run:
+            self.progress.doing('planning')
+            return columns.of_view(
+                self.vcluster.plan(
+                    document, cluster_id=cluster_id, remove=parsed_args.remove
+                )
+            )
+        view = self.vcluster.update(
+            cluster_id,
+            document=document,
+            remove=parsed_args.remove,
+            timeout=parsed_args.timeout,
+        )
+        if parsed_args.wait:
+            view = follow.until_built(self.vcluster, cluster_id, self.progress)
+        return columns.of_view(view)
+
+
 class ListClusters(base.Lister):
     """List clusters"""
 

@@ -128,6 +128,18 @@ class Compliance(_Lines):
             yield f'group {group} could not be judged'
 
 
+class Fates(_Lines):
+    """What an update would do to each member."""
+
+    def lines(self) -> Iterator[str]:
+        for fate in self._value:
+            properties = ', '.join(fate['properties'])
+            why = fate['reason'] or properties
+            yield f'{fate["member"]} is {fate["action"]}' + (
+                f' ({why})' if why else ''
+            )
+
+
 class Leftovers(_Lines):
     """What could not be removed."""
 
@@ -143,6 +155,7 @@ NAMES = {'metadata': 'properties'}
 FORMATS: Mapping[str, type[columns.FormattableColumn]] = {
     'compliance': Compliance,
     'addresses': format_columns.ListColumn,
+    'changes': Fates,
     'domains': Domains,
     'floating_addresses': format_columns.ListColumn,
     'groups': Groups,

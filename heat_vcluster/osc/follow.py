@@ -25,14 +25,16 @@ def until_built(
 ) -> client.View:
     """Return the view of the cluster once it is ACTIVE.
 
-    Raises CommandError if it is not going to be.
+    Raises CommandError if it is not going to be, or is what it was before
+    an update that has failed.
     """
     while True:
         view = vcluster.show(cluster_id)
         told.tell_cluster(view)
-        if view['status'] == Status.ACTIVE:
+        has_failed = view['error_code'] not in (None, states.LEFTOVERS)
+        if view['status'] == Status.ACTIVE and not has_failed:
             return view
-        if view['status'] == Status.ERROR:
+        if view['status'] in ENDS:
             raise _failed(view)
         time.sleep(INTERVAL)
 

@@ -95,7 +95,7 @@ def make(sound: shape.Sound) -> Draft:
     copies: list[Copy] = []
     counted: dict[str, tuple[str, ...]] = {}
     unclear: set[str] = set()
-    for path, entry in _entries(sound.document, 'instances'):
+    for path, entry in entries(sound.document, 'instances'):
         written = _copies(entry, path)
         copies.extend(written)
         if 'count' in entry:
@@ -111,7 +111,7 @@ def make(sound: shape.Sound) -> Draft:
             entry.get('spec', {}),
             tuple(entry.get('members', ())),
         )
-        for path, entry in _entries(sound.document, 'groups')
+        for path, entry in entries(sound.document, 'groups')
     )
     return Draft(
         sound,
@@ -128,7 +128,7 @@ def size(document: Mapping[str, Any]) -> int:
     """Return how many characters the instances have, written out."""
     return sum(
         entry.get('count', 1) * len(json.dumps(entry))
-        for _, entry in _entries(document, 'instances')
+        for _, entry in entries(document, 'instances')
     )
 
 
@@ -145,11 +145,11 @@ def _first_of_each_name(named: Iterable[_Named]) -> dict[str, _Named]:
 def total(document: Mapping[str, Any]) -> int:
     """Return how many members the document asks for."""
     return sum(
-        entry.get('count', 1) for _, entry in _entries(document, 'instances')
+        entry.get('count', 1) for _, entry in entries(document, 'instances')
     )
 
 
-def _entries(
+def entries(
     document: Mapping[str, Any], key: str
 ) -> Iterator[tuple[paths.Path, dict[str, Any]]]:
     """Give the entries that have a name, each with its place."""
@@ -175,7 +175,8 @@ def _copies(entry: dict[str, Any], path: paths.Path) -> list[Copy]:
             _indexed(spec, index),
             tuple(_indexed(name, index) for name in needs),
         )
-        for index in range(entry['count'])
+        for index in entry.get('indexes', range(entry['count']))
+        if index is not None
     ]
 
 

@@ -16,6 +16,7 @@ NAME = r'^[A-Za-z][A-Za-z0-9_.-]{0,62}$(?!\n)'
 TYPES = ('server', 'volume', 'network')
 SHARE = r'^([1-9][0-9]?|100)%$(?!\n)'
 MAX_WEIGHT = 1000
+MAX_INDEX = 10**6
 _MOST = 1000  # groups, and entries of one
 _MOST_LOSSES = 100
 
@@ -257,6 +258,19 @@ def _instance() -> Schema:
                 'type': 'integer',
                 'minimum': 1,
                 'x-must-be': 'a whole number of copies, at least 1',
+            },
+            'indexes': {
+                'type': 'array',
+                'items': {
+                    'type': 'integer',
+                    'minimum': 0,
+                    'maximum': MAX_INDEX,
+                    'x-must-be': f'a whole number from 0 to {MAX_INDEX}',
+                },
+                'minItems': 1,
+                'maxItems': _MOST,
+                'uniqueItems': True,
+                'x-must-be': 'a list of the numbers of the copies, each once',
             },
             'spec': {'type': 'object', 'x-must-be': 'a mapping'},
             'depends_on': _texts(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store that dies together with the process that the fake cloud kills."""
 
+import functools
 import threading
 
 from heat_vcluster import db
@@ -14,12 +15,16 @@ class MortalStore(db.Store):
     one before ``faults.revive``, or it would come back to life.
     """
 
-    def __init__(self, url, faults, *, dies_at_write=None, **options):
+    def __init__(self, url, faults, *, write=None, **options):
+        """``write``: the process dies at its n-th write, right before that
+        (``(n, 'before')``) or right after (``(n, 'after')``).
+        """
         super().__init__(url, **options)
         self._faults = faults
         self._is_buried = False
-        self._writes_left = dies_at_write
-        self._lock = threading.Lock()
+        self._dies_at, self._moment = write or (None, None)
+        self._writes = 0
+        self._counting = threading.Lock()
 
     def bury(self):
         self._is_buried = True
@@ -27,15 +32,6 @@ class MortalStore(db.Store):
     def _check(self):
         if self._is_buried or self._faults.is_dead:
             raise CloudDeath('a dead process writes nothing')
-
-    def count_write(self):
-        """Die before the n-th write of an engine, if one is to be fatal."""
-        with self._lock:
-            if self._writes_left is not None:
-                self._writes_left -= 1
-                if not self._writes_left:
-                    self._faults.crash()
-        self._check()
 
     def _rows(self, statement):
         self._check()
@@ -50,6 +46,18 @@ class MortalStore(db.Store):
     def writer(self, lease):
         return MortalWriter(self, super().writer(lease))
 
+    def _write(self, write, *args, **kwargs):
+        with self._counting:
+            self._check()
+            self._writes += 1
+            is_last = self._writes == self._dies_at
+            if is_last and self._moment == 'before':
+                self._faults.die()
+            done = write(*args, **kwargs)
+            if is_last:
+                self._faults.die()
+            return done
+
 
 class MortalWriter:
     def __init__(self, store, writer):
@@ -57,5 +65,7 @@ class MortalWriter:
         self._writer = writer
 
     def __getattr__(self, name):
-        self._store.count_write()
-        return getattr(self._writer, name)
+        self._store._check()
+        return functools.partial(
+            self._store._write, getattr(self._writer, name)
+        )

@@ -17,6 +17,43 @@ groups:
 CROWD = documents.servers(200, documents.APART)
 
 
+class UpdateTest(served.ShellTest):
+    def setUp(self):
+        super().setUp()
+        self.write(documents.servers(2))
+        self.before = self.run_shell(
+            'create -f web.yaml shop --wait -f json'
+        ).json['members']
+
+    def test_a_dry_run_tells_what_would_become_of_each_member(self):
+        self.write(documents.servers(3, flavor='medium'))
+        said = self.run_shell('update shop -f web.yaml --dry-run')
+        for word in ('m-0 is replaced', 'flavor', 'm-2 is added'):
+            self.assertIn(word, said.out)
+        view = self.run_shell('show shop -f json').json
+        self.assertEqual(self.before, view['members'])
+
+    def test_those_named_go_and_the_others_stay(self):
+        self.write(documents.servers(1))
+        said = self.run_shell(
+            'update shop -f web.yaml --remove m-0 --wait -f json'
+        )
+        self.assertEqual({'m-1': self.before['m-1']}, said.json['members'])
+        self.assertEqual('shop', said.json['name'])
+
+    def test_one_that_fails_is_told_and_leaves_all_as_it_was(self):
+        self.cloud.faults.ruin('server', reason='no disk')
+        self.write(documents.servers(3))
+        said = self.run_shell('update shop -f web.yaml --wait', code=1)
+        self.assertIn('The update failed: member m-2: no disk', said.err)
+        view = self.run_shell('show shop -f json').json
+        self.assertEqual(self.before, view['members'])
+
+    def test_it_needs_a_document(self):
+        said = self.run_shell('update shop', code=1)
+        self.assertIn('Name a document', said.err)
+
+
 class CreateTest(served.ShellTest):
     def test_a_file_becomes_a_cluster_and_each_member_is_told_of(self):
         self.write(documents.SMALL)

@@ -65,6 +65,48 @@ class HeatTest(served.ServedTest, heat_base.HeatTest):
         )
         self.assertIn('too many cores', str(failure))
 
-    def run_heat(self, task):
+    def definition(self, text):
+        stack = self.stack(text)
+        return stack.t.resource_definitions(stack)['cluster']
+
+    def test_an_update_changes_it_where_it_is_or_leaves_it(self):
+        cluster = self.cluster(TEMPLATE)
+        self.run_heat(cluster.create)
+        tenant = self.tenant(cluster)
+        before = self.show(cluster.resource_id, tenant)['members']
+
+        larger = TEMPLATE.replace('size: 1', 'size: 2').replace(
+            'flavor: small', 'metadata: {role: db}, flavor: small'
+        )
+        self.run_heat(cluster.update, after=self.definition(larger))
+        self.assertEqual((cluster.UPDATE, cluster.COMPLETE), cluster.state)
+        after = self.show(cluster.resource_id, tenant)['members']
+        for name in ('data', 'db'):
+            self.assertEqual(before[name]['id'], after[name]['id'])
+        self.assertEqual(2, self.cloud.item(after['data']['id']).size_gb)
+
+        self.cloud.faults.ruin('server', reason='no disk')
+        other = larger.replace('flavor: small', 'flavor: medium')
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_heat,
+            cluster.update,
+            after=self.definition(other),
+        )
+        self.assertIn('member db: no disk', str(failure))
+        self.assertEqual(
+            after, self.show(cluster.resource_id, tenant)['members']
+        )
+        # The rollback of the stack.
+        self.run_heat(cluster.update, after=self.definition(larger))
+        self.assertEqual((cluster.UPDATE, cluster.COMPLETE), cluster.state)
+        view = self.show(cluster.resource_id, tenant)
+        self.assertEqual(after, view['members'])
+        self.assertIsNone(view['status_reason'])
+
+        self.run_heat(cluster.delete)
+        self.assert_nothing_left()
+
+    def run_heat(self, task, **arguments):
         """Run a task of a resource to its end, a look every moment."""
-        heat_base.scheduler.TaskRunner(task)(wait_time=0.05)
+        heat_base.scheduler.TaskRunner(task, **arguments)(wait_time=0.05)

@@ -128,7 +128,7 @@ class DyingCase(deaths.DeathCase, UpkeepCase):
             self.ask(doomed, verb, self.cluster, **asked)
 
         if how == 'write':
-            return self.die(act, ENOUGH * 10, dies_at_write=number)
+            return self.die(act, ENOUGH * 10, write=(number, 'before'))
         return self.die(act, number, at=how)
 
 

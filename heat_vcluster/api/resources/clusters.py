@@ -16,6 +16,7 @@ from heat_vcluster.api.operation import (
     operation,
 )
 from heat_vcluster.api.schemas import clusters as schemas
+from heat_vcluster.api.schemas import common
 from heat_vcluster.spec import reader
 
 _DOCUMENT_KEYS = ('instances', 'groups', 'groupings', 'survive')
@@ -105,18 +106,40 @@ class Cluster(Resource):
     @operation(
         Operation(
             'update_vcluster',
-            "Change a cluster's name, metadata or tags",
-            {200: Answer('As it is now', schemas.CLUSTER_ANSWER)},
+            "Change a cluster's name, metadata or tags; or all of it",
+            {
+                200: Answer('As it is now', schemas.CLUSTER_ANSWER),
+                202: Answer(
+                    'It is on its way to its new definition',
+                    schemas.CLUSTER_ANSWER,
+                ),
+            },
             'clusters:update',
-            (404,),
+            (403, 404, 409, 502),
             body=schemas.UPDATE_BODY,
         )
     )
     def on_put(self, call: Call, cluster_id: str) -> Reply:
         wanted, _ = bodies.unwrap(call.body())
-        changes = bodies.insisted(wanted, schemas.UPDATE, _DOCUMENT_KEYS)
+        if any(key in _DOCUMENT_KEYS for key, _ in wanted):
+            return self._change(call, cluster_id, wanted)
+        changes = bodies.insisted(wanted, schemas.UPDATE)
         view = self.parts.service.update(call.context, cluster_id, **changes)
-        return Reply({'vcluster': linked(call, view)})
+        return Reply({'vcluster': linked(call, view)}, 200)
+
+    def _change(
+        self, call: Call, cluster_id: str, wanted: reader.Pairs
+    ) -> Reply:
+        self.parts.access.insist(
+            call.request, access.CHANGE, call.context.project_id
+        )
+        document, beside = split(
+            self.parts.service, wanted, schemas.BESIDE_CHANGE
+        )
+        view = self.parts.service.update(
+            call.context, cluster_id, document=document, **beside
+        )
+        return Reply({'vcluster': linked(call, view)}, 202)
 
     @operation(
         Operation(
@@ -150,16 +173,17 @@ class Validation(Resource):
 
 
 def split(
-    service: Any, wanted: reader.Pairs
+    service: Any,
+    wanted: reader.Pairs,
+    around: common.Schema = schemas.BESIDE,
 ) -> tuple[reader.Pairs, dict[str, Any]]:
     """Part the document from what stands beside it, which is checked.
 
     Raises InvalidDocument: if anything beside is wrong, then with the
     document's own faults too, so that all are told at once.
     """
-    known = schemas.BESIDE['properties']
-    beside, document = bodies.part(wanted, known)
-    values, wrong = bodies.checked(beside, schemas.BESIDE)
+    beside, document = bodies.part(wanted, around['properties'])
+    values, wrong = bodies.checked(beside, around)
     if wrong:
         raise exception.InvalidDocument((*wrong, *_faults(service, document)))
     return document, values

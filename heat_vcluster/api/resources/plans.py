@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from heat_vcluster import arguments
 from heat_vcluster.api import bodies
 from heat_vcluster.api.operation import (
     Answer,
@@ -14,6 +17,7 @@ from heat_vcluster.api.operation import (
 )
 from heat_vcluster.api.resources import clusters
 from heat_vcluster.api.schemas import plans as schemas
+from heat_vcluster.spec import reader
 
 
 class Plans(Resource):
@@ -33,8 +37,13 @@ class Plans(Resource):
         )
     )
     def on_post(self, call: Call) -> Reply:
-        wanted, around = bodies.unwrap(call.body(), ('hold_seconds',))
-        held = bodies.insisted(around, schemas.HOLD)
+        wanted, around = bodies.unwrap(
+            call.body(), schemas.AROUND['properties']
+        )
+        asked = bodies.insisted(around, schemas.AROUND)
+        if 'cluster_id' in asked:
+            return self._plan_change(call, wanted, asked)
+        held = {'hold_seconds': asked.get('hold_seconds')}
         document, beside = clusters.split(self.parts.service, wanted)
         plan = self.parts.service.plan(
             call.context, document, plan_id=beside.get('id'), **held
@@ -42,6 +51,19 @@ class Plans(Resource):
         if plan['id'] is None:
             return Reply({'plan': plan}, 200)
         return Reply({'plan': plan}, 201, call.link('plan', plan['id']))
+
+    def _plan_change(
+        self, call: Call, wanted: reader.Pairs, asked: dict[str, Any]
+    ) -> Reply:
+        arguments.check_not_held(asked.get('hold_seconds'))
+        document, _ = clusters.split(self.parts.service, wanted)
+        plan = self.parts.service.plan_change(
+            call.context,
+            asked['cluster_id'],
+            document,
+            remove=asked.get('remove'),
+        )
+        return Reply({'plan': plan}, 200)
 
 
 class Plan(Resource):

@@ -51,6 +51,14 @@ OF_PLAN = common.mapping(
     {'plan_id': common.UUID, 'name': common.WORD, **_KEPT_BESIDE}, ['plan_id']
 )
 UPDATE = common.mapping(_SETTABLE, [])
+REMOVE = {
+    **common.listing(common.WORD, uniqueItems=True),
+    'description': 'Copies of counted instances that are to go, where the '
+    'count becomes less. The others that go are chosen by the rules.',
+    'x-must-be': 'a list of names of members, each once',
+}
+#: What a new definition may have beside the document.
+BESIDE_CHANGE = common.mapping({**_KEPT_BESIDE, 'remove': REMOVE}, [])
 
 
 def document() -> common.Schema:
@@ -67,6 +75,18 @@ def document() -> common.Schema:
     }
 
 
+def definition() -> common.Schema:
+    """Return the document's own schema, with what a change may have."""
+    whole = spec.document(registry.load('policies'))
+    del whole['$schema']
+    own: common.Schema = BESIDE_CHANGE['properties']
+    return {
+        **whole,
+        'title': 'What is wanted from now on',
+        'properties': {**whole['properties'], **own},
+    }
+
+
 CREATE_BODY = common.mapping(
     {
         'vcluster': {
@@ -75,7 +95,13 @@ CREATE_BODY = common.mapping(
     }
 )
 VALIDATE_BODY = common.mapping({'vcluster': common.named('Document')})
-UPDATE_BODY = common.mapping({'vcluster': common.named('Changes')})
+UPDATE_BODY = common.mapping(
+    {
+        'vcluster': {
+            'anyOf': [common.named('Changes'), common.named('Definition')]
+        }
+    }
+)
 
 COMPLIANCE = common.mapping(
     {

@@ -14,10 +14,12 @@ def schemas() -> dict[str, common.Schema]:
     return {
         'Changes': clusters.UPDATE,
         'Compliance': clusters.COMPLIANCE,
+        'Definition': clusters.definition(),
         'Document': clusters.document(),
         'Domain': plans.DOMAIN,
         'Error': errors.ERROR,
         'Event': members.EVENT,
+        'Fate': plans.FATE,
         'ListedMember': members.LISTED_MEMBER,
         'Member': members.MEMBER,
         'Placement': plans.PLACEMENT,

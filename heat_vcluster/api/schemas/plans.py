@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from heat_vcluster.api.schemas import common
+from heat_vcluster.api.schemas import clusters, common
 
 PLACEMENT = common.mapping(
     {
@@ -57,33 +57,55 @@ SURVIVAL = common.mapping(
         },
     }
 )
+FATE = common.mapping(
+    {
+        'member': common.TEXT,
+        'type': common.TEXT,
+        'action': {
+            'enum': ['kept', 'changed', 'replaced', 'added', 'removed']
+        },
+        'properties': {
+            **common.TEXTS,
+            'description': 'Those that differ, as the document calls them.',
+        },
+        'reason': common.nullable(common.TEXT),
+    }
+)
+_PLAN: common.Schema = {
+    'id': {
+        **common.nullable(common.UUID),
+        'description': 'Of a plan whose room is held; else null.',
+    },
+    'verdict': {
+        'enum': ['feasible', 'infeasible', 'unknown'],
+        'description': '`infeasible` is proven; `unknown` means that the '
+        'time for the search ran out.',
+    },
+    'expires_at': common.nullable(common.TIME),
+    'members': common.by_name(
+        common.mapping({'domains': common.by_name(common.TEXT)})
+    ),
+    'placement': common.nullable(common.named('Placement')),
+    'survival': common.listing(common.named('Survival')),
+    'reasons': common.TEXTS,
+    'repairs': {
+        **common.TEXTS,
+        'description': 'Changes that would fit, the least first.',
+    },
+    'rules': {
+        **common.TEXTS,
+        'description': 'The groups that cannot all be obeyed.',
+    },
+}
 PLAN = common.mapping(
     {
-        'id': {
-            **common.nullable(common.UUID),
-            'description': 'Of a plan whose room is held; else null.',
+        **_PLAN,
+        'changes': {
+            **common.listing(common.named('Fate')),
+            'description': 'Of an update: what becomes of each member.',
         },
-        'verdict': {
-            'enum': ['feasible', 'infeasible', 'unknown'],
-            'description': '`infeasible` is proven; `unknown` means that the '
-            'time for the search ran out.',
-        },
-        'expires_at': common.nullable(common.TIME),
-        'members': common.by_name(
-            common.mapping({'domains': common.by_name(common.TEXT)})
-        ),
-        'placement': common.nullable(common.named('Placement')),
-        'survival': common.listing(common.named('Survival')),
-        'reasons': common.TEXTS,
-        'repairs': {
-            **common.TEXTS,
-            'description': 'Changes that would fit, the least first.',
-        },
-        'rules': {
-            **common.TEXTS,
-            'description': 'The groups that cannot all be obeyed.',
-        },
-    }
+    },
+    _PLAN,
 )
 PLAN_BODY = common.mapping(
     {
@@ -92,10 +114,22 @@ PLAN_BODY = common.mapping(
             **common.SECONDS,
             'description': 'Hold the room of the plan for so long.',
         },
+        'cluster_id': {
+            **common.UUID,
+            'description': 'Say what an update of this cluster would do.',
+        },
+        'remove': clusters.REMOVE,
     },
     ['vcluster'],
 )
-HOLD = common.mapping({'hold_seconds': common.SECONDS}, [])
+AROUND = common.mapping(
+    {
+        'hold_seconds': common.SECONDS,
+        'cluster_id': common.UUID,
+        'remove': clusters.REMOVE,
+    },
+    [],
+)
 PLAN_ANSWER = common.mapping({'plan': common.named('Plan')})
 
 DOMAIN = common.mapping(

@@ -197,9 +197,9 @@ class Faults:
             raise ValueError('a call from 1 on, "before" or "after"')
         self._death = (number, name, at)
 
-    def crash(self) -> None:
-        """Die now, wherever that may be."""
-        self._is_dead = True
+    def die(self) -> None:
+        """Die now: raises CloudDeath, as all calls do until ``revive``."""
+        self._die()
 
     def revive(self) -> None:
         """Let a new process begin: calls are answered again."""

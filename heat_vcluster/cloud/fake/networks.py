@@ -124,6 +124,22 @@ class Networks(Side):
             port.id, tuple(port.fixed_ips.values()), port.mac_address
         )
 
+    @called
+    def secure_port(
+        self, port_id: str, security_group_ids: Sequence[str] | None
+    ) -> None:
+        port = self._need(Port, port_id, NEUTRON)
+        known = self._world.named('security_group', self._project_id)
+        wanted = security_group_ids
+        if wanted is None:
+            wanted = (known['default'],) if port.port_security else ()
+        for group_id in wanted:
+            if group_id not in known.values():
+                raise exception.CloudError(
+                    NEUTRON, f'Security group {group_id} does not exist'
+                )
+        port.security_group_ids = tuple(wanted)
+
     def _create_port(
         self, owner: model.Owner, wanted: model.PortRequest
     ) -> Port:

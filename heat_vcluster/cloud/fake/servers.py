@@ -7,7 +7,8 @@ some polls later: that is the window in which a rival may be quicker.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import dataclasses
+from collections.abc import Collection, Mapping
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import grouping, model
@@ -265,6 +266,21 @@ class Servers(Side):
             )
         server.links[volume_id] = Link.DETACHING
 
+    @called
+    def mark_server(self, server_id: str, marks: model.Marks) -> None:
+        server = self._need(Server, server_id, NOVA)
+        server.asked = dataclasses.replace(
+            server.asked,
+            metadata=marked(server.asked.metadata, marks),
+            tags=tuple(
+                dict.fromkeys(
+                    tag
+                    for tag in (*server.asked.tags, *sorted(marks.tags))
+                    if tag not in marks.no_tags
+                )
+            ),
+        )
+
     # How it goes on, one step for each question asked
 
     def _schedule(self, server: Server) -> None:
@@ -351,3 +367,11 @@ class Servers(Side):
         if server.state is not State.DELETING:
             server.state = State.DELETING
             server.polls = self._world.build_polls
+
+
+def marked(before: Mapping[str, str], marks: model.Marks) -> dict[str, str]:
+    return {
+        key: text
+        for key, text in {**before, **marks.metadata}.items()
+        if key not in marks.no_metadata
+    }

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import faults
 from heat_vcluster.cloud.fake.calls import called
-from heat_vcluster.cloud.fake.servers import Servers
+from heat_vcluster.cloud.fake.servers import Servers, marked
 from heat_vcluster.cloud.fake.world import (
     Link,
     PoolState,
@@ -15,6 +17,7 @@ from heat_vcluster.cloud.fake.world import (
     State,
     Volume,
 )
+from heat_vcluster.spec import model as spec
 
 CINDER = 'cinder'
 NO_VALID_BACKEND = (
@@ -61,6 +64,29 @@ class Volumes(Servers):
         self._world.items[volume.id] = volume
         return volume.id
 
+    @called
+    def mark_volume(self, volume_id: str, marks: model.Marks) -> None:
+        volume = self._need(Volume, volume_id, CINDER)
+        asked = volume.asked or spec.VolumeSpec(volume.size_gb)
+        volume.asked = dataclasses.replace(
+            asked, metadata=marked(asked.metadata, marks)
+        )
+
+    @called
+    def extend_volume(self, volume_id: str, size_gb: int) -> None:
+        volume = self._need(Volume, volume_id, CINDER)
+        more = size_gb - volume.size_gb
+        if more <= 0:
+            return
+        self._charge(CINDER, gigabytes=more)
+        pool = self._world.pools.get(volume.pool or '')
+        free = self._world.free_gb(pool) if pool else None
+        if free is not None and more > free:
+            raise exception.CloudError(
+                CINDER, f'Insufficient free space to extend {volume_id}'
+            )
+        volume.size_gb = size_gb
+
     def _type_name(self, type_id: str | None) -> str | None:
         if type_id is None:
             return None
@@ -89,6 +115,7 @@ class Volumes(Servers):
                 for server, link in links
                 if link is not Link.ATTACHING
             ),
+            volume.size_gb,
         )
 
     def _links(self, volume: Volume) -> _Links:

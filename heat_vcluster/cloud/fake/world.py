@@ -279,7 +279,7 @@ class World:
             return frozenset({asked})
         ids = [
             arguments.get(name)
-            for name in ('thing_id', 'server_id', 'volume_id')
+            for name in ('thing_id', 'server_id', 'volume_id', 'port_id')
         ]
         holds = [
             *arguments.get('holds', ()),

@@ -193,6 +193,22 @@ class OpenStackCloud(base.Cloud):
     def detach_volume(self, server_id: str, volume_id: str) -> None:
         self._compute.detach(server_id, volume_id)
 
+    # -- changing what is there -------------------------------------------
+
+    def mark_server(self, server_id: str, marks: model.Marks) -> None:
+        self._compute.mark(server_id, marks)
+
+    def mark_volume(self, volume_id: str, marks: model.Marks) -> None:
+        self._volume.mark(volume_id, marks)
+
+    def secure_port(
+        self, port_id: str, security_group_ids: Sequence[str] | None
+    ) -> None:
+        self._network.secure(port_id, security_group_ids)
+
+    def extend_volume(self, volume_id: str, size_gb: int) -> None:
+        self._volume.extend(volume_id, size_gb)
+
     # -- removal ----------------------------------------------------------
 
     def find(

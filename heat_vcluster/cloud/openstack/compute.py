@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -186,6 +187,20 @@ class Compute:
         body = self._service.get(f'/servers/{server_id}/os-volume_attachments')
         return frozenset(one['volumeId'] for one in body['volumeAttachments'])
 
+    def mark(self, server_id: str, marks: model.Marks) -> None:
+        """Set and drop metadata and tags, each by what may be repeated."""
+        path = f'/servers/{server_id}'
+        if marks.metadata:
+            self._service.post(
+                f'{path}/metadata', {'metadata': dict(marks.metadata)}
+            )
+        for key in sorted(marks.no_metadata):
+            self._service.delete(f'{path}/metadata/{_part(key)}')
+        for tag in sorted(marks.tags):
+            self._service.put(f'{path}/tags/{_part(tag)}', None)
+        for tag in sorted(marks.no_tags):
+            self._service.delete(f'{path}/tags/{_part(tag)}')
+
     # -- seeing -----------------------------------------------------------
 
     def state(self, server_id: str) -> model.ServerState:
@@ -262,6 +277,11 @@ class Compute:
             'absolute'
         ]
         return found
+
+
+def _part(text: str) -> str:
+    """Return a tenant's word as a part of an address."""
+    return urllib.parse.quote(text, safe='')
 
 
 def _body(owner: model.Owner, wanted: model.ServerRequest) -> dict[str, Any]:

@@ -135,6 +135,22 @@ class Networking:
         addresses = tuple(fixed['ip_address'] for fixed in port['fixed_ips'])
         return model.Port(port['id'], addresses, port['mac_address'])
 
+    def secure(self, port_id: str, group_ids: Sequence[str] | None) -> None:
+        if group_ids is None:
+            group_ids = self._default_groups()
+        body = {'port': {'security_groups': list(group_ids)}}
+        self._service.put(f'/ports/{port_id}', body)
+
+    def _default_groups(self) -> list[str]:
+        found = self._service.pages(
+            '/security-groups',
+            'security_groups',
+            fields=['id'],
+            name='default',
+            project_id=self._project_id,
+        )
+        return [group['id'] for group in found]
+
     def ensure_floating_ip(
         self, owner: model.Owner, external_network_id: str, port_id: str
     ) -> model.FloatingIp:

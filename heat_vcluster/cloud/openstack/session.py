@@ -81,7 +81,7 @@ class Service:
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         return self.call('POST', path, json=body)
 
-    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+    def put(self, path: str, body: Mapping[str, Any] | None) -> Any:
         return self.call('PUT', path, json=body)
 
     def delete(self, path: str) -> bool:

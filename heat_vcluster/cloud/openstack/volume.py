@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,6 +84,25 @@ class BlockStorage:
             return None
         return found
 
+    # -- changing ---------------------------------------------------------
+
+    def mark(self, volume_id: str, marks: model.Marks) -> None:
+        path = f'/volumes/{volume_id}/metadata'
+        if marks.metadata:
+            self._service.post(path, {'metadata': dict(marks.metadata)})
+        for key in sorted(marks.no_metadata):
+            name = urllib.parse.quote(key, safe='')
+            self._service.delete(f'{path}/{name}')
+
+    def extend(self, volume_id: str, size_gb: int) -> None:
+        found = self._show(volume_id)
+        if found is not None and found['size'] >= size_gb:
+            return
+        self._service.post(
+            f'/volumes/{volume_id}/action',
+            {'os-extend': {'new_size': size_gb}},
+        )
+
     # -- seeing -----------------------------------------------------------
 
     def state(self, volume_id: str) -> model.VolumeState:
@@ -105,6 +125,7 @@ class BlockStorage:
             reason,
             found.get(HOST),
             frozenset(server for server in attached if server),
+            found['size'],
         )
 
     def _reason(self, volume_id: str) -> str:

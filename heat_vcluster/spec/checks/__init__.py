@@ -25,6 +25,7 @@ Check = Callable[[draft.Draft], faults.Found]
 CHECKS: tuple[Check, ...] = (
     names.repeated,
     names.too_long,
+    names.miscounted,
     dependencies.references,
     dependencies.external_networks,
     dependencies.unknown,

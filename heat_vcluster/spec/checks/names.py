@@ -44,3 +44,15 @@ def too_long(draft: drafts.Draft) -> faults.Found:
                 f"the copy '{copy.name}' has more than {_MOST} characters; "
                 'choose a shorter name',
             )
+
+
+def miscounted(draft: drafts.Draft) -> faults.Found:
+    """Find instances whose ``indexes`` are not as many as their ``count``."""
+    for path, entry in drafts.entries(draft.sound.document, 'instances'):
+        numbers = entry.get('indexes')
+        if numbers is not None and len(numbers) != entry.get('count'):
+            yield (
+                (*path, 'indexes'),
+                f"'{entry['name']}' has {len(numbers)} indexes; it needs a "
+                'count of as many',
+            )

@@ -5,11 +5,13 @@ import datetime
 
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import model as cloud
+from heat_vcluster.db import records
 from heat_vcluster.placement import model as placement
 from tests.unit.db import base
 
 Cluster = states.ClusterStatus
 NO_GRACE = datetime.timedelta(0)
+CHANGE = records.ChangeRecord({'instances': []})
 
 
 class LeaseTest(base.StoreTest):
@@ -98,6 +100,10 @@ class LeaseTest(base.StoreTest):
             'remove_leftover': ('port', 'p'),
             'clear_leftovers': (),
             'add_event': (None, 'note', 'late'),
+            'decide_change': (CHANGE, ()),
+            'set_change': (CHANGE,),
+            'commit_change': (CHANGE, ['a']),
+            'end_change': (),
         }
         public = {n for n in dir(late) if not n.startswith('_')} - {'lease'}
         self.assertEqual(public, set(writes))

@@ -68,6 +68,8 @@ class ObedientClient(client.Client):
         self.updated_at = 0
         self.script = ['ACTIVE']
         self.reason = None
+        self.code = None
+        self.refusals = []
         self.refusal = None
         self.members = {}
         self.compliance = None
@@ -81,7 +83,7 @@ class ObedientClient(client.Client):
         raise AssertionError('Heat never asks for this')
 
     plan = show_plan = release_plan = create_planned = _never
-    update = list = members = member = events = topology = limits = _never
+    list = members = member = events = topology = limits = _never
     stop = start = heal = _never
 
     def create(self, document, *, cluster_id=None, timeout=None):
@@ -116,6 +118,15 @@ class ObedientClient(client.Client):
         self.calls.append(verb)
         return self._view(cluster_id, self.script[0])
 
+    def update(self, cluster_id, *, document, timeout=None):
+        self.calls.append('update')
+        spec.load(document)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.timeout = timeout
+        self.asked = copy.deepcopy(document)
+        return self._view(cluster_id, 'UPDATING')
+
     def delete(self, cluster_id):
         self.calls.append('delete')
         if cluster_id not in self.documents:
@@ -128,6 +139,8 @@ class ObedientClient(client.Client):
             'status': status,
             'status_reason': self.reason,
             'error_code': self.error_code,
+            'instances': self.documents[cluster_id]['instances'],
+            'groups': self.documents[cluster_id]['groups'],
             'compliance': self.compliance,
             'members': self.members,
             'updated_at': str(self.updated_at),
@@ -201,4 +214,4 @@ class HeatTest(base.BaseTestCase):
 
     def run_task(self, task, **kwargs):
         """Run one of a resource's tasks to its end, without waiting."""
-        scheduler.TaskRunner(task)(wait_time=0, **kwargs)
+        scheduler.TaskRunner(task, **kwargs)(wait_time=0)

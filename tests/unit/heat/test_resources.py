@@ -215,6 +215,123 @@ class DeleteTest(base.HeatTest):
         self.assertIn('The cluster is still DELETING', str(failure))
 
 
+class ChangeTest(base.HeatTest):
+    """An update changes the cluster where it is."""
+
+    def setUp(self):
+        super().setUp()
+        self.resource = self.cluster(base.PAIR)
+        self.run_task(self.resource.create)
+        self.cluster_id = self.resource.resource_id
+        self.service.calls.clear()
+
+    def definition(self, old='size: 1', new='size: 2'):
+        """Return how the resource is defined in a changed template."""
+        other = self.stack(base.PAIR.replace(old, new))
+        return other.t.resource_definitions(other)['cluster']
+
+    def update(self, *what):
+        self.run_task(self.resource.update, after=self.definition(*what))
+
+    def fail(self, *what):
+        return self.assertRaises(
+            heat_exception.ResourceFailure, self.update, *what
+        )
+
+    def test_the_whole_document_goes_to_the_service(self):
+        self.service.script = ['ACTIVE', 'UPDATING', 'FINISHING', 'ACTIVE']
+        self.update()
+        self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+        self.assertEqual(self.cluster_id, self.resource.resource_id)
+        self.assertEqual(
+            {'size': 2}, self.service.asked['instances'][1]['spec']
+        )
+        self.assertEqual(3600, self.service.timeout)
+        # The name is the one that it was given when it was made.
+        (document,) = self.service.documents.values()
+        self.assertEqual(document['name'], self.service.asked['name'])
+        self.assertEqual(1, self.service.calls.count('update'))
+
+    def test_a_failure_is_told_once_all_is_as_before(self):
+        self.service.script = ['ACTIVE', 'UPDATING', 'REVERTING', 'ACTIVE']
+        self.service.reason = 'The update failed: member db: no disk'
+        self.service.code = 'vcluster.member_failed'
+        failure = self.fail()
+        self.assertIn('member db: no disk', str(failure))
+        self.assertEqual(('UPDATE', 'FAILED'), self.resource.state)
+        self.assertEqual(4, self.service.calls.count('show'))
+        # What is there is the cluster as it was: it is not replaced.
+        self.assertFalse(self.resource.needs_replace_failed())
+
+    def test_what_is_left_of_old_members_is_no_failure(self):
+        self.service.reason = '1 left behind: port p-1 (busy)'
+        self.service.code = 'vcluster.leftovers'
+        self.update()
+        self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+
+    def test_after_a_failure_the_old_definition_is_asked_for(self):
+        self.service.refusals = [exception.CloudError('nova', 'no answer')]
+        self.fail()
+        self.service.calls.clear()
+        self.update('size: 1', 'size: 1')  # as a rollback of the stack does
+        self.assertEqual(
+            {'size': 1}, self.service.asked['instances'][1]['spec']
+        )
+        self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+
+    def test_new_timeouts_are_for_the_next_action(self):
+        longer = '      timeouts: {delete: 90}\n      groups:'
+        self.update('      groups:', longer)
+        self.assertNotIn('update', self.service.calls)
+        self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+
+    def test_cancelling_asks_for_what_there_was(self):
+        self.service.script = ['ACTIVE', 'UPDATING']
+        runner = scheduler.TaskRunner(
+            self.resource.update, after=self.definition()
+        )
+        runner.start()
+        runner.step()
+        runner.cancel()
+        self.assertEqual(
+            {'size': 1}, self.service.asked['instances'][1]['spec']
+        )
+        self.assertFalse(self.resource.needs_replace_failed())
+
+    def test_one_under_way_is_taken_back_before_the_next(self):
+        self.service.script = ['UPDATING', 'REVERTING', 'ACTIVE']
+        self.update()
+        self.assertEqual(
+            {'size': 2}, self.service.asked['instances'][1]['spec']
+        )
+        self.assertEqual(2, self.service.calls.count('update'))
+
+    def test_one_that_cannot_be_taken_back_is_waited_for(self):
+        self.service.script = ['UPDATING', 'FINISHING', 'ACTIVE']
+        self.service.refusals = [exception.NotChangeable('it is FINISHING')]
+        self.update()
+        self.assertEqual(
+            {'size': 2}, self.service.asked['instances'][1]['spec']
+        )
+
+    def test_a_preview_says_that_it_is_changed_where_it_is(self):
+        diff = self.resource.update_template_diff_properties(
+            self.definition().properties(
+                self.resource.properties_schema, self.resource.context
+            ),
+            self.resource.properties,
+        )
+        self.assertEqual(['instances'], [*diff])
+        for name in ('name', 'instances', 'groups', 'timeouts'):
+            schema = self.resource.properties_schema[name]
+            self.assertTrue(schema.update_allowed, name)
+
+    def test_one_that_is_no_more_is_replaced(self):
+        self.service.script = ['GONE']
+        self.fail()
+        self.assertTrue(self.resource.needs_replace_failed())
+
+
 class UpdateTest(base.HeatTest):
     def setUp(self):
         super().setUp()

@@ -36,11 +36,12 @@ class Story:
         return [e for e in self._events if after < e['id'] <= after + 2]
 
 
-def view(status, *members, reason=None, updated_at='0'):
+def view(status, *members, reason=None, updated_at='0', code=None):
     return {
         'id': 'x',
         'status': status,
         'status_reason': reason,
+        'error_code': code,
         'updated_at': updated_at,
         'members': {
             f'm-{n}': {'status': each, 'reason': None}

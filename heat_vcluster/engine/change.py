@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One cluster being changed: what comes is built among those that stay."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from heat_vcluster import exception, metrics, states
+from heat_vcluster.cloud import model
+from heat_vcluster.db import records
+from heat_vcluster.engine import build as builds
+from heat_vcluster.engine import decision, proposal, reasons, removal
+from heat_vcluster.members import base as members
+from heat_vcluster.members import server
+from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import incarnations
+from heat_vcluster.spec import model as spec
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar('T')
+
+#: The fact that a member that runs is being changed: written down before.
+CHANGED = 'changed'
+
+
+class Change(builds.Build):
+    """The site of one change: members that come, among those that stay."""
+
+    def __init__(self, *parts: Any, number: int) -> None:
+        super().__init__(*parts)
+        self.failing = states.ClusterStatus.REVERTING
+        self._number = number
+        self._is_undoing = False
+        self._record: records.ChangeRecord | None = None
+        self._now: proposal.Running | None = None
+
+    # -- what it is about -------------------------------------------------
+
+    def take(
+        self,
+        proposed: proposal.Proposal,
+        record: records.ChangeRecord,
+        rows: Sequence[records.MemberRecord],
+        domains: Iterable[records.DomainRecord],
+    ) -> None:
+        """Go on from what is on record of a change that was decided."""
+        self.proposed = proposed
+        self.wanted = proposed.new
+        self._record = record
+        self.load(rows, domains)
+        self._finished = self._finished & {
+            member.name for member in self.wanted.members
+        }
+
+    def resolve(self) -> None:
+        """Find out what the names mean, of what is touched by the change."""
+        self._signal.check()
+        if hasattr(self, 'resolution'):
+            return
+        with metrics.PHASES.labels('resolve').time():
+            self.resolution = self._resolved()
+
+    def _resolved(self) -> model.Resolution:
+        found = proposal.resolve(
+            self.cloud, self.proposed.new, self._unchanged()
+        )
+        before = incarnations.only(
+            self.proposed.old, [each.member for each in self.proposed.in_place]
+        )
+        if before.members:
+            known = self.cloud.resolve(before, is_begun=True)
+            found = _with_names(found, known)
+        return found
+
+    def _unchanged(self) -> frozenset[str]:
+        changed = {each.member for each in self.proposed.in_place}
+        return frozenset(self.proposed.staying) - changed
+
+    def check_quota(self) -> None:
+        """Raise InvalidDocument if what comes would be over a quota."""
+        fresh = incarnations.only(self.proposed.new, self.proposed.coming)
+        if fresh.members:
+            self.cloud.resolve(fresh, is_begun=False)
+
+    def _type_of(self, member: str) -> str:
+        for wanted in (self.proposed.new, self.proposed.old):
+            with contextlib.suppress(KeyError):
+                return wanted.member(member).type
+        raise KeyError(member)
+
+    # -- places -----------------------------------------------------------
+
+    def place_all(self, now: proposal.Running) -> None:
+        """Decide where what comes is to be, and hold all of it."""
+        self._now = now
+        if self.proposed.fates.touches_placement:
+            self.reserve(states.ClusterStatus.UPDATING)
+        self._record = dataclasses.replace(self.record_of_change, is_held=True)
+        self._writer.set_change(self._record)
+
+    def _decide_all(self) -> decision.Decision:
+        assert self._now is not None  # noqa: S101  (place_all came first)
+        return proposal.decide(
+            self.cloud,
+            self._planner,
+            self.proposed,
+            self._now,
+            self.resolution,
+            seed=self.cluster_id,
+            used=self._used(),
+            check=self._signal.check,
+        )
+
+    def _without_place(
+        self, demands: Sequence[placement.Demand]
+    ) -> Sequence[placement.Demand]:
+        coming = frozenset(self.proposed.coming)
+        return [demand for demand in demands if demand.member in coming]
+
+    def _write_plan(self, disguised: placement.Plan) -> None:
+        """Keep it with the change: the cluster has its own until then."""
+        self._record = dataclasses.replace(
+            self.record_of_change, plan=disguised
+        )
+        self._writer.set_change(self._record)
+
+    @property
+    def record_of_change(self) -> records.ChangeRecord:
+        assert self._record is not None  # noqa: S101
+        return self._record
+
+    # -- in place ---------------------------------------------------------
+
+    def is_late(self, step: members.Step) -> bool:
+        """Tell whether a step has to wait for what others give up."""
+        if step.name != server.ATTACHMENTS:
+            return False
+        asked = self.wanted.member(step.member).spec
+        given_up = {
+            attachment.volume
+            for member in self.proposed.old.members
+            if isinstance(member.spec, spec.ServerSpec)
+            for attachment in member.spec.volumes
+        }
+        return isinstance(asked, spec.ServerSpec) and any(
+            attachment.volume in given_up for attachment in asked.volumes
+        )
+
+    def change_in_place(self) -> None:
+        """Change those that stay; what each was is known by its document."""
+        pairs = self.proposed.in_place
+        for each in pairs:
+            self._signal.check()
+            self.record(each.member, **{CHANGED: True})
+        self._apply(pairs)
+        for each in pairs:
+            self.tell(each.member, 'changed', 'it is changed in place')
+
+    def _apply(self, pairs: Sequence[proposal.InPlace]) -> None:
+        for verb in ('let_go', 'change'):
+            for each in pairs:
+                self._one(each, verb)
+
+    def _one(self, each: proposal.InPlace, verb: str) -> None:
+        kind = members.member_type(self._type_of(each.member))
+        self._named(
+            each.member,
+            lambda: getattr(kind, verb)(
+                self, each.member, each.before, each.after
+            ),
+        )
+
+    def _named(self, member: str, work: Callable[[], None]) -> None:
+        """Do it; let what goes wrong name the member."""
+        try:
+            if not self._is_undoing:
+                self._signal.check()
+            work()
+        except (
+            exception.Cancelled,
+            exception.LeaseLost,
+            exception.MemberFailed,
+        ):
+            raise
+        except Exception as error:
+            if not isinstance(error, exception.VClusterError):
+                LOG.exception('Changing %s failed', member)
+            raise exception.MemberFailed(
+                member, reasons.words(error), code=reasons.code(error)
+            ) from error
+
+    def grow(self) -> None:
+        """Do what cannot be undone, when all else is done."""
+        for each in self.proposed.in_place:
+            self._one(each, 'grow')
+
+    def undo(self, step: members.Step) -> None:
+        """Leave it to the sweep, which goes by what hangs on what."""
+
+    def undo_in_place(self) -> list[str]:
+        """Set back what was changed; return what could not be. Never raises.
+
+        As often as a removal is tried.
+        """
+        pairs = [
+            proposal.InPlace(each.member, each.after, each.before)
+            for each in self.proposed.in_place
+            if self.facts(each.member).get(CHANGED)
+        ]
+        if not pairs:
+            return []
+        self._is_undoing = True
+        for _ in range(removal.ATTEMPTS - 1):
+            try:
+                self.resolve_again()
+                self._apply(pairs)
+            except exception.LeaseLost:
+                raise
+            except Exception as error:
+                LOG.warning('Setting back failed: %s', error)
+                time.sleep(self._settings.poll_interval)
+            else:
+                return []
+        return self._set_back_each(pairs)
+
+    def resolve_again(self) -> None:
+        if not hasattr(self, 'resolution'):
+            self.resolution = self._resolved()
+
+    def _set_back_each(self, pairs: Sequence[proposal.InPlace]) -> list[str]:
+        """Set back as many as can be; say what cannot."""
+        stuck: dict[str, str] = {}
+        try:
+            self.resolve_again()
+        except Exception as error:
+            return [
+                f'{incarnations.shown(each.member)} ({reasons.words(error)})'
+                for each in pairs
+            ]
+        for verb in ('let_go', 'change'):
+            for each in pairs:
+                try:
+                    self._one(each, verb)
+                except exception.LeaseLost:
+                    raise
+                except Exception as error:
+                    stuck.setdefault(each.member, reasons.words(error))
+        return [
+            f'{incarnations.shown(name)} ({why})'
+            for name, why in stuck.items()
+        ]
+
+    def wait(self, check: Callable[[], T | None], quick: bool = False) -> T:
+        """Poll; while something is set back, no request to stop counts."""
+        if not self._is_undoing:
+            return super().wait(check, quick)
+        until = time.monotonic() + self._settings.removal_timeout
+        while True:
+            result = check()
+            if result is not None:
+                return result
+            if self.abandoned.is_set():
+                raise exception.LeaseLost('Another engine goes on with it')
+            if time.monotonic() > until:
+                raise exception.TimedOut('The time allowed has run out')
+            time.sleep(builds.FIRST_PAUSE * self._settings.poll_interval)
+
+
+def _with_names(
+    one: model.Resolution, other: model.Resolution
+) -> model.Resolution:
+    """Return the first with the names that only the other knows."""
+    return dataclasses.replace(
+        one,
+        flavors={**other.flavors, **one.flavors},
+        images={**other.images, **one.images},
+        networks={**other.networks, **one.networks},
+        volumes={**other.volumes, **one.volumes},
+        volume_types={**other.volume_types, **one.volume_types},
+        security_groups={**other.security_groups, **one.security_groups},
+    )

@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a change would do: to each member, and where what comes would go.
+
+The same for a dry run and for the engine that carries it out; nothing here
+changes anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import Any
+
+from heat_vcluster import exception
+from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
+from heat_vcluster.db import records
+from heat_vcluster.engine import base, decision, remembered
+from heat_vcluster.engine import build as builds
+from heat_vcluster.spec import counts, difference, incarnations
+from heat_vcluster.spec import model as spec
+
+Load = Callable[[Any], spec.GroupSpec]
+Fate = difference.Fate
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InPlace:
+    """A member that runs, and what it is to be instead."""
+
+    member: str
+    before: spec.MemberSpec
+    after: spec.MemberSpec
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Proposal:
+    """One document in another's place, by the members' inside names.
+
+    ``old`` and ``new`` are the two requests, ``fates`` the difference by the
+    tenant's names. ``in_place`` has those that are changed while they run.
+    """
+
+    document: Mapping[str, Any]
+    old: spec.GroupSpec
+    new: spec.GroupSpec
+    fates: difference.Difference
+    in_place: tuple[InPlace, ...]
+
+    @property
+    def coming(self) -> tuple[str, ...]:
+        there = {member.name for member in self.old.members}
+        return tuple(
+            member.name
+            for member in self.new.members
+            if member.name not in there
+        )
+
+    @property
+    def staying(self) -> tuple[str, ...]:
+        there = {member.name for member in self.old.members}
+        return tuple(
+            member.name for member in self.new.members if member.name in there
+        )
+
+    @property
+    def going(self) -> tuple[str, ...]:
+        still = {member.name for member in self.new.members}
+        return tuple(
+            member.name
+            for member in self.old.members
+            if member.name not in still
+        )
+
+
+def running(rows: Iterable[records.MemberRecord]) -> dict[str, str]:
+    """Return the tenant's name -> inside name, of those that are there."""
+    return {
+        incarnations.shown(row.name): row.name
+        for row in rows
+        if row.role is not records.Role.COMING
+    }
+
+
+def compare(
+    load: Load,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    rows: Iterable[records.MemberRecord],
+    number: int,
+) -> Proposal:
+    """Say what it takes; pure. ``number`` is the change's own.
+
+    ``new`` says already which copies of counted instances there are. Raises
+    InvalidDocument.
+    """
+    before, after = load(old), load(new)
+    fates = difference.of(before, after)
+    names = running(rows)
+    names_after = {
+        verdict.member: names[verdict.member]
+        if verdict.fate in (Fate.KEPT, Fate.CHANGED)
+        else incarnations.name(verdict.member, number)
+        for verdict in fates.verdicts
+        if verdict.fate is not Fate.REMOVED
+    }
+    inside_old = incarnations.rename(before, names)
+    inside_new = incarnations.rename(after, names_after)
+    changed = {
+        names[name]: inside_new.member(names[name]).spec
+        for name in fates.having(Fate.CHANGED)
+    }
+    return Proposal(
+        after.document,
+        inside_old,
+        inside_new,
+        fates,
+        tuple(_in_place(inside_old, inside_new, changed)),
+    )
+
+
+def _in_place(
+    old: spec.GroupSpec,
+    new: spec.GroupSpec,
+    changed: Mapping[str, spec.MemberSpec],
+) -> Iterator[InPlace]:
+    """Give those that change; and those that go, but give up volumes first."""
+    wanted = {
+        attachment.volume
+        for member in new.members
+        if isinstance(member.spec, spec.ServerSpec)
+        for attachment in member.spec.volumes
+    }
+    still = {member.name for member in new.members}
+    for member in old.members:
+        if member.name in changed:
+            yield InPlace(member.name, member.spec, changed[member.name])
+        elif member.name not in still and isinstance(
+            member.spec, spec.ServerSpec
+        ):
+            kept = tuple(
+                attachment
+                for attachment in member.spec.volumes
+                if attachment.volume not in wanted
+            )
+            if kept != member.spec.volumes:
+                after = dataclasses.replace(member.spec, volumes=kept)
+                yield InPlace(member.name, member.spec, after)
+
+
+# -- where they really are ----------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """A cluster as it runs: its members, and the cloud around them.
+
+    ``known`` as in Pseudonyms. ``places`` has where each member really is,
+    ``lost`` the members that are not there or not sound any more.
+    """
+
+    rows: tuple[records.MemberRecord, ...]
+    known: Mapping[tuple[str, str], str]
+    places: Mapping[str, str]
+    lost: frozenset[str]
+
+    def around(self, reading: model.Reading) -> model.Reading:
+        """Return a reading in which all these places are to be seen."""
+        before = remembered.snapshot(self.rows, self.known)
+        merged = builds.merge(
+            reading.snapshot, before, set(self.places.values())
+        )
+        return dataclasses.replace(reading, snapshot=merged)
+
+    @property
+    def unremembered(self) -> frozenset[str]:
+        """Return the places that members are at by others' doing."""
+        recorded = {row.name: row.place for row in self.rows}
+        return frozenset(
+            place
+            for name, place in self.places.items()
+            if place != recorded[name]
+        )
+
+
+def look(
+    outside: cloud.Cloud,
+    rows: Iterable[records.MemberRecord],
+    known: Mapping[tuple[str, str], str],
+) -> Running:
+    """Ask where the members really are; raises CloudError."""
+    rows = tuple(row for row in rows if row.role is not records.Role.COMING)
+    places: dict[str, str] = {}
+    lost = set()
+    for row in rows:
+        is_sound, place = _find(outside, row)
+        if not is_sound:
+            lost.add(row.name)
+        if place or row.place:
+            places[row.name] = place or row.place or ''
+    return Running(rows, known, places, frozenset(lost))
+
+
+def _find(
+    outside: cloud.Cloud, row: records.MemberRecord
+) -> tuple[bool, str | None]:
+    """Tell whether a member is there and sound, and at which place."""
+    if row.place is None or row.resource_id is None:
+        return row.resource_id is not None, None
+    if row.type == 'server':
+        server = outside.server_state(row.resource_id)
+        return server.progress is model.Progress.READY, server.host
+    volume = outside.volume_state(row.resource_id)
+    return volume.progress is model.Progress.READY, volume.pool
+
+
+def resolve(
+    outside: cloud.Cloud, wanted: spec.GroupSpec, staying: Collection[str]
+) -> model.Resolution:
+    """Find out what the names mean; of those that stay they need not.
+
+    An image may be gone, and the servers made of it run on. Raises
+    InvalidDocument.
+    """
+    try:
+        return outside.resolve(wanted, is_begun=True)
+    except exception.InvalidDocument as error:
+        passed = {
+            member.name
+            for member in wanted.members
+            if member.name in staying
+            and any(_is_below(f.path, member.path) for f in error.faults)
+        }
+        others = {member.name for member in wanted.members} - passed
+        if not passed:
+            raise
+        return outside.resolve(
+            incarnations.only(wanted, others), is_begun=True
+        )
+
+
+def _is_below(path: str, above: str) -> bool:
+    return path.startswith((f'{above}.', f'{above}['))
+
+
+# -- who of several alike is to go --------------------------------------------
+
+
+def settle(
+    load: Load,
+    old: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    remove: Sequence[str],
+    choose: Callable[[spec.GroupSpec, Sequence[Choice]], Iterable[str]],
+) -> Mapping[str, Any]:
+    """Return the document with the numbers of all copies settled.
+
+    Where some have to go, those that ``remove`` names do, and of the others
+    whom ``choose`` says; it is given the request with all of them still in
+    it. Raises InvalidRequest if ``remove`` cannot be, and InvalidDocument.
+    """
+    counts.check_removal(old, wanted, remove)
+    grown = counts.grown(old, wanted)
+    gone: list[str] = []
+    choices = []
+    for shrinking in counts.shrinking(old, wanted):
+        named = {
+            number
+            for number in shrinking.running
+            if set(shrinking.copies(number)) & set(remove)
+        }
+        gone.extend(c for n in named for c in shrinking.copies(n))
+        units = [shrinking.copies(n) for n in shrinking.free if n not in named]
+        number = shrinking.number - len(named)
+        if number >= len(units):
+            gone.extend(name for unit in units for name in unit)
+        elif number > 0:
+            choices.append(Choice(tuple(units), number))
+    if choices:
+        gone.extend(choose(load(counts.without(grown, gone)), choices))
+    return counts.without(grown, gone)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """So many of these units are to go; each has copies that are tied."""
+
+    units: tuple[tuple[str, ...], ...]
+    number: int
+
+
+def choose(
+    outside: cloud.Cloud,
+    planner: base.Planner,
+    now: Running,
+    whole: spec.GroupSpec,
+    choices: Iterable[Choice],
+) -> list[str]:
+    """Choose those without whom the rules of ``whole`` are best.
+
+    Who is lost goes first. All names are the tenant's.
+    """
+    names = running(now.rows)
+    lost = {incarnations.shown(name) for name in now.lost}
+    places = {
+        name: now.places[inside]
+        for name, inside in names.items()
+        if inside in now.places
+        and any(member.name == name for member in whole.members)
+    }
+    whole = incarnations.only(whole, places)
+    found = resolve(outside, whole, places.keys())
+    snapshot, demands = outside.snapshot(found.demands)
+    reading = now.around(model.Reading(snapshot, demands, is_whole=True))
+    gone: list[str] = []
+    for choice in choices:
+        ruined = [u for u in choice.units if lost & set(u)][: choice.number]
+        sound = [unit for unit in choice.units if unit not in ruined]
+        gone.extend(name for unit in ruined for name in unit)
+        left = {n: p for n, p in places.items() if n not in gone}
+        for unit in planner.departures(
+            incarnations.only(whole, left),
+            [d for d in demands if d.member in left],
+            reading.snapshot,
+            left,
+            sound,
+            choice.number - len(ruined),
+        ):
+            gone.extend(unit)
+    return gone
+
+
+# -- where all of it is to be -------------------------------------------------
+
+
+def decide(
+    outside: cloud.Cloud,
+    planner: base.Planner,
+    proposal: Proposal,
+    now: Running,
+    found: model.Resolution,
+    *,
+    seed: str,
+    used: Mapping[str, Mapping[str, int]],
+    check: Callable[[], None] = lambda: None,
+) -> decision.Decision:
+    """Plan what comes beside all that is there, whatever goes later.
+
+    Those that stay keep their places, wherever they really are. Raises
+    MemberFailed if one of them is lost, and as the planner does.
+    """
+    for name in proposal.staying:
+        if name in now.lost:
+            raise exception.MemberFailed(
+                name, 'it is not there, or failed, and cannot be built upon'
+            )
+    pinned = {
+        name: now.places[name]
+        for name in proposal.staying
+        if name in now.places
+    }
+
+    def seen(reading: model.Reading) -> model.Reading:
+        check()
+        return now.around(reading)
+
+    return decision.decide(
+        outside,
+        planner,
+        proposal.new,
+        found.demands,
+        seed=seed,
+        pinned=pinned,
+        used=used,
+        choices=found.choices,
+        look=seen,
+        sees=now.unremembered,
+    )

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine dies at a change: before the new cluster is, it is the old one.
+
+Wherever it dies: at every call to the cloud, and at every write of the
+record.
+"""
+
+import contextlib
+
+from heat_vcluster import exception
+from heat_vcluster.cloud.fake import CloudDeath, FakeCloud
+from tests.functional import base, changed, changes, deaths
+
+#: More calls, or writes, than there are in a change.
+ENOUGH = 200
+
+
+class ChangeDeathCase(deaths.DeathCase, changes.ChangeCase):
+    """Whoever lives on is entrusted, and goes on with the change."""
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def setUp(self):
+        super().setUp()
+        self.cloud.add_security_group('alpha', 'open')
+        self.cluster = self.build(changed.BEFORE)['id']
+        self.rest(self.cluster)
+
+    def update(self, doomed):
+        with contextlib.suppress(exception.NotChangeable):
+            doomed.update(base.ANN, self.cluster, document=self.wanted)
+
+    @property
+    def wanted(self):
+        """What it is not now: it goes back and forth."""
+        names = {i['name'] for i in self.show(self.cluster)['instances']}
+        return changed.BEFORE if 'more' in names else changed.AFTER
+
+    def settle_change(self):
+        """Let the heir do what is due; the cluster is whole then."""
+        self.heir.engine.attend()
+        self.rest(self.cluster, self.heir)
+        view = self.show(self.cluster)
+        self.assertEqual('ACTIVE', view['status'], view['status_reason'])
+        self.assert_whole(view)
+        return view
+
+    def assert_goes_on(self, wanted):
+        """What was begun is complete in the end: nothing has failed."""
+        view = self.settle_change()
+        self.assertIsNone(view['status_reason'])
+        self.assertEqual(
+            {i['name'] for i in wanted['instances']}, {*view['members']}
+        )
+        self.assertEqual([], self.broken_now(wanted, view))
+
+
+class EveryCallTest(ChangeDeathCase):
+    def every_call(self, at, step):
+        for number in range(1, ENOUGH, step):
+            wanted = self.wanted
+            has_died = self.die(self.update, number, at)
+            self.assert_goes_on(wanted)
+            if not has_died:
+                self.assertGreater(number, 35)
+                return
+        self.fail('a change has more calls than expected')
+
+    def test_before_a_call(self):
+        self.every_call('before', 1)
+
+    def test_after_a_call(self):
+        self.every_call('after', 3)
+
+
+class EveryWriteTest(ChangeDeathCase):
+    def every_write(self, moment):
+        for number in range(1, ENOUGH):
+            wanted = self.wanted
+            has_died = self.die_at_write(number, moment)
+            self.assert_goes_on(wanted)
+            if not has_died:
+                self.assertGreater(number, 30)
+                return
+        self.fail('a change has more writes than expected')
+
+    def die_at_write(self, number, moment):
+        store, doomed = self.life(write=(number, moment))
+        with contextlib.suppress(CloudDeath):
+            self.update(doomed)
+        self.until(
+            lambda: (
+                self.cloud.faults.is_dead
+                or not doomed.engine._background.threads()
+            ),
+            'death, or the end of the work',
+        )
+        has_died = self.cloud.faults.is_dead
+        self.bury(store, doomed)
+        return has_died
+
+    def test_before_a_write(self):
+        self.every_write('before')
+
+    def test_after_a_write(self):
+        self.every_write('after')
