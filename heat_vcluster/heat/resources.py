@@ -79,6 +79,7 @@ class Cluster(resource.Resource):
         ADDRESSES,
         PLACEMENT,
         SURVIVAL,
+        SERVER_GROUPS,
         STATUS,
     ) = (
         'members',
@@ -88,6 +89,7 @@ class Cluster(resource.Resource):
         'addresses',
         'placement',
         'survival',
+        'server_groups',
         'status',
     )
 
@@ -204,6 +206,12 @@ class Cluster(resource.Resource):
             'the members are: a list of maps with lose, keep, left (name -> '
             'map of least, total and unknown), holds, and says, the same in '
             'words.',
+            type=attributes.Schema.LIST,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        SERVER_GROUPS: attributes.Schema(
+            "Which rules over hosts nova's own server groups hold as well: a "
+            'list of maps with group, held, and why if one is not.',
             type=attributes.Schema.LIST,
             cache_mode=attributes.Schema.CACHE_NONE,
         ),
@@ -407,6 +415,7 @@ _ATTRIBUTES: dict[str, Callable[[client.View], Any]] = {
     Cluster.ADDRESSES: _addresses,
     Cluster.PLACEMENT: lambda view: view['placement'],
     Cluster.SURVIVAL: lambda view: view['survival'],
+    Cluster.SERVER_GROUPS: lambda view: view['server_groups'],
     Cluster.STATUS: lambda view: view['status'],
 }
 

@@ -116,6 +116,7 @@ class ObedientClient(client.Client):
             'updated_at': str(self.updated_at),
             'placement': None,
             'survival': [{'says': 'so many are left'}],
+            'server_groups': [{'group': 'apart', 'held': True, 'why': None}],
             'leftovers': [],
         }
 

@@ -281,6 +281,10 @@ class AttributesTest(base.HeatTest):
             'so many are left', self.attribute('survival', 0, 'says')
         )
 
+    def test_rules_that_nova_holds(self):
+        self.run_task(self.resource.create)
+        self.assertIs(True, self.attribute('server_groups', 0, 'held'))
+
     def test_they_are_never_stale(self):
         self.run_task(self.resource.create)
         self.attribute('status')
