@@ -105,6 +105,7 @@ class Cluster(resource.Resource):
         PLACEMENT,
         SURVIVAL,
         COMPLIANCE,
+        SERVER_GROUPS,
         STATUS,
     ) = (
         'members',
@@ -115,6 +116,7 @@ class Cluster(resource.Resource):
         'placement',
         'survival',
         'compliance',
+        'server_groups',
         'status',
     )
 
@@ -253,6 +255,12 @@ class Cluster(resource.Resource):
             'DEGRADED), checked_at, rules that do not hold where members '
             'are now, members that are not what they should be.',
             type=attributes.Schema.MAP,
+            cache_mode=attributes.Schema.CACHE_NONE,
+        ),
+        SERVER_GROUPS: attributes.Schema(
+            "Which rules over hosts nova's own server groups hold as well: a "
+            'list of maps with group, held, and why if one is not.',
+            type=attributes.Schema.LIST,
             cache_mode=attributes.Schema.CACHE_NONE,
         ),
         STATUS: attributes.Schema(
@@ -565,6 +573,7 @@ _ATTRIBUTES: dict[str, Callable[[client.View], Any]] = {
     Cluster.PLACEMENT: lambda view: view['placement'],
     Cluster.SURVIVAL: lambda view: view['survival'],
     Cluster.COMPLIANCE: lambda view: view['compliance'],
+    Cluster.SERVER_GROUPS: lambda view: view['server_groups'],
     Cluster.STATUS: lambda view: view['status'],
 }
 

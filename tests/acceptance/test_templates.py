@@ -46,13 +46,15 @@ class UseCases(TemplateTestCase):
 
     def test_rules_over_hosts_are_held_by_nova_too(self) -> None:
         members = self.create('redundant_data.yaml', scope='host')
-        shown = self.cluster_resource()['attributes']['show']
+        cluster = self.cluster_resource()
         self.assertEqual(
             [{'group': 'apart', 'held': True, 'why': None}],
-            shown['server_groups'],
+            cluster['attributes']['server_groups'],
         )
         (group,) = self.alpha.compute.server_groups()
-        self.assertEqual(f'vcluster:{shown["id"]} apart', group.name)
+        self.assertEqual(
+            f'vcluster:{cluster["physical_resource_id"]} apart', group.name
+        )
         self.assertEqual('anti-affinity', group.policy)
         servers = {members[name]['id'] for name in ('db-0', 'db-1')}
         self.assertEqual(servers, {*group.member_ids})

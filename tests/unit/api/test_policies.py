@@ -36,7 +36,7 @@ CHANGE = {
     'plans:delete',
 }
 #: What takes the tenant's own rights in the cloud.
-OWN = CHANGE - {'clusters:update', 'clusters:delete', 'plans:delete'}
+OWN = {'clusters:create', 'clusters:change', 'plans:create'}
 #: What is asked for beside an operation's own rule.
 BESIDE = {access.LIST_ALL, access.CHANGE}
 

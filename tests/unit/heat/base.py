@@ -68,7 +68,6 @@ class ObedientClient(client.Client):
         self.updated_at = 0
         self.script = ['ACTIVE']
         self.reason = None
-        self.code = None
         self.refusals = []
         self.refusal = None
         self.members = {}
@@ -141,11 +140,13 @@ class ObedientClient(client.Client):
             'error_code': self.error_code,
             'instances': self.documents[cluster_id]['instances'],
             'groups': self.documents[cluster_id]['groups'],
+            'survive': self.documents[cluster_id].get('survive', []),
             'compliance': self.compliance,
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,
             'survival': [{'says': 'so many are left'}],
+            'server_groups': [{'group': 'apart', 'held': True, 'why': None}],
             'leftovers': [],
         }
 

@@ -255,7 +255,7 @@ class ChangeTest(base.HeatTest):
     def test_a_failure_is_told_once_all_is_as_before(self):
         self.service.script = ['ACTIVE', 'UPDATING', 'REVERTING', 'ACTIVE']
         self.service.reason = 'The update failed: member db: no disk'
-        self.service.code = 'vcluster.member_failed'
+        self.service.error_code = 'vcluster.member_failed'
         failure = self.fail()
         self.assertIn('member db: no disk', str(failure))
         self.assertEqual(('UPDATE', 'FAILED'), self.resource.state)
@@ -265,7 +265,7 @@ class ChangeTest(base.HeatTest):
 
     def test_what_is_left_of_old_members_is_no_failure(self):
         self.service.reason = '1 left behind: port p-1 (busy)'
-        self.service.code = 'vcluster.leftovers'
+        self.service.error_code = 'vcluster.leftovers'
         self.update()
         self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
 
@@ -460,6 +460,10 @@ class AttributesTest(base.HeatTest):
         self.assertEqual(
             'so many are left', self.attribute('survival', 0, 'says')
         )
+
+    def test_rules_that_nova_holds(self):
+        self.run_task(self.resource.create)
+        self.assertIs(True, self.attribute('server_groups', 0, 'held'))
 
     def test_they_are_never_stale(self):
         self.run_task(self.resource.create)

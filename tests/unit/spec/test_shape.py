@@ -206,10 +206,13 @@ class ShapeTest(base.SpecTest):
         )
 
     def test_copies_of_large_specs(self):
-        metadata = {f'k{n}': 'x' * 255 for n in range(3000)}
+        metadata = {f'k{n}': 'x' * 255 for n in range(100)}
+        user_data = 'x' * 49_000
         self.assert_faults(
             {'instances': 'too large'},
-            base.server('a', count=1000, metadata=metadata),
+            base.server(
+                'a', count=1000, metadata=metadata, user_data=user_data
+            ),
         )
 
     def test_endless_faults_end(self):
