@@ -25,6 +25,7 @@ class ClusterStatus(enum.StrEnum):
     SUSPENDING = 'SUSPENDING'
     RESUMING = 'RESUMING'
     HEALING = 'HEALING'
+    REPAIRING = 'REPAIRING'
     ROLLING_BACK = 'ROLLING_BACK'
     ERROR = 'ERROR'
     DELETING = 'DELETING'
@@ -84,6 +85,7 @@ HOMES: dict[ClusterStatus, frozenset[ClusterStatus]] = {
         {ClusterStatus.ACTIVE, ClusterStatus.SUSPENDED}
     ),
     ClusterStatus.HEALING: frozenset({ClusterStatus.ACTIVE}),
+    ClusterStatus.REPAIRING: frozenset({ClusterStatus.ACTIVE}),
 }
 UPKEEP = frozenset(HOMES)
 
