@@ -175,6 +175,27 @@ class Client(abc.ABC):
         """
 
     @abc.abstractmethod
+    def repair(self, cluster_id: str, *, cold: bool = False) -> View:
+        """Begin to move servers until all strict rules hold again.
+
+        As few as can be, one after the other, in an order in which no rule
+        is ever broken more than before. ``cold``: they are off meanwhile;
+        without, they are moved live. It is REPAIRING, then ACTIVE, and
+        ``compliance`` is that of a check at the end; a ``status_reason``
+        tells what could not be moved, or that the service has no right to.
+        Raises WrongStatus unless it is ACTIVE.
+        """
+
+    @abc.abstractmethod
+    def plan_repair(self, cluster_id: str) -> View:
+        """Say which moves a repair would make now; nothing is changed.
+
+        ``moves``: in their order, each with ``member`` and the domains that
+        it moves ``from`` and ``to``; ``is_least``: no fewer would do.
+        Raises WrongStatus, NoValidPlacement.
+        """
+
+    @abc.abstractmethod
     def stop(self, cluster_id: str) -> View:
         """Begin to stop its servers; return at once.
 

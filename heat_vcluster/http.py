@@ -149,6 +149,14 @@ class HttpClient(client.Client):
     def heal(self, cluster_id: str) -> client.View:
         return self._act(cluster_id, 'heal')
 
+    def repair(self, cluster_id: str, *, cold: bool = False) -> client.View:
+        path = _path(cluster_id, 'actions', 'repair')
+        return self._show('vcluster', 'POST', path, json={'cold': cold})
+
+    def plan_repair(self, cluster_id: str) -> client.View:
+        path = _path(cluster_id, 'actions', 'repair')
+        return self._show('repair', 'POST', path, json={'dry_run': True})
+
     def stop(self, cluster_id: str) -> client.View:
         return self._act(cluster_id, 'stop')
 

@@ -158,6 +158,17 @@ class VCluster:
         """Begin to make lost servers again. See ``client.Client.heal``."""
         return self._client.heal(cluster_id)
 
+    def repair(self, cluster_id: str, *, cold: bool = False) -> clients.View:
+        """Begin to move servers back into the rules.
+
+        See ``client.Client.repair``.
+        """
+        return self._client.repair(cluster_id, cold=cold)
+
+    def plan_repair(self, cluster_id: str) -> clients.View:
+        """Say which moves a repair would make now."""
+        return self._client.plan_repair(cluster_id)
+
     def stop(self, cluster_id: str) -> clients.View:
         """Begin to stop its servers. See ``client.Client.stop``."""
         return self._client.stop(cluster_id)

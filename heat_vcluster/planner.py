@@ -15,6 +15,7 @@ from heat_vcluster.placement import (
     constraints,
     departures,
     model,
+    moves,
     placed,
     policies,
 )
@@ -41,6 +42,10 @@ PROVIDERS = (
     'sizes could be met'
 )
 NO_TIME = 'the search ran out of time; it is not known if there is one'
+NO_WAY = (
+    'no order of moves was found in which there is room for each and no rule '
+    'is broken more than before'
+)
 # Seconds that making a first plan better may take: a create waits for it.
 PATIENCE = 1.0
 
@@ -153,6 +158,31 @@ class Planner:
                 unsteered=report.unsteered,
             ),
         )
+
+    def repair(
+        self,
+        spec: spec_model.GroupSpec,
+        demands: Iterable[model.Demand],
+        snapshot: model.Snapshot,
+        pinned: Mapping[str, str],
+        here: Mapping[str, str],
+    ) -> moves.Relocation:
+        """Find the fewest safe moves that have all strict rules hold.
+
+        ``here`` (member -> host) are the servers that may be moved, each
+        with a demand; ``pinned`` has the places of all others. The snapshot
+        is that of now. Raises NoValidPlacement, and as :meth:`problem` does.
+        """
+        movable = [d for d in demands if d.member in here]
+        problem = self.problem(spec, movable, snapshot, pinned)
+        found = moves.relocate(
+            problem, here, self._solver, self._kinds, self._deadline
+        )
+        if found.answer is not None:
+            raise _refusal(found.answer)
+        if found.moves is None:
+            raise exception.NoValidPlacement([NO_WAY], proven=False)
+        return found
 
     def secluded(
         self,

@@ -290,6 +290,19 @@ class Proxy(proxy.Proxy):
         """Begin to make servers that are gone or in ERROR again."""
         return self._act(cluster, 'heal')
 
+    def repair_cluster(self, cluster: Any, *, cold: bool = False) -> Cluster:
+        """Begin to move servers until all strict rules hold again."""
+        return self._act(cluster, 'repair', cold=cold)
+
+    def plan_repair(self, cluster: Any) -> dict[str, Any]:
+        """Return the moves that a repair would make now.
+
+        ``moves`` (``member``, ``from``, ``to``) and ``is_least``.
+        """
+        response = self._post_action(cluster, 'repair', dry_run=True)
+        planned: dict[str, Any] = response.json()['repair']
+        return planned
+
     def stop_cluster(self, cluster: Any) -> Cluster:
         """Begin to stop its servers, what depends on others first."""
         return self._act(cluster, 'stop')
@@ -303,16 +316,21 @@ class Proxy(proxy.Proxy):
     def resume_cluster(self, cluster: Any) -> Cluster:
         return self._act(cluster, 'resume')
 
-    def _act(self, cluster: Any, verb: str) -> Cluster:
-        cluster_id = wire.part(resource.Resource._get_id(cluster))
-        response = self.post(
-            f'{Cluster.base_path}/{cluster_id}/actions/{verb}'
-        )
-        exceptions.raise_from_response(response)
+    def _act(self, cluster: Any, verb: str, **asked: Any) -> Cluster:
+        response = self._post_action(cluster, verb, **asked)
         found: Cluster = Cluster.existing(
             connection=self._get_connection(), **response.json()['vcluster']
         )
         return found
+
+    def _post_action(self, cluster: Any, verb: str, **asked: Any) -> Any:
+        cluster_id = wire.part(resource.Resource._get_id(cluster))
+        response = self.post(
+            f'{Cluster.base_path}/{cluster_id}/actions/{verb}',
+            json=asked or None,
+        )
+        exceptions.raise_from_response(response)
+        return response
 
     def wait_for_cluster(
         self,

@@ -16,7 +16,7 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
 from heat_vcluster.db import records
 from heat_vcluster.engine import base as engine_base
-from heat_vcluster.engine import decision, proposal
+from heat_vcluster.engine import decision, inspection, proposal, repairing
 from heat_vcluster.engine import work as works
 from heat_vcluster.planner import Planner
 from heat_vcluster.spec import counts, difference, incarnations, loader
@@ -492,6 +492,44 @@ class Service:
     def heal(self, context: ctx.Context, cluster_id: str) -> View:
         """Begin to make servers that are lost again."""
         return self._act(context, cluster_id, ClusterStatus.HEALING)
+
+    def repair(
+        self, context: ctx.Context, cluster_id: str, *, cold: bool = False
+    ) -> View:
+        """Begin to move servers until all rules hold."""
+        return self._act(
+            context, cluster_id, ClusterStatus.REPAIRING, cold=cold
+        )
+
+    def plan_repair(self, context: ctx.Context, cluster_id: str) -> View:
+        """Say which moves a repair would make now; change nothing.
+
+        Raises WrongStatus, NoValidPlacement.
+        """
+        cluster = self._find(context, cluster_id)
+        homes = states.HOMES[ClusterStatus.REPAIRING]
+        if cluster.status not in homes:
+            raise exception.WrongStatus(cluster_id, cluster.status, homes)
+        if context.is_outsider:
+            context = self._as_its_user(context, cluster)
+        wanted = self.load(cluster.document)
+        outside = self._opener.open(context)
+        found = inspection.Inspection(
+            cluster_id,
+            wanted,
+            self._store.get_members(cluster_id),
+            outside,
+            self._planner,
+            cluster.status,
+        ).run()
+        planned = repairing.plan(
+            cluster_id, wanted, outside, self._planner, found
+        )
+        known = {
+            (row.scope, row.real): row.pseudonym
+            for row in self._store.get_domains(cluster_id)
+        }
+        return repairing.show(planned, found, known)
 
     def stop_servers(self, context: ctx.Context, cluster_id: str) -> View:
         """Begin to stop its servers, what depends on others first."""

@@ -25,6 +25,7 @@ class ClusterStatus(enum.StrEnum):
     SUSPENDING = 'SUSPENDING'
     RESUMING = 'RESUMING'
     HEALING = 'HEALING'
+    REPAIRING = 'REPAIRING'
     UPDATING = 'UPDATING'
     REVERTING = 'REVERTING'
     FINISHING = 'FINISHING'
@@ -87,6 +88,7 @@ HOMES: dict[ClusterStatus, frozenset[ClusterStatus]] = {
         {ClusterStatus.ACTIVE, ClusterStatus.SUSPENDED}
     ),
     ClusterStatus.HEALING: frozenset({ClusterStatus.ACTIVE}),
+    ClusterStatus.REPAIRING: frozenset({ClusterStatus.ACTIVE}),
 }
 UPKEEP = frozenset(HOMES)
 

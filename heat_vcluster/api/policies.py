@@ -105,6 +105,12 @@ RULES = (
         ('POST', f'{_CLUSTER}/actions/heal'),
     ),
     _rule(
+        'clusters:repair',
+        MEMBER,
+        "Move a cluster's servers back into its rules",
+        ('POST', f'{_CLUSTER}/actions/repair'),
+    ),
+    _rule(
         'clusters:stop',
         MEMBER,
         "Stop a cluster's servers",

@@ -34,6 +34,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     (_CLUSTER, clusters.Cluster),
     (f'{_CLUSTER}/actions/check', actions.Check),
     (f'{_CLUSTER}/actions/heal', actions.Heal),
+    (f'{_CLUSTER}/actions/repair', actions.Repair),
     (f'{_CLUSTER}/actions/stop', actions.Stop),
     (f'{_CLUSTER}/actions/start', actions.Start),
     (f'{_CLUSTER}/actions/suspend', actions.Suspend),

@@ -187,6 +187,20 @@ class Cloud(abc.ABC):
         """
 
     @abc.abstractmethod
+    def migrate(self, server_id: str, host: str, *, live: bool) -> None:
+        """Ask for a server to move to a host; poll ``is_moving``.
+
+        The compute service claims the room there itself, and leaves the
+        server where it is if there is none. Not ``live``: it is off for a
+        while, and on again. Raises CloudForbidden without the right to it,
+        which tenants do not have; nothing is changed then.
+        """
+
+    @abc.abstractmethod
+    def is_moving(self, server_id: str) -> bool:
+        """Tell whether a move is under way; one that is done is confirmed."""
+
+    @abc.abstractmethod
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

@@ -13,6 +13,7 @@ from heat_vcluster.db import records
 from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import departures as leaving
 from heat_vcluster.placement import model as placement
+from heat_vcluster.placement import moves
 from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
 
@@ -173,6 +174,15 @@ class Planner(Protocol):
         snapshot: placement.Snapshot,
         places: Mapping[str, str],
     ) -> tuple[tuple[placement.Breach, ...], placement.Plan]: ...
+
+    def repair(
+        self,
+        wanted: spec.GroupSpec,
+        demands: Sequence[placement.Demand],
+        snapshot: placement.Snapshot,
+        pinned: Mapping[str, str],
+        here: Mapping[str, str],
+    ) -> moves.Relocation: ...
 
     def secluded(
         self,

@@ -40,7 +40,8 @@ class Finding:
     ``places`` has all members that are somewhere, ``faults`` those that are
     not what they should be, with the reason; ``lost`` those of them that are
     of no use any more. ``plan`` is where they are and what wishes that gives
-    up. ``unjudged`` are groups that could not be looked at.
+    up. ``unjudged`` are groups that could not be looked at. ``is_measured``:
+    the hosts in ``snapshot`` are busy only with others.
     """
 
     places: Mapping[str, str]
@@ -50,6 +51,7 @@ class Finding:
     plan: placement.Plan
     snapshot: placement.Snapshot
     unjudged: tuple[str, ...] = ()
+    is_measured: bool = False
 
     @property
     def compliance(self) -> states.Compliance:
@@ -112,6 +114,13 @@ class Inspection:
         with self._lock:
             self._found[name] = found
 
+    def run(self) -> Finding:
+        """Look at one after the other, for who has no graph."""
+        self.survey()
+        for name in self.members:
+            self.examine(name)
+        return self.conclude()
+
     def conclude(self) -> Finding:
         """Hold the rules against where all members are."""
         wanted, demands, unjudged = self._judged()
@@ -136,6 +145,7 @@ class Inspection:
             plan,
             snapshot,
             unjudged,
+            is_measured=bool(crowded),
         )
 
     def _judged(

@@ -26,14 +26,21 @@ from heat_vcluster.engine import (
     inspection,
     power,
     reasons,
+    repairing,
 )
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.engine import runner as runners
 from heat_vcluster.engine.cleanup import Cleanup
-from heat_vcluster.placement import pseudonyms
+from heat_vcluster.placement import moves, pseudonyms
 from heat_vcluster.spec import model as spec
 
 LOG = logging.getLogger(__name__)
+
+#: What is missing where the compute service forbids a move.
+RIGHTS = (
+    'repairs need a right that this cloud has not given to the service: its '
+    'operator guide tells which'
+)
 
 ClusterStatus = states.ClusterStatus
 MemberStatus = states.MemberStatus
@@ -143,6 +150,63 @@ class Upkeep:
         if row.type != 'server':
             return MemberStatus.ACTIVE
         return inspection.WELL[inspection.SERVER_STATUS[self.home]]
+
+    # -- repair -----------------------------------------------------------
+
+    def repair(self) -> ClusterStatus:
+        """Move servers, one after the other, until all rules hold.
+
+        Each move is safe, so that one that fails, or an engine that dies,
+        leaves no rule broken more than before.
+        """
+        self.writer.add_event(None, 'repair', 'begun')
+        servers = {
+            row.name: row.resource_id
+            for row in self.store.get_members(self.record.id)
+            if row.type == 'server'
+        }
+        for server_id in servers.values():
+            self._await_move(server_id)  # of an engine that died
+        found = self.inspect()
+        self.keep(found)
+        planned = repairing.plan(
+            self.record.id, self.wanted, self.cloud, self.planner, found
+        )
+        try:
+            for move in planned.moves:
+                self._move(move, servers[move.member])
+        finally:
+            if planned.moves:
+                self.keep(self.inspect(lambda: None))
+        return self.home
+
+    def _move(self, move: moves.Move, server_id: str) -> None:
+        self.signal.check()
+        self.writer.add_event(move.member, 'move', 'begun')
+        try:
+            self.cloud.migrate(
+                server_id, move.target, live=not self.record.action.get('cold')
+            )
+            self._await_move(server_id)
+            seat = self.cloud.locate(server_id)
+        except exception.CloudForbidden as error:
+            raise exception.MemberFailed(
+                move.member, f'{error}; {RIGHTS}', code=error.code
+            ) from error
+        except exception.CloudError as error:
+            raise exception.MemberFailed(
+                move.member, str(error), code=error.code
+            ) from error
+        if seat is None or seat.host != move.target:
+            raise exception.MemberFailed(
+                move.member, 'the compute service did not move its server'
+            )
+        self.writer.add_event(move.member, 'move', 'done')
+
+    def _await_move(self, server_id: str) -> None:
+        while self.cloud.is_moving(server_id):
+            self.signal.check()
+            self.signal.sleep(self.settings.poll_interval)
 
     # -- heal -------------------------------------------------------------
 
@@ -276,6 +340,7 @@ def _now() -> str:
 _VERBS = {
     ClusterStatus.CHECKING: Upkeep.check,
     ClusterStatus.HEALING: Upkeep.heal,
+    ClusterStatus.REPAIRING: Upkeep.repair,
     **dict.fromkeys(power.WISHES, Upkeep.change_power),
 }
 
@@ -283,5 +348,6 @@ _VERBS = {
 NAMES = {
     ClusterStatus.CHECKING: 'check',
     ClusterStatus.HEALING: 'heal',
+    ClusterStatus.REPAIRING: 'repair',
     **{status: str(wish.power) for status, wish in power.WISHES.items()},
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openstack vcluster check, heal, stop, start, suspend and resume."""
+"""openstack vcluster check, heal, repair, stop, start, suspend, resume."""
 
 from __future__ import annotations
 
@@ -154,3 +154,43 @@ class Heal(Action):
         self, cluster_id: str, parsed_args: argparse.Namespace
     ) -> client.View:
         return self.vcluster.heal(cluster_id)
+
+
+class Repair(Action):
+    """Move servers of a cluster until all its strict rules hold
+
+    As few as can be, one after the other, in an order in which no rule is
+    ever broken more than before. The cloud has to allow it to the service.
+    """
+
+    EXAMPLES = """\
+  openstack vcluster repair shop --dry-run
+      which servers would be moved, from where to where
+
+  openstack vcluster repair shop --wait
+"""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            '--cold',
+            action='store_true',
+            help='Servers may be off while they move; by default they move '
+            'live',
+        )
+        parser.add_argument(
+            '--dry-run',
+            action='store_true',
+            help='Only say which would be moved',
+        )
+
+    def take_action(self, parsed_args: argparse.Namespace) -> columns.Row:
+        if not parsed_args.dry_run:
+            return super().take_action(parsed_args)
+        cluster_id = self.find(parsed_args.cluster)
+        return columns.of_view(self.vcluster.plan_repair(cluster_id))
+
+    def begin(
+        self, cluster_id: str, parsed_args: argparse.Namespace
+    ) -> client.View:
+        return self.vcluster.repair(cluster_id, cold=parsed_args.cold)

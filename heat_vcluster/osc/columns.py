@@ -140,6 +140,17 @@ class Fates(_Lines):
             )
 
 
+class Moves(_Lines):
+    """Which server moves from where to where, in that order."""
+
+    def lines(self) -> Iterator[str]:
+        for move in self._value:
+            yield (
+                f'{move["member"]}: {domains(move["from"])} -> '
+                f'{domains(move["to"])}'
+            )
+
+
 class Leftovers(_Lines):
     """What could not be removed."""
 
@@ -154,6 +165,7 @@ NAMES = {'metadata': 'properties'}
 #: A key of a view -> how it is told to people.
 FORMATS: Mapping[str, type[columns.FormattableColumn]] = {
     'compliance': Compliance,
+    'moves': Moves,
     'addresses': format_columns.ListColumn,
     'changes': Fates,
     'domains': Domains,

@@ -17,7 +17,7 @@ from tests.acceptance import built, world
 from tests.functional import documents
 
 TEMPLATE = 'web_cluster.yaml'
-SETTLED = ('ACTIVE', 'ERROR', 'DELETED')
+SETTLED = ('ACTIVE', 'STOPPED', 'SUSPENDED', 'ERROR', 'DELETED')
 #: What ``TEMPLATE`` is made of: each thing once, and no hold left.
 WEB_CLUSTER = {
     'server': 8,

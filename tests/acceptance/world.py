@@ -231,6 +231,24 @@ class World:
 
     # What an operator does
 
+    def migrate(self, server_id: str, host: str) -> None:
+        """Move a server, live, to where he likes; wait until it is there."""
+        answer = self.admin.compute.post(
+            f'/servers/{server_id}/action',
+            json={'os-migrateLive': {'host': host, 'block_migration': 'auto'}},
+            microversion='2.96',
+        )
+        assert answer.status_code == 202, answer.text
+
+        def is_there() -> bool:
+            found = self.admin.compute.get_server(server_id)
+            return (found.status, found.hypervisor_hostname) == (
+                'ACTIVE',
+                host,
+            )
+
+        until(is_there, f'the server is on {host}')
+
     def set_enabled(self, host: str, is_enabled: bool) -> None:
         """Open or close a host; returns when placement knows as well."""
         compute = self.admin.compute

@@ -551,6 +551,40 @@ class CloudContract:
             model.Power.STOP,
         )
 
+    def test_server_moves_to_the_host_it_is_told_and_takes_its_room(self):
+        server_id, host = self.make_server()
+        _, demand = self.look()
+        for live in (True, False):
+            target = max(demand.candidates - {host})
+            before = self.free(target)
+            self.cloud.migrate(server_id, target, live=live)
+            self.until(lambda: not self.cloud.is_moving(server_id), 'the move')
+            seat = self.cloud.locate(server_id)
+            self.assertEqual(target, seat.host)
+            state = self.cloud.server_state(server_id)
+            self.assertEqual('ACTIVE', state.status, state.reason)
+            for name, amount in demand.resources.items():
+                self.assertEqual(
+                    before[name] - amount, self.free(target)[name]
+                )
+            host = target
+
+    def test_server_stays_where_it_is_if_there_is_no_room_for_it(self):
+        server_id, host = self.make_server()
+        _, demand = self.look()
+        target = min(demand.candidates - {host})
+        self.cloud.reserve(
+            [
+                self.hold(f'rival-{n}', target, {'VCPU': 1})
+                for n in range(self.free(target)['VCPU'])
+            ]
+        )
+        with contextlib.suppress(exception.CloudError):
+            self.cloud.migrate(server_id, target, live=True)
+        self.until(lambda: not self.cloud.is_moving(server_id), 'the end')
+        self.assertEqual(host, self.cloud.locate(server_id).host)
+        self.assertEqual('ACTIVE', self.cloud.server_state(server_id).status)
+
     def test_server_whose_place_is_taken_fails_as_such(self):
         _, demand = self.look()
         place = min(demand.candidates)

@@ -353,6 +353,23 @@ class UpkeepTest(served.ShellTest):
         self.assertEqual('COMPLIANT', said.json['compliance']['status'])
         self.assertIn('m-0 is ACTIVE', said.err)
 
+    def test_a_repair_is_shown_and_made(self):
+        places = self.cloud.places(self.cluster['id'])
+        self.cloud.migrate(self.cluster['members']['m-0']['id'], places['m-1'])
+        said = self.run_shell('repair shop --dry-run')
+        self.assertIn('host-2 -> ', said.out)
+        self.assertEqual(
+            'DRIFTED',
+            self.run_shell('check shop --wait -f json', code=2).json[
+                'compliance'
+            ]['status'],
+        )
+        said = self.run_shell('repair shop --wait -f json')
+        self.assertEqual('COMPLIANT', said.json['compliance']['status'])
+        self.assertEqual(
+            [], self.run_shell('repair shop --dry-run -f json').json['moves']
+        )
+
     def test_servers_go_off_and_on(self):
         for verb, status in (
             ('stop', 'STOPPED'),

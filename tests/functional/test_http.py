@@ -89,6 +89,18 @@ class VerbsTest(HttpTest):
             self.assertEqual(doing, view['status'])
             self.assertEqual(done, self.settle(cluster_id)['status'])
 
+    def test_it_is_repaired(self):
+        view = self.build(documents.servers(2, documents.APART))
+        places = self.cloud.places(view['id'])
+        self.cloud.migrate(view['members']['m-0']['id'], places['m-1'])
+        self.assert_same('plan_repair', view['id'])
+        self.assertEqual(1, len(self.there.plan_repair(view['id'])['moves']))
+        self.assertEqual(
+            'REPAIRING', self.there.repair(view['id'], cold=True)['status']
+        )
+        view = self.settle(view['id'])
+        self.assertEqual('COMPLIANT', view['compliance']['status'])
+
     def test_a_plan_is_held_and_built_or_given_back(self):
         plan = self.there.plan(documents.servers(2), hold_seconds=600)
         self.assertEqual(plan, self.there.show_plan(plan['id']))

@@ -162,10 +162,12 @@ class LibraryTest(base.TestCase):
             ('suspend', 'SUSPENDED'),
             ('resume', 'ACTIVE'),
             ('heal', 'ACTIVE'),
+            ('repair', 'ACTIVE'),
         ):
             getattr(self.vclusters, verb)(view['id'])
             found = self.vclusters.wait_settled(view['id'], **self.quick)
             self.assertEqual(status, found['status'])
+        self.assertEqual([], self.vclusters.plan_repair(view['id'])['moves'])
 
     def test_close_may_be_said_twice(self):
         vclusters = VCluster(self.cloud)

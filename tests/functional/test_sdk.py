@@ -95,6 +95,16 @@ class SdkTest(served.ServedTest):
             self.assertNotEqual(status, asked.status)
             self.vcluster.wait_for_cluster(asked, status=status)
 
+    def test_it_is_repaired(self):
+        view = self.build(documents.servers(2, documents.APART))
+        places = self.cloud.places(view['id'])
+        self.cloud.migrate(view['members']['m-0']['id'], places['m-1'])
+        planned = self.vcluster.plan_repair(view['id'])
+        self.assertEqual(1, len(planned['moves']))
+        cluster = self.vcluster.repair_cluster(view['id'])
+        cluster = self.vcluster.wait_for_cluster(cluster)
+        self.assertEqual('COMPLIANT', cluster.compliance['status'])
+
     def test_lists_are_filtered(self):
         for name, tags in (('a', ['x']), ('b', ['x', 'y']), ('c', [])):
             self.create(documents.servers(1), name=name, tags=tags)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from heat_vcluster.api import bodies
 from heat_vcluster.api.operation import (
     Answer,
     Call,
@@ -104,4 +105,31 @@ class Heal(Resource):
     )
     def on_post(self, call: Call, cluster_id: str) -> Reply:
         view = self.parts.service.heal(call.context, cluster_id)
+        return Reply({'vcluster': linked(call, view)})
+
+
+class Repair(Resource):
+    @operation(
+        Operation(
+            'repair_vcluster',
+            'Move servers until all strict rules hold, or say which would '
+            'be moved',
+            {
+                202: Answer('It is being repaired', schemas.CLUSTER_ANSWER),
+                200: Answer('What would be moved', schemas.REPAIR_ANSWER),
+            },
+            'clusters:repair',
+            (404, 409, 502),
+            body=schemas.REPAIR_BODY,
+        )
+    )
+    def on_post(self, call: Call, cluster_id: str) -> Reply:
+        asked = bodies.insisted(call.body(), schemas.REPAIR_BODY)
+        serve = self.parts.service
+        if asked.get('dry_run'):
+            planned = serve.plan_repair(call.context, cluster_id)
+            return Reply({'repair': planned}, status=200)
+        view = serve.repair(
+            call.context, cluster_id, cold=asked.get('cold', False)
+        )
         return Reply({'vcluster': linked(call, view)})

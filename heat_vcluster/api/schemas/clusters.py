@@ -136,6 +136,43 @@ COMPLIANCE = common.mapping(
         },
     }
 )
+REPAIR_BODY = common.mapping(
+    {
+        'cold': {
+            **common.FLAG,
+            'description': 'Servers may be off while they move; by default '
+            'they move live.',
+            'x-must-be': 'true or false',
+        },
+        'dry_run': {
+            **common.FLAG,
+            'description': 'Only say which moves there would be.',
+            'x-must-be': 'true or false',
+        },
+    },
+    [],
+)
+REPAIR_ANSWER = common.mapping(
+    {
+        'repair': common.mapping(
+            {
+                'moves': common.listing(
+                    common.mapping(
+                        {
+                            'member': common.TEXT,
+                            'from': common.by_name(common.TEXT),
+                            'to': common.by_name(common.TEXT),
+                        }
+                    )
+                ),
+                'is_least': {
+                    **common.FLAG,
+                    'description': 'It is proven that no fewer would do.',
+                },
+            }
+        )
+    }
+)
 _STATUS = {'enum': [str(status) for status in states.ClusterStatus]}
 _COMMON_VIEW = {
     'id': common.UUID,

@@ -19,6 +19,8 @@ from heat_vcluster.cloud import model
 ATTACHMENT = 'attachment'
 #: Or a server that breaks, or never gets done, when it is stopped, ...
 POWER = 'power'
+#: Or a server that is not moved after all.
+MOVE = 'move'
 BUILDING = 'building'
 DELETING = 'deleting'
 

@@ -241,6 +241,11 @@ class FakeCloud(Trusts):
                 raise TypeError(f'{server_id} is no server')
             server.host = host
 
+    def forbid_moves(self) -> None:
+        """Let nobody but operators move servers, as nova has it."""
+        with self.world.lock:
+            self.world.may_migrate = False
+
     def spoil(self, thing_id: str, reason: str = 'it broke') -> None:
         """Let a server or volume that was ready end in failure."""
         with self.world.lock:

@@ -239,6 +239,42 @@ class Servers(Side):
         server.next_status = after
 
     @called
+    def migrate(self, server_id: str, host: str, *, live: bool) -> None:
+        server = self._need(Server, server_id, NOVA)
+        if not self._world.may_migrate:
+            raise exception.CloudForbidden(
+                NOVA,
+                "Policy doesn't allow os_compute_api:os-migrate-server:"
+                f'{"migrate_live" if live else "migrate"}:host to be '
+                'performed.',
+            )
+        if host not in self._world.hosts:
+            raise exception.CloudError(NOVA, 'Compute host is not there.')
+        if server.next_host == host:
+            return
+        if server.state is not State.READY or server.status != 'ACTIVE':
+            raise exception.CloudError(
+                NOVA,
+                f"Cannot 'os-migrateLive' instance {server_id} while it is "
+                f'in vm_state {server.status}',
+            )
+        server.next_host = host
+        server.status = 'MIGRATING'
+
+    @called
+    def is_moving(self, server_id: str) -> bool:
+        server = self._own(Server, server_id)
+        if server is None or server.next_host is None:
+            return False
+        if self._faults.is_stuck(server.kind, server.member, faults.MOVE):
+            return True
+        is_good = self._world.fits(server.next_host, server.resources)
+        if is_good and not self._faults.ruined(faults.MOVE, server.member):
+            server.host = server.next_host
+        server.next_host, server.status = None, 'ACTIVE'
+        return True
+
+    @called
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

@@ -142,6 +142,7 @@ class Server(Item):
     has_no_valid_host: bool = False
     status: str = 'ACTIVE'  # while it is ready, as nova shows it
     next_status: str | None = None  # it is on its way to that
+    next_host: str | None = None  # it moves there
     links: dict[str, Link] = dataclasses.field(default_factory=dict)
 
     @property
@@ -231,6 +232,7 @@ class World:
         self.items: dict[str, Item] = {}
         self.holds: dict[str, model.Hold] = {}
         self.rivals: dict[str, tuple[str, Mapping[str, int]]] = {}
+        self.may_migrate = True
         self.trusts: dict[str, tuple[str, str]] = {}  # id: project, user
         # How many servers a group may have; whether any filter heeds groups.
         self.group_members: int | None = None

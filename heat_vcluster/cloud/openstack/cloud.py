@@ -185,6 +185,12 @@ class OpenStackCloud(base.Cloud):
     def change_power(self, server_id: str, power: model.Power) -> None:
         self._compute.change_power(server_id, power)
 
+    def migrate(self, server_id: str, host: str, *, live: bool) -> None:
+        self._compute.migrate(server_id, host, live=live)
+
+    def is_moving(self, server_id: str) -> bool:
+        return self._compute.is_moving(server_id)
+
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

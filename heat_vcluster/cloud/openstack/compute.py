@@ -37,6 +37,17 @@ UNDER_WAY = {
     model.Power.SUSPEND: frozenset({'suspending'}),
     model.Power.RESUME: frozenset({'resuming'}),
 }
+MOVING = frozenset({'MIGRATING', 'RESIZE'})
+MOVING_TASKS = frozenset(
+    {
+        'migrating',
+        'resize_prep',
+        'resize_migrating',
+        'resize_migrated',
+        'resize_finish',
+        'resize_confirming',
+    }
+)
 #: With more servers than this being built, they are asked for all at once.
 CROWD = 3
 
@@ -170,6 +181,33 @@ class Compute:
                 # It is at something else; or the answer got lost.
                 if not is_busy or not patience.wait():
                     raise
+
+    def migrate(self, server_id: str, host: str, *, live: bool) -> None:
+        """Ask for a move to a host, by the name of its compute service."""
+        self._secrets.add(frozenset({host}))
+        body: dict[str, Any] = {'migrate': {'host': host}}
+        if live:
+            body = {
+                'os-migrateLive': {'host': host, 'block_migration': 'auto'}
+            }
+        try:
+            self._service.post(f'/servers/{server_id}/action', body)
+        except errors.Unclear:
+            # The answer got lost: what the server does tells.
+            if not self.is_moving(server_id):
+                raise
+
+    def is_moving(self, server_id: str) -> bool:
+        found = self.show(server_id)
+        if found is None:
+            return False
+        if found['status'] == 'VERIFY_RESIZE':
+            if found.get(TASK) is None:
+                self._service.post(
+                    f'/servers/{server_id}/action', {'confirmResize': None}
+                )
+            return True
+        return found['status'] in MOVING or found.get(TASK) in MOVING_TASKS
 
     def detach(self, server_id: str, volume_id: str) -> None:
         patience = self._service.patience()

@@ -19,6 +19,14 @@ POLICY = {
     'os_compute_api:os-aggregates:index': (
         'rule:context_is_admin or role:vcluster'
     ),
+    # Moving a server back into its rules: as with the pinning.
+    **dict.fromkeys(
+        (
+            'os_compute_api:os-migrate-server:migrate_live:host',
+            'os_compute_api:os-migrate-server:migrate:host',
+        ),
+        'rule:context_is_admin or (service_roles:vcluster and role:member)',
+    ),
 }
 
 

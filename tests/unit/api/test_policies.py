@@ -28,6 +28,7 @@ CHANGE = {
     'clusters:delete',
     'clusters:check',
     'clusters:heal',
+    'clusters:repair',
     'clusters:stop',
     'clusters:start',
     'clusters:suspend',

@@ -76,12 +76,14 @@ class TestFiles(testtools.TestCase):
         for path in self.cloud.etc('.').rglob('*.conf'):
             self.assertEqual(0, path.stat().st_mode & 0o077, path)
 
-    def test_nova_opens_two_rules_and_only_to_us(self) -> None:
+    def test_nova_opens_some_rules_and_only_to_us(self) -> None:
         rules = self.policy('nova')
         self.assertEqual(
             {
                 'compute:servers:create:requested_destination',
                 'os_compute_api:os-aggregates:index',
+                'os_compute_api:os-migrate-server:migrate_live:host',
+                'os_compute_api:os-migrate-server:migrate:host',
             },
             set(rules),
         )

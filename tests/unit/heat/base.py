@@ -83,7 +83,7 @@ class ObedientClient(client.Client):
 
     plan = show_plan = release_plan = create_planned = _never
     list = members = member = events = topology = limits = _never
-    stop = start = heal = _never
+    stop = start = heal = repair = plan_repair = _never
 
     def create(self, document, *, cluster_id=None, timeout=None):
         self.calls.append('create')
