@@ -17,9 +17,9 @@ class Client(abc.ABC):
     ``project_id``, ``user_id``, ``status``, ``status_reason``,
     ``error_code``, ``created_at``, ``updated_at``, ``metadata``, ``tags``,
     ``members`` (name -> member view), ``placement``, ``leftovers``,
-    ``instances``, ``groups``. A *plan view* has ``verdict`` (``feasible``,
-    ``infeasible`` or ``unknown``), ``members``, ``placement``, ``reasons``,
-    ``repairs``, ``rules``, and if it is held ``id`` and ``expires_at``. No
+    ``instances``, ``groups``, ``update_policy``. A *plan view* has
+    ``verdict`` (``feasible``, ``infeasible`` or ``unknown``), ``members``,
+    ``placement``, ``reasons``, ``repairs``, ``rules``, and if it is held ``id`` and ``expires_at``. No
     view holds a host's real name.
 
     Any verb raises InvalidRequest for arguments that cannot be meant.

@@ -37,6 +37,7 @@ def show_cluster(
         'leftovers': [show_leftover(each) for each in leftovers],
         'instances': list(cluster.document['instances']),
         'groups': list(cluster.document.get('groups', ())),
+        'update_policy': cluster.document.get('update_policy'),
     }
 
 

@@ -14,12 +14,12 @@ TEMPLATES = Path(__file__).parents[2] / 'templates'
 class TemplatesTest(base.HeatTest):
     def test_all_are_valid_with_their_defaults(self):
         paths = sorted(TEMPLATES.glob('*.yaml'))
-        self.assertEqual(8, len(paths))
+        self.assertEqual(9, len(paths))
         for path in paths:
             stack = self.stack(path.read_text())
             stack.validate()
             self.assertTrue(stack.outputs, path)
-        self.assertEqual(['validate'] * 8, self.service.calls)
+        self.assertEqual(['validate'] * 9, self.service.calls)
 
     def spec(self, name, **parameters):
         stack = self.stack((TEMPLATES / name).read_text(), **parameters)

@@ -137,6 +137,7 @@ CLUSTER = common.mapping(
         },
         'instances': common.listing({'type': 'object'}),
         'groups': common.listing({'type': 'object'}),
+        'update_policy': common.nullable({'type': 'object'}),
     }
 )
 SUMMARY = common.mapping(

@@ -125,6 +125,7 @@ class ObedientClient(client.Client):
             'error_code': self.code,
             'instances': self.documents[cluster_id]['instances'],
             'groups': self.documents[cluster_id]['groups'],
+            'update_policy': None,
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,
