@@ -18,9 +18,10 @@ class Client(abc.ABC):
     ``error_code``, ``created_at``, ``updated_at``, ``metadata``, ``tags``,
     ``compliance``, ``members`` (name -> member view), ``placement``,
     ``survival``, ``server_groups``, ``leftovers``, ``instances``, ``groups``,
-    ``survive``. A *plan view* has ``verdict`` (``feasible``, ``infeasible``
-    or ``unknown``), ``members``, ``placement``, ``survival``, ``reasons``,
-    ``repairs``, ``rules``, and if it is held ``id`` and ``expires_at``. No
+    ``survive``, ``update_policy``. A *plan view* has ``verdict``
+    (``feasible``, ``infeasible`` or ``unknown``), ``members``, ``placement``,
+    ``survival``, ``reasons``, ``repairs``, ``rules``, and if it is held
+    ``id`` and ``expires_at``. No
     view holds a host's real name.
 
     Any verb raises InvalidRequest for arguments that cannot be meant.

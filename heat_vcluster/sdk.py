@@ -63,6 +63,7 @@ class Cluster(resource.Resource):
     instances = resource.Body('instances', type=list)
     groups = resource.Body('groups', type=list)
     survive = resource.Body('survive', type=list)
+    update_policy = resource.Body('update_policy', type=dict)
     metadata = resource.Body('metadata', type=dict)
     tags = resource.Body('tags', type=list)
     #: Seconds after which an unfinished build is undone.

@@ -390,7 +390,12 @@ class Service:
         grown = counts.grown(cluster.document, wanted.document)
         if counts.shrinking(cluster.document, wanted.document):
             return False
-        return difference.of(running, self.load(grown)).is_empty
+        policy = 'update_policy'
+        return difference.of(
+            running, self.load(grown)
+        ).is_empty and cluster.document.get(policy) == wanted.document.get(
+            policy
+        )
 
     def _begin_change(
         self,

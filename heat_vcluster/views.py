@@ -56,6 +56,7 @@ def show_cluster(
         'instances': list(cluster.document['instances']),
         'groups': list(cluster.document.get('groups', ())),
         'survive': list(cluster.document.get('survive', ())),
+        'update_policy': cluster.document.get('update_policy'),
     }
 
 

@@ -52,12 +52,10 @@ class ChangeRecord:
     ``asked`` is the document as the tenant gave it, ``remove`` the copies
     that he named to go. Once it is decided, ``document`` has what will be,
     and ``plan`` its placement; ``is_held``: all that comes has its place.
-    ``pacing`` is how it is to go on.
     """
 
     asked: Mapping[str, Any]
     remove: tuple[str, ...] = ()
-    pacing: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     document: Mapping[str, Any] | None = None
     plan: placement.Plan | None = None
     is_held: bool = False
@@ -204,7 +202,6 @@ def change_to_json(change: ChangeRecord) -> dict[str, Any]:
     return {
         'asked': dict(change.asked),
         'remove': list(change.remove),
-        'pacing': dict(change.pacing),
         'document': change.document and dict(change.document),
         'plan': change.plan and plan_to_json(change.plan),
         'is_held': change.is_held,

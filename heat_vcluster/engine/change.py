@@ -152,15 +152,51 @@ class Change(builds.Build):
             attachment.volume in given_up for attachment in asked.volumes
         )
 
-    def change_in_place(self) -> None:
+    @property
+    def stages(self) -> int:
+        """Return in how many stages it goes: the batches, and the rest."""
+        return len(self.proposed.batches) + 1
+
+    def stage_of(self, member: str) -> int:
+        for stage, batch in enumerate(self.proposed.batches):
+            if member in batch:
+                return stage
+        return len(self.proposed.batches)
+
+    def _stage_of_running(self, member: str) -> int:
+        """Return when one that runs is changed: with whoever replaces it."""
+        name = incarnations.shown(member)
+        for stage, batch in enumerate(self.proposed.batches):
+            if name in map(incarnations.shown, batch):
+                return stage
+        return len(self.proposed.batches)
+
+    def change_in_place(self, stage: int) -> None:
         """Change those that stay; what each was is known by its document."""
-        pairs = self.proposed.in_place
+        pairs = [
+            each
+            for each in self.proposed.in_place
+            if self._stage_of_running(each.member) == stage
+        ]
         for each in pairs:
             self._signal.check()
             self.record(each.member, **{CHANGED: True})
         self._apply(pairs)
         for each in pairs:
             self.tell(each.member, 'changed', 'it is changed in place')
+
+    def end_batch(self, stage: int, has_work: bool) -> None:
+        """Pause before the next batch, unless it was over long ago."""
+        if not has_work or stage == len(self.proposed.batches) - 1:
+            return
+        policy = self.proposed.document['update_policy']
+        until = time.monotonic() + policy.get('pause_seconds', 0)
+        self._writer.add_event(
+            None, 'batch', f'batch {stage + 1} is in service'
+        )
+        while (left := until - time.monotonic()) > 0:
+            self._signal.check()
+            self._signal.sleep(min(left, 1.0))
 
     def _apply(self, pairs: Sequence[proposal.InPlace]) -> None:
         for verb in ('let_go', 'change'):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from taskflow.patterns import graph_flow, linear_flow, unordered_flow
@@ -36,29 +36,45 @@ def heal(build: Build) -> Any:
 def change(build: Change) -> Any:
     """What comes is built; then those that stay change; then what waits.
 
-    What waits needs what others give up only then: a volume, say.
+    What waits needs what others give up only then: a volume, say. Of what
+    is built in batches each batch goes all this way before the next begins.
     """
     steps = build.steps
     late = _late(build, steps)
-    first = [step for step in steps if step.symbol not in late]
     flow = graph_flow.Flow(f'change {build.cluster_id}')
     flow.add(
         tasks.ResolveNames(build),
         tasks.TakeUp(build),
-        tasks.ChangeInPlace(build, (step.symbol for step in first)),
-        *(tasks.BuildStep(build, step) for step in first),
         *(
-            tasks.BuildStep(
-                build,
-                dataclasses.replace(
-                    step, requires=step.requires | {tasks.IN_PLACE}
-                ),
-            )
-            for step in steps
-            if step.symbol in late
+            task
+            for stage in range(build.stages)
+            for task in _stage(build, steps, late, stage)
         ),
     )
     return flow
+
+
+def _stage(
+    build: Change,
+    steps: Sequence[members.Step],
+    late: Collection[str],
+    stage: int,
+) -> Iterator[Any]:
+    """Give the tasks of a batch; the last stage is what is in no batch."""
+    mine = [step for step in steps if build.stage_of(step.member) == stage]
+    first = [step for step in mine if step.symbol not in late]
+    is_batch = stage < build.stages - 1
+    after = {tasks.batch(stage - 1)} if is_batch and stage else frozenset()
+    for step in mine:
+        needs = step.requires | after
+        if step.symbol in late:
+            needs = needs | {tasks.in_place(stage)}
+        yield tasks.BuildStep(build, dataclasses.replace(step, requires=needs))
+    yield tasks.ChangeInPlace(
+        build, stage, {*after, *(step.symbol for step in first)}
+    )
+    if is_batch:
+        yield tasks.EndBatch(build, stage, (step.symbol for step in mine))
 
 
 def _late(build: Change, steps: Sequence[members.Step]) -> frozenset[str]:

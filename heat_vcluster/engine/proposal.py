@@ -22,13 +22,18 @@ from heat_vcluster import exception
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.db import records
-from heat_vcluster.engine import base, decision, remembered
+from heat_vcluster.engine import base, decision, remembered, rolling
 from heat_vcluster.engine import build as builds
 from heat_vcluster.spec import counts, difference, incarnations
 from heat_vcluster.spec import model as spec
 
 Load = Callable[[Any], spec.GroupSpec]
 Fate = difference.Fate
+
+BESIDE = (
+    'those that are replaced are there until the end, so that there has to '
+    'be room for the new ones beside the old ones'
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ class Proposal:
     """One document in another's place, by the members' inside names.
 
     ``old`` and ``new`` are the two requests, ``fates`` the difference by the
-    tenant's names. ``in_place`` has those that are changed while they run.
+    tenant's names. ``in_place`` has those that are changed while they run,
+    ``batches`` the servers that replace others a few at a time.
     """
 
     document: Mapping[str, Any]
@@ -53,6 +59,7 @@ class Proposal:
     new: spec.GroupSpec
     fates: difference.Difference
     in_place: tuple[InPlace, ...]
+    batches: tuple[rolling.Batch, ...] = ()
 
     @property
     def coming(self) -> tuple[str, ...]:
@@ -117,12 +124,18 @@ def compare(
         names[name]: inside_new.member(names[name]).spec
         for name in fates.having(Fate.CHANGED)
     }
+    in_place = tuple(_in_place(inside_old, inside_new, changed))
     return Proposal(
         after.document,
         inside_old,
         inside_new,
         fates,
-        tuple(_in_place(inside_old, inside_new, changed)),
+        in_place,
+        rolling.batches(
+            inside_old,
+            inside_new,
+            frozenset(each.member for each in in_place),
+        ),
     )
 
 
@@ -363,7 +376,7 @@ def decide(
             )
     pinned = {
         name: now.places[name]
-        for name in proposal.staying
+        for name in (*proposal.staying, *_waiting(proposal))
         if name in now.places
     }
 
@@ -371,15 +384,31 @@ def decide(
         check()
         return now.around(reading)
 
-    return decision.decide(
-        outside,
-        planner,
-        proposal.new,
-        found.demands,
-        seed=seed,
-        pinned=pinned,
-        used=used,
-        choices=found.choices,
-        look=seen,
-        sees=now.unremembered,
-    )
+    try:
+        return decision.decide(
+            outside,
+            planner,
+            rolling.with_moments(proposal.old, proposal.new, proposal.batches),
+            found.demands,
+            seed=seed,
+            pinned=pinned,
+            used=used,
+            choices=found.choices,
+            look=seen,
+            sees=now.unremembered,
+        )
+    except exception.NoValidPlacement as refusal:
+        if proposal.fates.having(Fate.REPLACED):
+            raise refusal.because(BESIDE) from refusal
+        raise
+
+
+def _waiting(proposal: Proposal) -> Iterator[str]:
+    """Yield those that go, but are in service for more than one batch."""
+    before = {
+        incarnations.shown(member.name): member.name
+        for member in proposal.old.members
+    }
+    for batch in proposal.batches[1:]:
+        for name in batch:
+            yield before[incarnations.shown(name)]

@@ -18,13 +18,24 @@ from heat_vcluster.members import base as members
 
 RESOLUTION = 'resolution'
 SURVEY = 'survey'
-IN_PLACE = 'in place'
 
 
-class InPlace(Protocol):
-    """What changes members that run."""
+class Staged(Protocol):
+    """What is changed in stages."""
 
-    def change_in_place(self) -> None: ...
+    def change_in_place(self, stage: int) -> None: ...
+
+    def end_batch(self, stage: int, has_work: bool) -> None: ...
+
+
+def in_place(stage: int) -> str:
+    """Return what tells that those of a stage that run are changed."""
+    return f'in place {stage}'
+
+
+def batch(stage: int) -> str:
+    """Return what tells that a batch is over, and its pause."""
+    return f'batch {stage}'
 
 
 class ResolveNames(task.Task):
@@ -102,16 +113,40 @@ class ChangeInPlace(task.Task):
     What was built has to go first.
     """
 
-    def __init__(self, build: InPlace, after: Iterable[str]) -> None:
+    def __init__(
+        self, build: Staged, stage: int, after: Iterable[str]
+    ) -> None:
         super().__init__(
-            name='change in place',
-            provides=IN_PLACE,
+            name=f'change {in_place(stage)}',
+            provides=in_place(stage),
             requires=sorted({members.RESERVATION, *after}),
         )
         self._build = build
+        self._stage = stage
 
     def execute(self, **done: Any) -> bool:
-        self._build.change_in_place()
+        self._build.change_in_place(self._stage)
+        return True
+
+
+class EndBatch(task.Task):
+    """Waits for all of a batch, and then for its pause."""
+
+    def __init__(
+        self, build: Staged, stage: int, steps: Iterable[str]
+    ) -> None:
+        steps = sorted(steps)
+        super().__init__(
+            name=f'end {batch(stage)}',
+            provides=batch(stage),
+            requires=[in_place(stage), *steps],
+        )
+        self._build = build
+        self._stage = stage
+        self._has_work = bool(steps)
+
+    def execute(self, **done: Any) -> bool:
+        self._build.end_batch(self._stage, self._has_work)
         return True
 
 

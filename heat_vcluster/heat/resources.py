@@ -82,11 +82,19 @@ class Cluster(resource.Resource):
     #: Members are called after it, and names end at 255 characters.
     physical_resource_name_limit = 180
 
-    PROPERTIES = (NAME, INSTANCES, GROUPS, SURVIVE, TIMEOUTS) = (
+    PROPERTIES = (
+        NAME,
+        INSTANCES,
+        GROUPS,
+        SURVIVE,
+        UPDATE_POLICY,
+        TIMEOUTS,
+    ) = (
         'name',
         'instances',
         'groups',
         'survive',
+        'update_policy',
         'timeouts',
     )
 
@@ -172,6 +180,12 @@ class Cluster(resource.Resource):
                 properties.Schema.MAP,
                 'A loss, and what is left then at the least.',
             ),
+        ),
+        UPDATE_POLICY: properties.Schema(
+            properties.Schema.MAP,
+            'How servers are replaced by an update: a map of batch_size, '
+            'min_in_service and pause_seconds. Without it all at once.',
+            update_allowed=True,
         ),
         TIMEOUTS: properties.Schema(
             properties.Schema.MAP,
@@ -292,8 +306,14 @@ class Cluster(resource.Resource):
                 ) from error
 
     def _document_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the document among properties, or among raw ones."""
-        parts = (self.NAME, self.INSTANCES, self.GROUPS, self.SURVIVE)
+        """Return the document among properties, raw ones, or in a view."""
+        parts = (
+            self.NAME,
+            self.INSTANCES,
+            self.GROUPS,
+            self.SURVIVE,
+            self.UPDATE_POLICY,
+        )
         return {
             key: values[key]
             for key in parts
@@ -478,8 +498,7 @@ class Cluster(resource.Resource):
 
     def _take_back(self, view: client.View) -> None:
         """Ask for what the cluster has; too late is no error."""
-        parts = (self.INSTANCES, self.GROUPS, self.SURVIVE)
-        before = {key: view[key] for key in parts}
+        before = self._document_of(view)
         with contextlib.suppress(exception.NotChangeable):
             self.client().update(self.resource_id, document=before)
 

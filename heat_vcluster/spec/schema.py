@@ -208,6 +208,27 @@ _NETWORK = _mapping(
         'port_security': _FLAG,
     }
 )
+_UPDATE_POLICY = _mapping(
+    {
+        'batch_size': {
+            'type': 'integer',
+            'minimum': 1,
+            'x-must-be': 'a whole number of servers, at least 1',
+        },
+        'min_in_service': {
+            'type': 'integer',
+            'minimum': 0,
+            'x-must-be': 'a whole number of servers, at least 0',
+        },
+        'pause_seconds': {
+            'type': 'integer',
+            'minimum': 0,
+            'maximum': 24 * 3600,
+            'x-must-be': 'a whole number of seconds, a day at most',
+        },
+    },
+    ['batch_size'],
+)
 _SPECS: dict[str, Schema] = {
     'server': _SERVER,
     'volume': _VOLUME,
@@ -232,6 +253,7 @@ def document(
                 'minItems': 1,
                 'x-must-be': 'a list of at least one instance',
             },
+            'update_policy': _UPDATE_POLICY,
             'groups': {
                 **_listing(_group(policies, scopes), ''),
                 'maxItems': _MOST,

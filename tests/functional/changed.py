@@ -17,6 +17,7 @@ _GROUPS = [
 
 BEFORE = {
     'name': 'small',
+    'update_policy': {'batch_size': 1},
     'instances': [
         _NET,
         _volume('data'),
@@ -30,6 +31,7 @@ BEFORE = {
 #: place, and gets a volume that comes; the server extra goes.
 AFTER = {
     'name': 'small',
+    'update_policy': {'batch_size': 1},
     'instances': [
         _NET,
         _volume('data'),

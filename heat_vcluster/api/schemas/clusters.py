@@ -226,6 +226,7 @@ CLUSTER = common.mapping(
         'instances': common.listing({'type': 'object'}),
         'groups': common.listing({'type': 'object'}),
         'survive': common.listing({'type': 'object'}),
+        'update_policy': common.nullable({'type': 'object'}),
     }
 )
 SUMMARY = common.mapping(

@@ -142,6 +142,7 @@ class ObedientClient(client.Client):
             'groups': self.documents[cluster_id]['groups'],
             'survive': self.documents[cluster_id].get('survive', []),
             'compliance': self.compliance,
+            'update_policy': None,
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,
