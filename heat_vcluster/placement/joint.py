@@ -46,8 +46,10 @@ MEDIUM = 12000
 WIDE = 120000
 # ... it is tried at all: beyond, the making alone takes too long.
 LARGE = 300000
-# So often room is made before a proof is looked for.
-HASTE = 3
+# In so many domains, and one more for so many members, it is tried to make
+# room before a proof is looked for.
+HASTE = 5
+MEMBERS = 16
 # So many turns are taken at making it in earnest,
 TURNS = 6
 # ... one for so many pairs of kind and place: few are soon counted instead.
@@ -346,7 +348,10 @@ class _Search:
         return found
 
     def _hasty(self, *, sparing: bool = False) -> greedy.Found:
-        return self._greedy(self._haste, sparing=sparing)
+        trouble = self._haste
+        if trouble:
+            trouble += len(self._compiled.members) // MEMBERS
+        return self._greedy(trouble, sparing=sparing)
 
     def _greedy(
         self, trouble: int | None, turn: int = 0, sparing: bool = False

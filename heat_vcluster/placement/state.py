@@ -42,6 +42,22 @@ class Item:
         return bool(self.servers) or len(self.volumes) > 1
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loan:
+    """Room that is counted as free though somebody has it.
+
+    ``hosts`` and ``pools`` are pairs of a place and what is lent of it.
+    """
+
+    hosts: tuple[tuple[int, tuple[int, ...]], ...]
+    pools: tuple[tuple[int, int], ...]
+
+    @property
+    def places(self) -> dict[int, None]:
+        """The places, each once."""
+        return dict.fromkeys(place for place, _ in (*self.hosts, *self.pools))
+
+
 class Kind:
     """Where items of one kind fit at this moment; kept up lazily.
 
@@ -119,7 +135,8 @@ class Tally:
             for member in unit
         }
         self.has_units = any(len(unit) > 1 for unit in clause.units)
-        self.present: dict[tuple[int, int], int] = {}
+        # Unit -> domain -> members of it there.
+        self.present: dict[int, dict[int, int]] = {}
         if clause.kind is constraints.AtLeast:
             # What shares a domain anyway opens but one.
             bundle_of = state.bundle_of[clause.scope]
@@ -152,9 +169,9 @@ class Tally:
             bundle = self.bundle_of[member]
             self.begun[bundle] = self.begun.get(bundle, 0) + 1
         if self.kind is constraints.AtMost and self.has_units:
-            key = (self.unit_of[member], domain)
-            here = self.present.get(key, 0)
-            self.present[key] = here + 1
+            present = self.present.setdefault(self.unit_of[member], {})
+            here = present.get(domain, 0)
+            present[domain] = here + 1
             if here:
                 return
         self.count[domain] += 1
@@ -169,10 +186,10 @@ class Tally:
             if not self.begun[bundle]:
                 del self.begun[bundle]
         if self.kind is constraints.AtMost and self.has_units:
-            key = (self.unit_of[member], domain)
-            here = self.present.pop(key) - 1
+            present = self.present[self.unit_of[member]]
+            here = present.pop(domain) - 1
             if here:
-                self.present[key] = here
+                present[domain] = here
                 return
         self.count[domain] -= 1
         if not self.count[domain]:
@@ -204,11 +221,23 @@ class Tally:
         """Return where one more unit is too many, unless it is there."""
         full: Flags = self.count >= self.limit
         if self.has_units:
-            unit = self.unit_of[member]
-            for (other, domain), here in self.present.items():
-                if other == unit and here:
-                    full[domain] = False
+            full[list(self.present.get(self.unit_of[member], ()))] = False
         return full
+
+    def is_forbidden(self, member: int, domain: int) -> bool:
+        """Tell what ``forbids`` says of one domain, for less."""
+        count = self.count[domain]
+        if self.kind is constraints.AtMost:
+            if self.limit >= self.total or count < self.limit:
+                return False
+            unit = self.unit_of[member]
+            return domain not in self.present.get(unit, ())
+        if self.kind is constraints.Alone:
+            return bool(self.busy[domain] or self.others[domain] > count)
+        if self.kind is constraints.Together:
+            return bool(self.used and not count)
+        barred = self.forbids(member)
+        return barred is not None and bool(barred[domain])
 
     def _taken(self) -> Flags:
         """Return where others are, for those who must be alone."""
@@ -286,6 +315,15 @@ class State:
         self.kept: dict[tuple[int, int], int] = {}
         self._tally(compiled)
         self.items = tuple(self._find_items(contracted))
+        # By item number: the member that stands for it, if that is a volume
+        # that says where a host is.
+        self._first = np.array(
+            [(*item.servers, *item.volumes)[0] for item in self.items],
+            np.int64,
+        )
+        self._is_by_pool = np.array(
+            [i.is_anchored and not i.servers for i in self.items], np.bool_
+        )
         self._kinds: dict[int, Kind] = {}
         self._put_fixed()
 
@@ -488,6 +526,18 @@ class State:
                     self._apply(room < amount, cap.scope, places, here)
         return here
 
+    def _is_allowed(self, item: Item, place: int) -> bool:
+        """Tell what ``allowed`` says of one place, for less."""
+        column = self.compiled.domain
+        for member in (*item.servers, *item.volumes):
+            for tally in self.hard_of[member]:
+                domain = int(column[tally.scope][place])
+                if domain != UNKNOWN and tally.is_forbidden(member, domain):
+                    return False
+        if not self.owned and not self.compiled.budgets:
+            return True
+        return bool(self.allowed(item, np.array([place]))[0])
+
     def _others(self, item: Item, scope: int, count: Ints) -> Flags:
         """Return the domains that one of the item's members may not share.
 
@@ -617,6 +667,60 @@ class State:
                     cost[apart] = scope + 1
         return cost * (clause.weight or 0)
 
+    # -- lending ----------------------------------------------
+
+    def lend(self, numbers: Ints) -> Loan:
+        """Let the room of these items, who stay where they are, be free.
+
+        Until it is given back; what is put meanwhile may be too much then.
+        """
+        hosts, pools = [], []
+        for number in numbers.tolist():
+            item = self.items[number]
+            if item.servers:
+                hosts.append((int(self.where[item.servers[0]]), item.size))
+            for volume in item.volumes:
+                size = self.compiled.size(volume)[0]
+                pools.append((int(self.where[volume]), size))
+        loan = Loan(tuple(hosts), tuple(pools))
+        self._owe(loan, 1)
+        self.n_left += 1
+        for column, left_at in zip(
+            self.compiled.domain, self.left_at, strict=True
+        ):
+            domains = column[list(loan.places)]
+            left_at[domains[domains != UNKNOWN]] = self.n_left
+        return loan
+
+    def give_back(self, loan: Loan) -> list[int]:
+        """Return the places where there is less than nothing now."""
+        self._owe(loan, -1)
+        return [place for place in loan.places if self.is_short(place)]
+
+    def is_short(self, place: int) -> bool:
+        """Tell whether those who are there take more than there is."""
+        pool = place - self.compiled.n_hosts
+        if pool >= 0:
+            return bool(self.pool_free[pool] < 0)
+        return any(bool(free[place] < 0) for free in self.free)
+
+    def standing_at(self, place: int) -> list[int]:
+        """Return the numbers of the items that have members there."""
+        members = np.flatnonzero(self.where == place)
+        return sorted({int(n) for n in self.item_of[members]} - {UNKNOWN})
+
+    def _owe(self, loan: Loan, times: int) -> None:
+        for host, size in loan.hosts:
+            for amount, free in zip(size, self.free, strict=True):
+                free[host] += times * amount
+        for pool, size in loan.pools:
+            self.pool_free[pool - self.compiled.n_hosts] += times * size
+        for place in loan.places:
+            if place < self.compiled.n_hosts:
+                self.touched.append(place)
+            else:
+                self._touch_pool(place)
+
     # -- putting ----------------------------------------------
 
     def put(self, item: Item, place: int) -> bool:
@@ -646,6 +750,14 @@ class State:
             self._touch_pool(pool)
             self._count(volume, pool)
         return True
+
+    def put_if_allowed(self, item: Item, place: int) -> bool:
+        """Put the item where it was, unless room or a rule is against it."""
+        return (
+            self.has_room(item, place)
+            and self._is_allowed(item, place)
+            and self.put(item, place)
+        )
 
     def take(self, item: Item) -> None:
         """Take the item away from where it is, so that others may go there."""
@@ -681,6 +793,13 @@ class State:
         host = int(self.compiled.domain[0][place])
         if host != UNKNOWN:
             self.touched.append(host)
+
+    def places_of(self, numbers: Ints) -> Ints:
+        """Return the places of items, all of which have one."""
+        places = self.where[self._first[numbers]]
+        by_pool = self._is_by_pool[numbers]
+        places[by_pool] = self.compiled.domain[0][places[by_pool]]
+        return places
 
     def is_placed(self, item: Item) -> bool:
         first = item.servers[0] if item.servers else item.volumes[0]
