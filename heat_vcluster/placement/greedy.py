@@ -102,6 +102,15 @@ class Found:
     placement: Ints
     left: tuple[tuple[int, ...], ...]
     unmet: tuple[numbers.Clause, ...]
+    search: _Greedy | None = None
+
+    def go_on(self, deadline: float) -> Found | None:
+        """Make room for those left, as often as seems worth it.
+
+        From what was found on, and only once; ``deadline`` in seconds. None:
+        the search was cut off.
+        """
+        return None if self.search is None else self.search.go_on(deadline)
 
     @property
     def is_whole(self) -> bool:
@@ -313,20 +322,32 @@ class _Greedy:
         self, kept: dict[tuple[int, int], int], trouble: int | None
     ) -> Found:
         self._state.kept = kept
-        roots = sorted(self._roots(), key=lambda node: -node.weight)
-        queue, left = list(roots), list[Node]()
+        self._all = sorted(self._roots(), key=lambda node: -node.weight)
+        self._held = Standing(self._state, apart=self._sparing)
+        return self._run(list(self._all), trouble)
+
+    def go_on(self, deadline: float) -> Found:
+        self._ends = time.monotonic() + deadline
+        return self._run(self._left, None)
+
+    def _run(self, queue: list[Node], trouble: int | None) -> Found:
+        left: list[Node] = []
+        is_cut = False
         try:
             self._search(queue, left, trouble)
         except _OutOfTime:
             # Who was to make room for others just now is in neither list.
-            queue, left = [], [r for r in roots if not self._is_placed(r)]
+            queue, is_cut = [], True
+            left = [r for r in self._all if not self._is_placed(r)]
+        self._left = [*left, *queue]
         return Found(
             self._state.where.copy(),
             tuple(
                 tuple(m for i in node.items for m in (*i.servers, *i.volumes))
-                for node in (*left, *queue)
+                for node in self._left
             ),
             tuple(tally.clause for tally in self._unmet()),
+            None if is_cut else self,
         )
 
     def _is_placed(self, node: Node) -> bool:
@@ -337,8 +358,8 @@ class _Greedy:
     def _search(
         self, queue: list[Node], left: list[Node], most: int | None
     ) -> None:
-        held = Standing(self._state, apart=self._sparing)
-        rooms = TROUBLE + len(queue) // 2
+        held = self._held
+        rooms = held.total + TROUBLE + len(self._all) // 2
         while queue:
             self._look_at_the_clock()
             root = queue.pop(0)
@@ -686,7 +707,7 @@ class _Greedy:
             free = [domain for domain in options if leave[domain]]
             out = self._squeeze_in(root, view, scope, free)
             if out is not None:
-                return self._put_back(out, held)
+                return out
         owners = self._owners(root, held, scope, options)
         price = view.price()
         ranked: list[tuple[float, int]] = []
@@ -725,34 +746,92 @@ class _Greedy:
     def _squeeze_in(
         self, root: Node, view: View, scope: int, options: Sequence[int]
     ) -> list[Node] | None:
-        """Place the root; return whose places it took: as few as will do."""
+        """Place the root, and those again whose places it took.
+
+        Returns who finds none: nobody, if there is such a domain among the
+        first few.
+        """
         held = view.standing
-        numbers_ = view.numbers
-        load = held.loads(numbers_, held.was[numbers_])
+        load = held.loads(view.numbers, held.was[view.numbers])
         price = self._squeezes(root, scope, load)
         ranked = sorted(
             (price[domain] + self._random.random(), domain)
             for domain in options
             if price[domain] < np.inf
         )
+        first: int | None = None
+        lost: list[Node] = []
         for _, domain in ranked[:SQUEEZES]:
-            self._tried += 1
-            self._look_at_the_clock()
-            loan = self._state.lend(numbers_[view.domains == domain])
-            self._reluctance = load
-            try:
-                is_placed = self._place(root, (scope, domain))
-            except _OutOfTime:
-                # What is lent is not to be kept.
-                self._take(root)
-                raise
-            finally:
-                self._reluctance = None
-                short = self._state.give_back(loan)
-            if is_placed:
-                held.add(root)
-                return self._clear(short, held, root)
-        return None
+            out = self._squeeze(root, view, (scope, domain), load)
+            if out is None:
+                continue
+            left = self._put_back(out, held)
+            if not left:
+                return lost
+            if first is None:
+                first = domain
+            lost += self._undo(root, out, held)
+        if first is None:
+            return None
+        out = self._squeeze(root, view, (scope, first), load)
+        return (
+            [root, *lost]
+            if out is None
+            else [
+                *self._put_back(out, held),
+                *lost,
+            ]
+        )
+
+    def _squeeze(
+        self,
+        root: Node,
+        view: View,
+        within: tuple[int, int],
+        load: npt.NDArray[np.float64],
+    ) -> list[Node] | None:
+        """Place the root there; return whose places it took."""
+        self._tried += 1
+        self._look_at_the_clock()
+        held = view.standing
+        loan = self._state.lend(view.numbers[view.domains == within[1]])
+        self._reluctance = load
+        try:
+            is_placed = self._place(root, within)
+        except _OutOfTime:
+            # What is lent is not to be kept.
+            self._take(root)
+            raise
+        finally:
+            self._reluctance = None
+            short = self._state.give_back(loan)
+        if not is_placed:
+            return None
+        held.add(root)
+        return self._clear(short, held, root)
+
+    def _undo(
+        self, root: Node, out: Sequence[Node], held: Standing
+    ) -> list[Node]:
+        """Let all be as it was; return who does not find his pools again."""
+        state = self._state
+        held.remove(root.items)
+        for node in (root, *out):
+            for item in node.items:
+                if state.is_placed(item):
+                    state.undo(item)
+        lost = []
+        for node in out:
+            if all(
+                state.put(item, int(held.was[item.number]))
+                for item in node.items
+            ):
+                held.add(node)
+            else:
+                self._take(node)
+                held.remove(node.items)
+                lost.append(node)
+        return lost
 
     def _squeezes(
         self, root: Node, scope: int, load: npt.NDArray[np.float64]

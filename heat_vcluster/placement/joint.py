@@ -333,6 +333,8 @@ class _Search:
     def _by_turns(self, found: greedy.Found) -> greedy.Found:
         """Make room for the few left, each time otherwise; return the best.
 
+        From what there is on at first, then all anew.
+
         But once, if it was asked for in haste: then it is impossible as a
         rule.
         """
@@ -341,7 +343,9 @@ class _Search:
             if self._n_items(found) > FEW:
                 break
             sparing = turn > 0 and turns > WISHFUL
-            again = self._greedy(None, turn, sparing)
+            again = None if turn else found.go_on(self._left())
+            if again is None:
+                again = self._greedy(None, turn, sparing)
             if self._is_done(again):
                 return again
             found = min(found, again, key=_missing)
