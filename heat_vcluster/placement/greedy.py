@@ -51,8 +51,9 @@ LOSS = 5.0
 SQUEEZES = 4
 # ... for who has made trouble so often at the most.
 GENTLE = 4
-# Of more places than these a sample is looked at first.
-MANY = 10_000
+# Of more places than these a sample is looked at first; one that is four
+# times as large for who has wishes.
+MANY = 2500
 # What it costs more to clear what a rule forbids as things stand.
 FORBIDDEN = 50.0
 # So many domains are looked at to make room.
@@ -153,6 +154,9 @@ class _Greedy:
         self._reluctance: npt.NDArray[np.float64] | None = None
         self._largest = [
             int(free.max()) if len(free) else 0 for free in compiled.free
+        ]
+        self._per_total = [
+            1.0 / np.maximum(total, 1) for total in compiled.total
         ]
         self._at_first = {
             item.kind: self._state.kind(item).fits.copy()
@@ -469,7 +473,7 @@ class _Greedy:
         """Give the places by rank; of those quite alike only the first."""
         rank = self._rank(item, places)
         seen = set()
-        for index in np.argsort(rank, kind='stable'):
+        for index in _in_order(rank):
             place_ = int(places[index])
             if item.is_anchored and not item.volumes:
                 key = (
@@ -534,11 +538,12 @@ class _Greedy:
         """
         places = self._candidates(item, within)
         is_kept = (item.number, 0) in self._state.kept
-        if len(places) > MANY and item.is_anchored and not is_kept:
+        many = MANY * (1 + 3 * self._state.has_wishes(item))
+        if len(places) > many and item.is_anchored and not is_kept:
             in_use = self._state.on_host[places] > 0
             if self._fills:
                 yield places[in_use], 0.0
-            yield places[:: len(places) // MANY + 1], np.inf
+            yield places[:: len(places) // many + 1], np.inf
         yield places, np.inf
 
     def _candidates(self, item: Item, within: tuple[int, int]) -> Ints:
@@ -567,13 +572,13 @@ class _Greedy:
         return rank
 
     def _rank_hosts(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
-        compiled, state = self._compiled, self._state
+        state = self._state
         rank = np.zeros(len(places), np.float64)
-        for amount, free, total in zip(
-            item.size, state.free, compiled.total, strict=True
+        for amount, free, per_total in zip(
+            item.size, state.free, self._per_total, strict=True
         ):
             if amount:
-                left = (free[places] - amount) / np.maximum(total[places], 1)
+                left = (free[places] - amount) * per_total[places]
                 if self._fills:
                     rank += left
                 else:
@@ -1059,6 +1064,13 @@ class _Greedy:
                 return others
             return [root, *out.values()]
         return None
+
+
+def _in_order(rank: npt.NDArray[np.float64]) -> Iterator[int]:
+    """Give the indices by rank; all are sorted only if one does not do."""
+    if len(rank):
+        yield int(np.argmin(rank))
+        yield from np.argsort(rank, kind='stable')[1:].tolist()
 
 
 def _alike(items: Sequence[Item]) -> Iterable[list[Item]]:

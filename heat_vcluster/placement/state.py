@@ -516,8 +516,9 @@ class State:
                 if not tally.has_units:
                     done.add(id(tally))
                 self._apply(tally.forbids(member), tally.scope, places, here)
-        for scope, count in self.owned.items():
-            self._apply(self._others(item, scope, count), scope, places, here)
+        for scope in self.owned:
+            domains = self.compiled.domain[scope][places]
+            here &= ~self._others(item, scope, domains)
         for cap, left in zip(
             self.compiled.budgets, self.budget_left, strict=True
         ):
@@ -538,12 +539,13 @@ class State:
             return True
         return bool(self.allowed(item, np.array([place]))[0])
 
-    def _others(self, item: Item, scope: int, count: Ints) -> Flags:
-        """Return the domains that one of the item's members may not share.
+    def _others(self, item: Item, scope: int, domains: Ints) -> Flags:
+        """Tell which of the domains one of the item's members may not share.
 
         There is somebody who must be alone, by a rule that it is not in.
         """
-        barred = np.zeros(len(count), np.bool_)
+        count = self.owned[scope][domains]
+        barred = np.zeros(len(domains), np.bool_)
         seen = set()
         for member in (*item.servers, *item.volumes):
             own = [
@@ -554,8 +556,8 @@ class State:
             key = tuple(map(id, own))
             if key not in seen:
                 seen.add(key)
-                barred |= count > sum(tally.count for tally in own)
-        return barred
+                barred |= count > sum(tally.count[domains] for tally in own)
+        return barred & (domains != UNKNOWN)
 
     def secluded(self, item: Item) -> set[int]:
         """Return the scopes at which the item must be alone with its own."""
@@ -635,6 +637,13 @@ class State:
                 and tally.unit_of.keys() <= alone.unit_of.keys()
             ),
             default=1,
+        )
+
+    def has_wishes(self, item: Item) -> bool:
+        """Tell whether a soft clause cares where the item goes."""
+        return any(
+            self.soft_of[member] or self.near_of[member]
+            for member in (*item.servers, *item.volumes)
         )
 
     def cost(self, item: Item, places: Ints) -> Ints:
