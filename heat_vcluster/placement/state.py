@@ -61,11 +61,12 @@ class Loan:
 class Kind:
     """Where items of one kind fit at this moment; kept up lazily.
 
-    ``fits`` is by place.
+    ``fits`` is by place. It does not hold the state that it is of: a search
+    in a large cloud is to be gone as soon as nobody wants it any more.
     """
 
     def __init__(self, state: State, item: Item) -> None:
-        self._state = state
+        self._compiled = state.compiled
         self._item = item
         self._may = state.may(item)
         self.fits = state.room(item) & self._may
@@ -75,7 +76,7 @@ class Kind:
     def counts(self, scope: int) -> Ints:
         """Return, by domain, how many places there are that it fits."""
         if scope not in self._counts:
-            compiled = self._state.compiled
+            compiled = self._compiled
             domains = compiled.domain[scope][self.fits]
             self._counts[scope] = np.bincount(
                 domains[domains != UNKNOWN],
@@ -83,14 +84,14 @@ class Kind:
             )
         return self._counts[scope]
 
-    def refresh(self) -> None:
-        touched = self._state.touched
+    def refresh(self, state: State) -> None:
+        touched = state.touched
         if self._seen == len(touched):
             return
         fresh = set(touched[self._seen :])
         self._seen = len(touched)
-        columns = self._state.compiled.domain
-        for place in self._changed(fresh):
+        columns = self._compiled.domain
+        for place in self._changed(state, fresh):
             fits = not self.fits[place]
             self.fits[place] = fits
             for scope, counts in self._counts.items():
@@ -98,12 +99,12 @@ class Kind:
                 if domain != UNKNOWN:
                     counts[domain] += 1 if fits else -1
 
-    def _changed(self, fresh: Set[int]) -> list[int]:
+    def _changed(self, state: State, fresh: Set[int]) -> list[int]:
         """Return the places, of those touched, where fitting has changed.
 
         Whole columns at once are faster where many were touched.
         """
-        state, item = self._state, self._item
+        item = self._item
         is_simple = len(item.volumes) <= 1
         if is_simple and len(fresh) * MANY > state.compiled.n_places:
             fits = state.room(item) & self._may
@@ -403,7 +404,7 @@ class State:
         if item.kind not in self._kinds:
             self._kinds[item.kind] = Kind(self, item)
         kind = self._kinds[item.kind]
-        kind.refresh()
+        kind.refresh(self)
         return kind
 
     def may(self, item: Item) -> Flags:

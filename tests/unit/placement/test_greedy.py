@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from unittest import mock
 
 import fixtures
@@ -89,6 +91,23 @@ class TestKinds(base.TestCase):
 
     def test_all_places_at_once(self) -> None:
         self.check(many=1000)
+
+
+class TestMemory(base.TestCase):
+    def test_a_search_is_gone_once_nobody_wants_it(self) -> None:
+        """In a large cloud it has megabytes, and packing makes many."""
+        numbers = compile_it(
+            *worlds.servers('s', 5, vcpu=3),
+            rule=worlds.rule('affinity', 'rack', 's-0', 's-1'),
+        )
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        found = greedy.place(numbers, contract.contract(numbers), deadline=9.0)
+        search = weakref.ref(found.search)
+        self.assertIsNotNone(search())
+        del found
+        self.assertIsNone(search())
 
 
 class TestShortCuts(base.TestCase):
