@@ -2,6 +2,7 @@
 """What the placement solver reaches, beside its baselines, in one run.
 
     python benchmarks/placement.py                      the whole table
+    python benchmarks/placement.py --brief              all its rows, sooner
     python benchmarks/placement.py --only proof,tiny    parts of it
     python benchmarks/placement.py --problems DIR \
         --judge "python check.py {problem} {plan}"      files of problems
@@ -48,6 +49,9 @@ FEASIBLE = tuple(families.FAMILIES)
 IMPOSSIBLE = tuple(impossible.FAMILIES)
 # Families without wishes: there the objective alone makes a plan better.
 STRICT = ('chains', 'tiers', 'flat', 'mixed', 'trap')
+# What is asked for in brief, unless it is named: one seed, and less patience
+# with what takes long.
+BRIEF = {'seeds': 1, 'deadline': 20.0, 'baseline_seconds': 10.0, 'tiny': 1000}
 # Of so many tiny problems one is told, to show how far it is.
 TOLD = 1000
 
@@ -533,6 +537,12 @@ def main() -> None:
     parser.add_argument(
         '--solver', default='joint', help='its name, or module:class'
     )
+    parser.add_argument(
+        '--brief',
+        action='store_true',
+        help='every row, but with '
+        + ', '.join(f'--{k.replace("_", "-")} {v}' for k, v in BRIEF.items()),
+    )
     parser.add_argument('--seeds', type=int, default=3, help='how many')
     parser.add_argument('--seed', type=int, default=1, help='the first')
     parser.add_argument('--solver-seed', type=int, default=0)
@@ -559,6 +569,8 @@ def main() -> None:
         help='the same for answers that name rules in conflict',
     )
     parser.add_argument('--json', type=Path, help='write all runs there')
+    if parser.parse_args().brief:
+        parser.set_defaults(**BRIEF)
     asked = parser.parse_args()
     bench = Bench(asked)
     if asked.problems:

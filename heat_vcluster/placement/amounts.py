@@ -133,10 +133,12 @@ def _domains(
     compiled: Compiled, scope: int, members: Sequence[int], placement: Ints
 ) -> list[int]:
     """Return the domain of each of the members that counts."""
-    column = compiled.domain[scope]
-    places = [int(placement[m]) for m in members]
-    found = [int(column[p]) for p in places if p != UNKNOWN]
-    return [d for d in found if d != UNKNOWN]
+    places = placement[list(members)]
+    domains = compiled.domain[scope][places]
+    found: list[int] = domains[
+        (places != UNKNOWN) & (domains != UNKNOWN)
+    ].tolist()
+    return found
 
 
 def _together(compiled: Compiled, clause: Clause, placement: Ints) -> int:
@@ -176,9 +178,10 @@ def _lost(compiled: Compiled, clause: Clause, placement: Ints) -> int:
 
 def _alone(compiled: Compiled, clause: Clause, placement: Ints) -> int:
     used = set(_domains(compiled, clause.scope, clause.members, placement))
-    mine = set(clause.members)
-    rest = [m for m in range(len(compiled.members)) if m not in mine]
-    others = set(_domains(compiled, clause.scope, rest, placement))
+    rest = placement.copy()
+    rest[list(clause.members)] = UNKNOWN
+    rest = rest[rest != UNKNOWN]
+    others = set(compiled.domain[clause.scope][rest].tolist())
     busy = compiled.busy[clause.scope]
     return sum(1 for d in used if busy[d] or d in others)
 

@@ -2,7 +2,8 @@
 """Where a bundle found no place, so that those like it need not look.
 
 A domain that could not take a bundle cannot take another that needs the
-same, until something leaves the domain.
+same, until something leaves the domain; and never, if it was cleared of all
+that stood there.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class DeadEnds:
     def __init__(self, state: State) -> None:
         self._state = state
         self._failed: dict[tuple[int, Hashable], Ints] = {}
+        self._closed: dict[tuple[int, Hashable], Flags] = {}
 
     def fail(self, scope: int, sign: Hashable, domain: int) -> None:
         """Note that what has this sign finds no place in the domain."""
@@ -34,8 +36,24 @@ class DeadEnds:
             )
         self._failed[scope, sign][domain] = self._state.n_left
 
+    def close(self, scope: int, sign: Hashable, domain: int) -> None:
+        """Note that it found no place there though all others were away."""
+        if sign is not None:
+            if (scope, sign) not in self._closed:
+                self._closed[scope, sign] = np.zeros(
+                    len(self._state.left_at[scope]), np.bool_
+                )
+            self._closed[scope, sign][domain] = True
+
+    def bar_closed(self, scope: int, sign: Hashable, free: Flags) -> None:
+        """Leave out those that take it no more when they are cleared."""
+        closed = self._closed.get((scope, sign))
+        if closed is not None:
+            free &= ~closed
+
     def bar(self, scope: int, sign: Hashable, free: Flags) -> None:
         """Leave out, of domains at a scope, those in which it would fail."""
+        self.bar_closed(scope, sign, free)
         failed = self._failed.get((scope, sign))
         if failed is not None:
             free &= failed < self._state.left_at[scope]

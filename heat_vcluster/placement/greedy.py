@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import random
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from heat_vcluster.placement import (
 )
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.standing import PLACE, Node, Standing, View
 from heat_vcluster.placement.state import Item, State, Tally
 
 # So many domains are tried for a bundle, in the order of their promise.
@@ -38,8 +39,6 @@ NODES = 200
 TROUBLE = 40
 # So many items are moved at the most to make room for one bundle.
 MOVES = 150
-# Items of a root that moves as a whole, at the most.
-MOVABLE = 6
 # What being alone at a scope adds to the weight of a bundle.
 SECLUSION = 50.0
 # What sharing a narrow domain adds to it, by scope, where room is scarce.
@@ -48,11 +47,17 @@ NARROWNESS = 20.0
 RIVALS = 8
 # ... and that is worth so much, beside how well the item itself fits.
 LOSS = 5.0
-# Of more places than these a sample is looked at first.
-MANY = 10_000
+# So many domains are tried to be made room in without clearing them.
+SQUEEZES = 4
+# ... for who has made trouble so often at the most.
+GENTLE = 4
+# Of more places than these a sample is looked at first; one that is four
+# times as large for who has wishes.
+MANY = 2500
+# What it costs more to clear what a rule forbids as things stand.
+FORBIDDEN = 50.0
 # So many domains are looked at to make room.
 OPTIONS = 400
-PLACE = -1  # a scope below that of the host: the very place
 # Parts of one item that come at once can be too many for these.
 MET_AT_ONCE = (constraints.AtMost, constraints.Lost)
 EVERYWHERE = (-2, -1)
@@ -69,8 +74,9 @@ def place(
 ) -> Found:
     """Place what can be placed so that no hard clause forbids it.
 
-    ``deadline`` in seconds. Room is made for bundles so often as
-    ``trouble`` says; None: as often as seems worth it. ``sparing``: for
+    ``deadline`` in seconds. Room is made for bundles in so many domains as
+    ``trouble`` says, all attempts counted; None: as often as seems worth it.
+    ``sparing``: for
     where room is scarce. No wish ties bundles then, those that must share
     a narrow domain come first, and nobody takes the places of others if
     there is another place. That something is left proves nothing.
@@ -99,33 +105,19 @@ class Found:
     placement: Ints
     left: tuple[tuple[int, ...], ...]
     unmet: tuple[numbers.Clause, ...]
+    search: _Greedy | None = None
+
+    def go_on(self, deadline: float) -> Found | None:
+        """Make room for those left, as often as seems worth it.
+
+        From what was found on, and only once; ``deadline`` in seconds. None:
+        the search was cut off.
+        """
+        return None if self.search is None else self.search.go_on(deadline)
 
     @property
     def is_whole(self) -> bool:
         return not self.left and not self.unmet
-
-
-@dataclasses.dataclass(eq=False, slots=True)
-class Node:
-    """A bundle and the bundles in it; a leaf has one item.
-
-    ``scope`` is that at which all of it shares a domain. A node that is
-    only ``wished`` may be taken apart.
-    """
-
-    scope: int
-    items: tuple[Item, ...]
-    parts: tuple[Node, ...] = ()
-    wished: bool = False
-    weight: float = 0.0  # how hard it is to place: the hardest come first
-    sign: Hashable = None  # what has the same fails where it fails
-
-    @property
-    def shape(self) -> Hashable:
-        """The kinds of its items, and the bundles that they are in."""
-        if not self.parts:
-            return self.items[0].kind
-        return self.scope, *(part.shape for part in self.parts)
 
 
 class _OutOfTime(Exception):
@@ -158,10 +150,15 @@ class _Greedy:
         self._fills = fills
         self._sparing = sparing
         self._scarcity = self._find_scarcity()
-        self._was: dict[int, int] = {}
         self._nodes = 0
+        self._tried = 0  # domains, so far, to make room there
+        # By place: who stands there would have to move.
+        self._reluctance: npt.NDArray[np.float64] | None = None
         self._largest = [
             int(free.max()) if len(free) else 0 for free in compiled.free
+        ]
+        self._per_total = [
+            1.0 / np.maximum(total, 1) for total in compiled.total
         ]
         self._at_first = {
             item.kind: self._state.kind(item).fits.copy()
@@ -331,20 +328,32 @@ class _Greedy:
         self, kept: dict[tuple[int, int], int], trouble: int | None
     ) -> Found:
         self._state.kept = kept
-        roots = sorted(self._roots(), key=lambda node: -node.weight)
-        queue, left = list(roots), list[Node]()
+        self._all = sorted(self._roots(), key=lambda node: -node.weight)
+        self._held = Standing(self._state, apart=self._sparing)
+        return self._run(list(self._all), trouble)
+
+    def go_on(self, deadline: float) -> Found:
+        self._ends = time.monotonic() + deadline
+        return self._run(self._left, None)
+
+    def _run(self, queue: list[Node], trouble: int | None) -> Found:
+        left: list[Node] = []
+        is_cut = False
         try:
             self._search(queue, left, trouble)
         except _OutOfTime:
             # Who was to make room for others just now is in neither list.
-            queue, left = [], [r for r in roots if not self._is_placed(r)]
+            queue, is_cut = [], True
+            left = [r for r in self._all if not self._is_placed(r)]
+        self._left = [*left, *queue]
         return Found(
             self._state.where.copy(),
             tuple(
                 tuple(m for i in node.items for m in (*i.servers, *i.volumes))
-                for node in (*left, *queue)
+                for node in self._left
             ),
             tuple(tally.clause for tally in self._unmet()),
+            None if is_cut else self,
         )
 
     def _is_placed(self, node: Node) -> bool:
@@ -355,10 +364,8 @@ class _Greedy:
     def _search(
         self, queue: list[Node], left: list[Node], most: int | None
     ) -> None:
-        held: dict[int, Node] = {}  # item number -> root that is placed
-        trouble: dict[int, int] = {}
-        if most is None:
-            most = TROUBLE + len(queue) // 2
+        held = self._held
+        rooms = held.total + TROUBLE + len(self._all) // 2
         while queue:
             self._look_at_the_clock()
             root = queue.pop(0)
@@ -367,11 +374,10 @@ class _Greedy:
             if root.wished:
                 queue[:0] = root.parts
                 continue
-            key = root.items[0].number
-            trouble[key] = trouble.get(key, 0) + 1
+            held.complain(root)
             out = None
-            if sum(trouble.values()) <= most:
-                out = self._make_room(root, held, trouble)
+            if held.total <= rooms if most is None else self._tried < most:
+                out = self._make_room(root, held)
             if out is None:
                 left.append(root)
             else:
@@ -396,11 +402,10 @@ class _Greedy:
             amounts.amount(self._compiled, clause, self._state.where)
         )
 
-    def _place_root(self, root: Node, held: dict[int, Node]) -> bool:
+    def _place_root(self, root: Node, held: Standing) -> bool:
         if not self._place(root, EVERYWHERE):
             return False
-        for item in root.items:
-            held[item.number] = root
+        held.add(root)
         return True
 
     def _look_at_the_clock(self) -> None:
@@ -470,7 +475,7 @@ class _Greedy:
         """Give the places by rank; of those quite alike only the first."""
         rank = self._rank(item, places)
         seen = set()
-        for index in np.argsort(rank, kind='stable'):
+        for index in _in_order(rank):
             place_ = int(places[index])
             if item.is_anchored and not item.volumes:
                 key = (
@@ -535,11 +540,12 @@ class _Greedy:
         """
         places = self._candidates(item, within)
         is_kept = (item.number, 0) in self._state.kept
-        if len(places) > MANY and item.is_anchored and not is_kept:
+        many = MANY * (1 + 3 * self._state.has_wishes(item))
+        if len(places) > many and item.is_anchored and not is_kept:
             in_use = self._state.on_host[places] > 0
             if self._fills:
                 yield places[in_use], 0.0
-            yield places[:: len(places) // MANY + 1], np.inf
+            yield places[:: len(places) // many + 1], np.inf
         yield places, np.inf
 
     def _candidates(self, item: Item, within: tuple[int, int]) -> Ints:
@@ -563,16 +569,18 @@ class _Greedy:
             rank = rank + 1000.0 * state.cost(item, places)
         if state.alone:
             rank = rank + state.openings(item, places)
+        if self._reluctance is not None:
+            rank = rank + 1e4 * self._reluctance[places]
         return rank
 
     def _rank_hosts(self, item: Item, places: Ints) -> npt.NDArray[np.float64]:
-        compiled, state = self._compiled, self._state
+        state = self._state
         rank = np.zeros(len(places), np.float64)
-        for amount, free, total in zip(
-            item.size, state.free, compiled.total, strict=True
+        for amount, free, per_total in zip(
+            item.size, state.free, self._per_total, strict=True
         ):
             if amount:
-                left = (free[places] - amount) / np.maximum(total[places], 1)
+                left = (free[places] - amount) * per_total[places]
                 if self._fills:
                     rank += left
                 else:
@@ -691,93 +699,238 @@ class _Greedy:
 
     # -- making room ----------------------------------------------
 
-    def _make_room(
-        self, root: Node, held: dict[int, Node], trouble: dict[int, int]
-    ) -> list[Node] | None:
+    def _make_room(self, root: Node, held: Standing) -> list[Node] | None:
         """Place the root where others are, and return those; None: nowhere.
 
         The domain is that whose roots have made the least trouble so far.
         """
         scope = root.scope if root.parts else PLACE
-        by_domain = self._standing(scope, held)
-        ranked: list[tuple[float, int]] = []
-        owned = self._owned(root, held)
+        view = held.look(scope)
         options = self._eligible(root, scope)
         if len(options) > OPTIONS:
             options = sorted(self._random.sample(options, OPTIONS))
+        leave = self._has_leave(root, scope)
+        if held.trouble(root) <= GENTLE:
+            free = [domain for domain in options if leave[domain]]
+            out = self._squeeze_in(root, view, scope, free)
+            if out is not None:
+                return out
+        owners = self._owners(root, held, scope, options)
+        price = view.price()
+        ranked: list[tuple[float, int]] = []
         for domain in options:
-            there = by_domain.setdefault(domain, {})
-            for wide, owners in owned:
-                there.update(owners.get(self._above(scope, domain, wide), {}))
-            price = sum(
-                1 + trouble.get(held[item.number].items[0].number, 0)
-                for item in self._in_the_way(there, held)
-            )
-            ranked.append((price + self._random.random(), domain))
-        if scope == PLACE:
-            ranked = self._by_leave(root.items[0], ranked)
+            cost = price[domain]
+            if domain in owners:
+                out = self._standing_in(view, domain, owners)
+                numbers_ = np.array([i.number for i in out], np.int64)
+                cost = held.cost(numbers_, np.zeros_like(numbers_), 1)[0]
+            if not leave[domain]:
+                cost += FORBIDDEN
+            ranked.append((cost + self._random.random(), domain))
         ranked.sort()
         moved = 0
         for _, domain in ranked[:TRIES]:
+            self._tried += 1
             self._look_at_the_clock()
-            out = self._in_the_way(by_domain.get(domain, {}), held)
+            out = self._standing_in(view, domain, owners)
             moved += len(out)
             if moved > MOVES and out and domain != ranked[0][1]:
                 break
             for item in out:
                 self._state.take(item)
             if self._place(root, (scope, domain)):
-                roots = self._roots_of(out, held)
-                for item in out:
-                    held.pop(item.number)
-                for item in root.items:
-                    held[item.number] = root
+                roots = held.roots_of(out)
+                held.remove(out)
+                held.add(root)
                 return self._put_back(roots, held)
-            self._restore(out)
+            if scope != PLACE:
+                self._give_up(root, scope, domain)
+            self._restore(out, held)
         return self._clear_rules(root, held)
 
-    def _in_the_way(
-        self, standing: Mapping[int, Item], held: Mapping[int, Node]
-    ) -> list[Item]:
-        """Return what has to move with what stands in a domain.
+    # -- moving as few as will do --------------------------------------
 
-        Small roots as a whole, which have more places to go to then; large
-        ones would take too much with them, and all where room is scarce.
+    def _squeeze_in(
+        self, root: Node, view: View, scope: int, options: Sequence[int]
+    ) -> list[Node] | None:
+        """Place the root, and those again whose places it took.
+
+        Returns who finds none: nobody, if there is such a domain among the
+        first few.
         """
-        if self._sparing:
-            return list(standing.values())
-        moving = dict(standing)
-        for root in self._roots_of(standing.values(), held):
-            if len(root.items) <= MOVABLE:
-                moving.update((item.number, item) for item in root.items)
-        return list(moving.values())
+        held = view.standing
+        load = held.loads(view.numbers, held.was[view.numbers])
+        price = self._squeezes(root, scope, load)
+        ranked = sorted(
+            (price[domain] + self._random.random(), domain)
+            for domain in options
+            if price[domain] < np.inf
+        )
+        first: int | None = None
+        lost: list[Node] = []
+        for _, domain in ranked[:SQUEEZES]:
+            out = self._squeeze(root, view, (scope, domain), load)
+            if out is None:
+                continue
+            left = self._put_back(out, held)
+            if not left:
+                return lost
+            if first is None:
+                first = domain
+            lost += self._undo(root, out, held)
+        if first is None:
+            return None
+        out = self._squeeze(root, view, (scope, first), load)
+        return (
+            [root, *lost]
+            if out is None
+            else [
+                *self._put_back(out, held),
+                *lost,
+            ]
+        )
+
+    def _squeeze(
+        self,
+        root: Node,
+        view: View,
+        within: tuple[int, int],
+        load: npt.NDArray[np.float64],
+    ) -> list[Node] | None:
+        """Place the root there; return whose places it took."""
+        self._tried += 1
+        self._look_at_the_clock()
+        held = view.standing
+        loan = self._state.lend(view.numbers[view.domains == within[1]])
+        self._reluctance = load
+        try:
+            is_placed = self._place(root, within)
+        except _OutOfTime:
+            # What is lent is not to be kept.
+            self._take(root)
+            raise
+        finally:
+            self._reluctance = None
+            short = self._state.give_back(loan)
+        if not is_placed:
+            return None
+        held.add(root)
+        return self._clear(short, held, root)
+
+    def _undo(
+        self, root: Node, out: Sequence[Node], held: Standing
+    ) -> list[Node]:
+        """Let all be as it was; return who does not find his pools again."""
+        state = self._state
+        held.remove(root.items)
+        for node in (root, *out):
+            for item in node.items:
+                if state.is_placed(item):
+                    state.undo(item)
+        lost = []
+        for node in out:
+            if all(
+                state.put(item, int(held.was[item.number]))
+                for item in node.items
+            ):
+                held.add(node)
+            else:
+                self._take(node)
+                held.remove(node.items)
+                lost.append(node)
+        return lost
+
+    def _squeezes(
+        self, root: Node, scope: int, load: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return, by domain, about what has to move for the root there."""
+        compiled = self._compiled
+        if scope == PLACE:
+            return self._moves(root.items[0], load)
+        column, count = compiled.domain[scope], compiled.n_domains[scope]
+        price = np.zeros(count)
+        for items in _alike(root.items):
+            moves = self._moves(items[0], load)
+            places = np.flatnonzero((moves < np.inf) & (column != UNKNOWN))
+            order = places[np.lexsort((moves[places], column[places]))]
+            domains = column[order]
+            starts = np.searchsorted(domains, np.arange(count))
+            nth = np.arange(len(order)) - starts[domains]
+            taken = nth < len(items)
+            price += np.bincount(
+                domains[taken], weights=moves[order[taken]], minlength=count
+            )
+            here = np.bincount(domains, minlength=count)
+            price[here == 0] = np.inf
+        return price
+
+    def _moves(
+        self, item: Item, load: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return, by place, what has to move if the item is to go there."""
+        fits = self._state.kind(item).fits
+        return np.where(
+            self._at_first[item.kind], np.where(fits, 0.0, load), np.inf
+        )
+
+    def _clear(
+        self, short: Sequence[int], held: Standing, root: Node
+    ) -> list[Node]:
+        """Take away who stands where there is too little; return whose."""
+        state = self._state
+        mine = {item.number for item in root.items}
+        out: dict[int, Node] = {}
+        for place_ in short:
+            here = [n for n in state.standing_at(place_) if n not in mine]
+            for item in held.cheapest(here):
+                if not state.is_short(place_):
+                    break
+                out[held.root(item.number).key] = held.root(item.number)
+                state.take(item)
+        return list(out.values())
+
+    def _give_up(self, root: Node, scope: int, domain: int) -> None:
+        """Note that the root finds no place in a domain cleared of others.
+
+        Unless it is for what stands elsewhere.
+        """
+        if self._has_leave(root, scope)[domain] and not self._compiled.budgets:
+            self._dead_ends.close(scope, root.sign, domain)
 
     @staticmethod
-    def _roots_of(
-        items: Iterable[Item], held: Mapping[int, Node]
-    ) -> list[Node]:
-        found = {held[i.number].items[0].number: held[i.number] for i in items}
-        return list(found.values())
+    def _standing_in(
+        view: View, domain: int, owners: Mapping[int, list[int]]
+    ) -> list[Item]:
+        """Return what has to move for the domain to be cleared."""
+        inside = [*view.inside(domain), *owners.get(domain, ())]
+        return view.standing.moving(inside)
 
-    def _owned(
-        self, root: Node, held: dict[int, Node]
-    ) -> list[tuple[int, dict[int, dict[int, Item]]]]:
-        """Return, by rule of those who are alone, who has which domains."""
+    def _owners(
+        self, root: Node, held: Standing, scope: int, options: Sequence[int]
+    ) -> dict[int, list[int]]:
+        """Return domain -> the items that have all around it, by some rule.
+
+        They want to be alone there, by a rule that the root is not in.
+        """
         mine = {m for i in root.items for m in (*i.servers, *i.volumes)}
-        by_scope: dict[int, dict[int, dict[int, Item]]] = {}
+        found: dict[int, list[int]] = {}
         for tally in self._state.alone:
             if mine <= tally.unit_of.keys() or not tally.used:
                 continue
-            owners = by_scope.setdefault(tally.scope, {})
+            by_domain: dict[int, set[int]] = {}
             for member in tally.clause.members:
                 number = int(self._state.item_of[member])
                 place_ = int(self._state.where[member])
-                if number in held and place_ != UNKNOWN:
+                if place_ != UNKNOWN and number in held:
                     domain = int(self._compiled.domain[tally.scope][place_])
-                    owners.setdefault(domain, {})[number] = self._state.items[
-                        number
-                    ]
-        return list(by_scope.items())
+                    by_domain.setdefault(domain, set()).add(number)
+            for domain in options:
+                above = self._above(scope, domain, tally.scope)
+                if above in by_domain:
+                    found.setdefault(domain, []).extend(
+                        sorted(by_domain[above])
+                    )
+        return found
 
     def _above(self, scope: int, domain: int, wide: int) -> int:
         """Return the domain at a wide scope that a narrow one lies in."""
@@ -787,77 +940,42 @@ class _Greedy:
             return UNKNOWN
         return int(self._compiled.above(scope, wide)[domain])
 
-    def _by_leave(
-        self, item: Item, ranked: list[tuple[float, int]]
-    ) -> list[tuple[float, int]]:
-        """Put off the places that a rule forbids as things stand."""
-        places = np.array([place_ for _, place_ in ranked], np.int64)
-        allowed = self._state.allowed(item, places)
-        return [
-            (price if leave else price + 50, place_)
-            for (price, place_), leave in zip(ranked, allowed, strict=True)
-        ]
+    def _has_leave(self, root: Node, scope: int) -> Flags:
+        """Return, by domain, whether no rule forbids it as things stand."""
+        if scope == PLACE:
+            places = np.arange(self._compiled.n_places)
+            return self._state.allowed(root.items[0], places)
+        leave = np.ones(self._compiled.n_domains[scope], np.bool_)
+        self._bar(root, scope, leave)
+        return leave
 
-    def _put_back(
-        self, roots: list[Node], held: dict[int, Node]
-    ) -> list[Node]:
+    def _put_back(self, roots: list[Node], held: Standing) -> list[Node]:
         """Place again what still fits; return what does not."""
         left = []
         for root in sorted(roots, key=lambda node: -node.weight):
-            if self._place_again(root) or self._place(root, EVERYWHERE):
-                for item in root.items:
-                    held[item.number] = root
+            if self._place_again(root, held) or self._place(root, EVERYWHERE):
+                held.add(root)
             else:
-                for item in root.items:
-                    held.pop(item.number, None)
+                held.remove(root.items)
                 left.append(root)
         return left
 
-    def _place_again(self, root: Node) -> bool:
+    def _place_again(self, root: Node, held: Standing) -> bool:
         """Place what is missing of the root: where it was, or beside it."""
         missing = [i for i in root.items if not self._state.is_placed(i)]
         for item in sorted(missing, key=self._bulk):
             if not (
-                self._place_where_it_was(item)
+                self._state.put_if_allowed(item, int(held.was[item.number]))
                 or self._place_item(item, EVERYWHERE)
             ):
                 self._take(root)
                 return False
         return True
 
-    def _place_where_it_was(self, item: Item) -> bool:
-        place_ = self._was[item.number]
-        return bool(
-            self._state.kind(item).fits[place_]
-            and self._state.allowed(item, np.array([place_]))[0]
-            and self._state.put(item, place_)
-        )
-
-    def _restore(self, out: list[Item]) -> None:
+    def _restore(self, out: list[Item], held: Standing) -> None:
         """Undo an attempt: back to the very places."""
         for item in out:
-            self._state.put(item, self._was[item.number])
-
-    def _standing(
-        self, scope: int, held: dict[int, Node]
-    ) -> dict[int, dict[int, Item]]:
-        """Return domain -> the items that stand in it, by number."""
-        found: dict[int, dict[int, Item]] = {}
-        self._was = {}
-        for number in held:
-            item = self._state.items[number]
-            first = (*item.servers, *item.volumes)[0]
-            place_ = int(self._state.where[first])
-            if item.is_anchored and not item.servers:
-                place_ = int(self._compiled.domain[0][place_])
-            self._was[number] = place_
-            domain = (
-                place_
-                if scope == PLACE
-                else int(self._compiled.domain[scope][place_])
-            )
-            found.setdefault(domain, {})[number] = item
-        return found
+            self._state.put(item, int(held.was[item.number]))
 
     def _eligible(self, root: Node, scope: int) -> list[int]:
         """Return the domains that could take the root were they empty."""
@@ -865,6 +983,7 @@ class _Greedy:
             item = root.items[0]
             return [int(p) for p in np.flatnonzero(self._at_first[item.kind])]
         free = np.ones(self._compiled.n_domains[scope], np.bool_)
+        self._dead_ends.bar_closed(scope, root.sign, free)
         for items in _alike(root.items):
             fits = self._at_first[items[0].kind]
             domains = self._compiled.domain[scope][fits]
@@ -918,9 +1037,7 @@ class _Greedy:
             for tally in self._state.hard_of[min(members)]
         )
 
-    def _clear_rules(
-        self, root: Node, held: dict[int, Node]
-    ) -> list[Node] | None:
+    def _clear_rules(self, root: Node, held: Standing) -> list[Node] | None:
         """Take away all rivals in one of its rules, and try again."""
         rivals = [
             tally
@@ -934,23 +1051,28 @@ class _Greedy:
             out: dict[int, Node] = {}
             for member in tally.clause.members:
                 number = int(self._state.item_of[member])
-                if number in held:
-                    other = held[number]
-                    out[other.items[0].number] = other
+                if number != UNKNOWN and number in held:
+                    other = held.root(number)
+                    out[other.key] = other
             if not out:
                 continue
             for other in out.values():
                 self._take(other)
-                for item in other.items:
-                    held.pop(item.number, None)
+                held.remove(other.items)
             if self._place(root, EVERYWHERE):
-                for item in root.items:
-                    held[item.number] = root
+                held.add(root)
                 others = list(out.values())
                 self._random.shuffle(others)
                 return others
             return [root, *out.values()]
         return None
+
+
+def _in_order(rank: npt.NDArray[np.float64]) -> Iterator[int]:
+    """Give the indices by rank; all are sorted only if one does not do."""
+    if len(rank):
+        yield int(np.argmin(rank))
+        yield from np.argsort(rank, kind='stable')[1:].tolist()
 
 
 def _alike(items: Sequence[Item]) -> Iterable[list[Item]]:

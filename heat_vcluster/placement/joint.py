@@ -46,8 +46,10 @@ MEDIUM = 12000
 WIDE = 120000
 # ... it is tried at all: beyond, the making alone takes too long.
 LARGE = 300000
-# So often room is made before a proof is looked for.
-HASTE = 3
+# In so many domains, and one more for so many members, it is tried to make
+# room before a proof is looked for.
+HASTE = 5
+MEMBERS = 16
 # So many turns are taken at making it in earnest,
 TURNS = 6
 # ... one for so many pairs of kind and place: few are soon counted instead.
@@ -331,6 +333,8 @@ class _Search:
     def _by_turns(self, found: greedy.Found) -> greedy.Found:
         """Make room for the few left, each time otherwise; return the best.
 
+        From what there is on at first, then all anew.
+
         But once, if it was asked for in haste: then it is impossible as a
         rule.
         """
@@ -339,14 +343,19 @@ class _Search:
             if self._n_items(found) > FEW:
                 break
             sparing = turn > 0 and turns > WISHFUL
-            again = self._greedy(None, turn, sparing)
+            again = None if turn else found.go_on(self._left())
+            if again is None:
+                again = self._greedy(None, turn, sparing)
             if self._is_done(again):
                 return again
             found = min(found, again, key=_missing)
         return found
 
     def _hasty(self, *, sparing: bool = False) -> greedy.Found:
-        return self._greedy(self._haste, sparing=sparing)
+        trouble = self._haste
+        if trouble:
+            trouble += len(self._compiled.members) // MEMBERS
+        return self._greedy(trouble, sparing=sparing)
 
     def _greedy(
         self, trouble: int | None, turn: int = 0, sparing: bool = False

@@ -169,30 +169,43 @@ class _Matching:
             self._holder[domain] = other
 
     def _add(self, party: Party) -> bool:
-        """Find a domain for one more; others may have to change theirs."""
+        """Find a domain for one more; others may have to change theirs.
+
+        Whether a domain takes a party indeed is only looked at where it is
+        about to get it: that takes by far the longest.
+        """
+        while (way := self._way(party)) is not None:
+            if all([self._domains.fit(*step) for step in way]):
+                for asker, domain in way:
+                    self._holder[domain] = asker
+                    self._domain_of[asker] = domain
+                return True
+        return False
+
+    def _way(self, party: Party) -> list[tuple[Party, int]] | None:
+        """Return who gets which domain, so that the party has one as well."""
         asked: dict[int, Party] = {}  # domain -> who came upon it first
         askers = collections.deque([party])
         while askers:
             asker = askers.popleft()
             for domain in map(int, self._domains.options(asker)):
-                if domain in asked or not self._domains.fit(asker, domain):
+                if domain in asked or not self._domains.hope(asker, domain):
                     continue
                 asked[domain] = asker
                 if domain not in self._holder:
-                    self._shift(domain, asked)
-                    return True
+                    return list(self._steps(domain, asked))
                 askers.append(self._holder[domain])
-        return False
+        return None
 
-    def _shift(self, free: int, asked: Mapping[int, Party]) -> None:
+    def _steps(
+        self, free: int, asked: Mapping[int, Party]
+    ) -> Iterator[tuple[Party, int]]:
         """Give everybody on the way to the free domain what it asked for."""
         domain: int | None = free
         while domain is not None:
             party = asked[domain]
-            before = self._domain_of.get(party)
-            self._holder[domain] = party
-            self._domain_of[party] = domain
-            domain = before
+            yield party, domain
+            domain = self._domain_of.get(party)
 
 
 class _Domains:
@@ -236,6 +249,12 @@ class _Domains:
             order = self._order
             self._options[party] = order[self._might(party)[order]]
         return self._options[party]
+
+    def hope(self, party: Party, domain: int) -> bool:
+        """Tell whether one of the options may take the party, as known."""
+        if self.scope == 0 and len(party.pieces) == 1:
+            return True
+        return self._known.get((self._likeness(party), domain), True)
 
     def fit(self, party: Party, domain: int) -> bool:
         """Tell whether one of the party's options takes it indeed."""

@@ -42,14 +42,31 @@ class Item:
         return bool(self.servers) or len(self.volumes) > 1
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loan:
+    """Room that is counted as free though somebody has it.
+
+    ``hosts`` and ``pools`` are pairs of a place and what is lent of it.
+    """
+
+    hosts: tuple[tuple[int, tuple[int, ...]], ...]
+    pools: tuple[tuple[int, int], ...]
+
+    @property
+    def places(self) -> dict[int, None]:
+        """The places, each once."""
+        return dict.fromkeys(place for place, _ in (*self.hosts, *self.pools))
+
+
 class Kind:
     """Where items of one kind fit at this moment; kept up lazily.
 
-    ``fits`` is by place.
+    ``fits`` is by place. It does not hold the state that it is of: a search
+    in a large cloud is to be gone as soon as nobody wants it any more.
     """
 
     def __init__(self, state: State, item: Item) -> None:
-        self._state = state
+        self._compiled = state.compiled
         self._item = item
         self._may = state.may(item)
         self.fits = state.room(item) & self._may
@@ -59,7 +76,7 @@ class Kind:
     def counts(self, scope: int) -> Ints:
         """Return, by domain, how many places there are that it fits."""
         if scope not in self._counts:
-            compiled = self._state.compiled
+            compiled = self._compiled
             domains = compiled.domain[scope][self.fits]
             self._counts[scope] = np.bincount(
                 domains[domains != UNKNOWN],
@@ -67,14 +84,14 @@ class Kind:
             )
         return self._counts[scope]
 
-    def refresh(self) -> None:
-        touched = self._state.touched
+    def refresh(self, state: State) -> None:
+        touched = state.touched
         if self._seen == len(touched):
             return
         fresh = set(touched[self._seen :])
         self._seen = len(touched)
-        columns = self._state.compiled.domain
-        for place in self._changed(fresh):
+        columns = self._compiled.domain
+        for place in self._changed(state, fresh):
             fits = not self.fits[place]
             self.fits[place] = fits
             for scope, counts in self._counts.items():
@@ -82,12 +99,12 @@ class Kind:
                 if domain != UNKNOWN:
                     counts[domain] += 1 if fits else -1
 
-    def _changed(self, fresh: Set[int]) -> list[int]:
+    def _changed(self, state: State, fresh: Set[int]) -> list[int]:
         """Return the places, of those touched, where fitting has changed.
 
         Whole columns at once are faster where many were touched.
         """
-        state, item = self._state, self._item
+        item = self._item
         is_simple = len(item.volumes) <= 1
         if is_simple and len(fresh) * MANY > state.compiled.n_places:
             fits = state.room(item) & self._may
@@ -119,7 +136,8 @@ class Tally:
             for member in unit
         }
         self.has_units = any(len(unit) > 1 for unit in clause.units)
-        self.present: dict[tuple[int, int], int] = {}
+        # Unit -> domain -> members of it there.
+        self.present: dict[int, dict[int, int]] = {}
         if clause.kind is constraints.AtLeast:
             # What shares a domain anyway opens but one.
             bundle_of = state.bundle_of[clause.scope]
@@ -155,9 +173,9 @@ class Tally:
             bundle = self.bundle_of[member]
             self.begun[bundle] = self.begun.get(bundle, 0) + 1
         if self.kind is constraints.AtMost and self.has_units:
-            key = (self.unit_of[member], domain)
-            here = self.present.get(key, 0)
-            self.present[key] = here + 1
+            present = self.present.setdefault(self.unit_of[member], {})
+            here = present.get(domain, 0)
+            present[domain] = here + 1
             if here:
                 return
         self.count[domain] += 1
@@ -172,10 +190,10 @@ class Tally:
             if not self.begun[bundle]:
                 del self.begun[bundle]
         if self.kind is constraints.AtMost and self.has_units:
-            key = (self.unit_of[member], domain)
-            here = self.present.pop(key) - 1
+            present = self.present[self.unit_of[member]]
+            here = present.pop(domain) - 1
             if here:
-                self.present[key] = here
+                present[domain] = here
                 return
         self.count[domain] -= 1
         if not self.count[domain]:
@@ -209,11 +227,23 @@ class Tally:
         """Return where one more unit is too many, unless it is there."""
         full: Flags = self.count >= self.limit
         if self.has_units:
-            unit = self.unit_of[member]
-            for (other, domain), here in self.present.items():
-                if other == unit and here:
-                    full[domain] = False
+            full[list(self.present.get(self.unit_of[member], ()))] = False
         return full
+
+    def is_forbidden(self, member: int, domain: int) -> bool:
+        """Tell what ``forbids`` says of one domain, for less."""
+        count = self.count[domain]
+        if self.kind is constraints.AtMost:
+            if self.limit >= self.total or count < self.limit:
+                return False
+            unit = self.unit_of[member]
+            return domain not in self.present.get(unit, ())
+        if self.kind is constraints.Alone:
+            return bool(self.busy[domain] or self.others[domain] > count)
+        if self.kind is constraints.Together:
+            return bool(self.used and not count)
+        barred = self.forbids(member)
+        return barred is not None and bool(barred[domain])
 
     def _taken(self) -> Flags:
         """Return where others are, for those who must be alone."""
@@ -323,6 +353,15 @@ class State:
         self.kept: dict[tuple[int, int], int] = {}
         self._tally(compiled)
         self.items = tuple(self._find_items(contracted))
+        # By item number: the member that stands for it, if that is a volume
+        # that says where a host is.
+        self._first = np.array(
+            [(*item.servers, *item.volumes)[0] for item in self.items],
+            np.int64,
+        )
+        self._is_by_pool = np.array(
+            [i.is_anchored and not i.servers for i in self.items], np.bool_
+        )
         self._kinds: dict[int, Kind] = {}
         self._put_fixed()
 
@@ -402,7 +441,7 @@ class State:
         if item.kind not in self._kinds:
             self._kinds[item.kind] = Kind(self, item)
         kind = self._kinds[item.kind]
-        kind.refresh()
+        kind.refresh(self)
         return kind
 
     def may(self, item: Item) -> Flags:
@@ -515,8 +554,9 @@ class State:
                 if not tally.has_units:
                     done.add(id(tally))
                 self._apply(tally.forbids(member), tally.scope, places, here)
-        for scope, count in self.owned.items():
-            self._apply(self._others(item, scope, count), scope, places, here)
+        for scope in self.owned:
+            domains = self.compiled.domain[scope][places]
+            here &= ~self._others(item, scope, domains)
         for cap, left in zip(
             self.compiled.budgets, self.budget_left, strict=True
         ):
@@ -525,12 +565,25 @@ class State:
                     self._apply(room < amount, cap.scope, places, here)
         return here
 
-    def _others(self, item: Item, scope: int, count: Ints) -> Flags:
-        """Return the domains that one of the item's members may not share.
+    def _is_allowed(self, item: Item, place: int) -> bool:
+        """Tell what ``allowed`` says of one place, for less."""
+        column = self.compiled.domain
+        for member in (*item.servers, *item.volumes):
+            for tally in self.hard_of[member]:
+                domain = int(column[tally.scope][place])
+                if domain != UNKNOWN and tally.is_forbidden(member, domain):
+                    return False
+        if not self.owned and not self.compiled.budgets:
+            return True
+        return bool(self.allowed(item, np.array([place]))[0])
+
+    def _others(self, item: Item, scope: int, domains: Ints) -> Flags:
+        """Tell which of the domains one of the item's members may not share.
 
         There is somebody who must be alone, by a rule that it is not in.
         """
-        barred = np.zeros(len(count), np.bool_)
+        count = self.owned[scope][domains]
+        barred = np.zeros(len(domains), np.bool_)
         seen = set()
         for member in (*item.servers, *item.volumes):
             own = [
@@ -541,8 +594,8 @@ class State:
             key = tuple(map(id, own))
             if key not in seen:
                 seen.add(key)
-                barred |= count > sum(tally.count for tally in own)
-        return barred
+                barred |= count > sum(tally.count[domains] for tally in own)
+        return barred & (domains != UNKNOWN)
 
     def secluded(self, item: Item) -> set[int]:
         """Return the scopes at which the item must be alone with its own."""
@@ -624,6 +677,13 @@ class State:
             default=1,
         )
 
+    def has_wishes(self, item: Item) -> bool:
+        """Tell whether a soft clause cares where the item goes."""
+        return any(
+            self.soft_of[member] or self.near_of[member]
+            for member in (*item.servers, *item.volumes)
+        )
+
     def cost(self, item: Item, places: Ints) -> Ints:
         """Return about what the soft clauses would charge at each place."""
         total = np.zeros(len(places), np.int64)
@@ -654,6 +714,60 @@ class State:
                     cost[apart] = scope + 1
         return cost * (clause.weight or 0)
 
+    # -- lending ----------------------------------------------
+
+    def lend(self, numbers: Ints) -> Loan:
+        """Let the room of these items, who stay where they are, be free.
+
+        Until it is given back; what is put meanwhile may be too much then.
+        """
+        hosts, pools = [], []
+        for number in numbers.tolist():
+            item = self.items[number]
+            if item.servers:
+                hosts.append((int(self.where[item.servers[0]]), item.size))
+            for volume in item.volumes:
+                size = self.compiled.size(volume)[0]
+                pools.append((int(self.where[volume]), size))
+        loan = Loan(tuple(hosts), tuple(pools))
+        self._owe(loan, 1)
+        self.n_left += 1
+        for column, left_at in zip(
+            self.compiled.domain, self.left_at, strict=True
+        ):
+            domains = column[list(loan.places)]
+            left_at[domains[domains != UNKNOWN]] = self.n_left
+        return loan
+
+    def give_back(self, loan: Loan) -> list[int]:
+        """Return the places where there is less than nothing now."""
+        self._owe(loan, -1)
+        return [place for place in loan.places if self.is_short(place)]
+
+    def is_short(self, place: int) -> bool:
+        """Tell whether those who are there take more than there is."""
+        pool = place - self.compiled.n_hosts
+        if pool >= 0:
+            return bool(self.pool_free[pool] < 0)
+        return any(bool(free[place] < 0) for free in self.free)
+
+    def standing_at(self, place: int) -> list[int]:
+        """Return the numbers of the items that have members there."""
+        members = np.flatnonzero(self.where == place)
+        return sorted({int(n) for n in self.item_of[members]} - {UNKNOWN})
+
+    def _owe(self, loan: Loan, times: int) -> None:
+        for host, size in loan.hosts:
+            for amount, free in zip(size, self.free, strict=True):
+                free[host] += times * amount
+        for pool, size in loan.pools:
+            self.pool_free[pool - self.compiled.n_hosts] += times * size
+        for place in loan.places:
+            if place < self.compiled.n_hosts:
+                self.touched.append(place)
+            else:
+                self._touch_pool(place)
+
     # -- putting ----------------------------------------------
 
     def put(self, item: Item, place: int) -> bool:
@@ -683,6 +797,14 @@ class State:
             self._touch_pool(pool)
             self._count(volume, pool)
         return True
+
+    def put_if_allowed(self, item: Item, place: int) -> bool:
+        """Put the item where it was, unless room or a rule is against it."""
+        return (
+            self.has_room(item, place)
+            and self._is_allowed(item, place)
+            and self.put(item, place)
+        )
 
     def take(self, item: Item) -> None:
         """Take the item away from where it is, so that others may go there."""
@@ -718,6 +840,13 @@ class State:
         host = int(self.compiled.domain[0][place])
         if host != UNKNOWN:
             self.touched.append(host)
+
+    def places_of(self, numbers: Ints) -> Ints:
+        """Return the places of items, all of which have one."""
+        places = self.where[self._first[numbers]]
+        by_pool = self._is_by_pool[numbers]
+        places[by_pool] = self.compiled.domain[0][places[by_pool]]
+        return places
 
     def is_placed(self, item: Item) -> bool:
         first = item.servers[0] if item.servers else item.volumes[0]

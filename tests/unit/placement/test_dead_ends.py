@@ -73,6 +73,12 @@ class TestDeadEnds(base.TestCase):
         self.state.undo(self.state.items[0])
         self.assertEqual([False, True, True], self.free('one'))
 
+    def test_what_fails_in_a_cleared_domain_fails_for_ever(self) -> None:
+        self.ends.close(RACK, 'one', 1)
+        self.leave(3)  # a host of the second rack
+        self.assertEqual([True, False, True], self.free('one'))
+        self.assertEqual([True, True, True], self.free('another'))
+
     def test_it_may_fail_there_again(self) -> None:
         self.leave(0)
         self.ends.fail(RACK, 'one', 0)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from unittest import mock
 
 import fixtures
@@ -91,6 +93,76 @@ class TestKinds(base.TestCase):
         self.check(many=1000)
 
 
+class TestMemory(base.TestCase):
+    def test_a_search_is_gone_once_nobody_wants_it(self) -> None:
+        """In a large cloud it has megabytes, and packing makes many."""
+        numbers = compile_it(
+            *worlds.servers('s', 5, vcpu=3),
+            rule=worlds.rule('affinity', 'rack', 's-0', 's-1'),
+        )
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        found = greedy.place(numbers, contract.contract(numbers), deadline=9.0)
+        search = weakref.ref(found.search)
+        self.assertIsNotNone(search())
+        del found
+        self.assertIsNone(search())
+
+
+class TestShortCuts(base.TestCase):
+    """What is told of one place is what is told of all at once."""
+
+    def test_a_rule_says_the_same_of_one_place_and_of_all(self) -> None:
+        draw, seen = random.Random(3), set[bool]()
+        for seed in range(60):
+            numbers = compiled.Compiled(oracle.tiny(seed), policies.load())
+            here = state.State(numbers, contract.contract(numbers))
+            for item in here.items:
+                fits = np.flatnonzero(here.kind(item).fits)
+                allowed = here.allowed(item, fits).tolist()
+                for place, may in zip(fits.tolist(), allowed, strict=True):
+                    seen.add(may)
+                    put = here.put_if_allowed(item, place)
+                    self.assertEqual(may, put, (seed, item, place))
+                    if put:
+                        here.undo(item)
+                if any(allowed):
+                    here.put(item, int(draw.choice(fits[allowed])))
+        self.assertEqual({True, False}, seen)
+
+    def test_what_is_lent_is_free_until_it_is_given_back(self) -> None:
+        numbers = compile_it(
+            worlds.server('big', 6),
+            worlds.server('small', 3),
+            rule=worlds.rule('affinity', 'rack', 'big'),
+        )
+        here = state.State(numbers, contract.contract(numbers))
+        big, small = here.items
+        here.put(big, 0)
+        self.assertFalse(here.kind(small).fits[0])
+        loan = here.lend(np.array([big.number]))
+        self.assertTrue(here.kind(small).fits[0])
+        self.assertEqual([], here.give_back(loan))
+        self.assertFalse(here.kind(small).fits[0])
+
+    def test_a_place_is_short_of_what_was_lent_and_taken(self) -> None:
+        numbers = compile_it(
+            worlds.server('big', 6),
+            worlds.server('small', 3),
+            rule=worlds.rule('affinity', 'rack', 'big'),
+        )
+        here = state.State(numbers, contract.contract(numbers))
+        big, small = here.items
+        here.put(big, 0)
+        loan = here.lend(np.array([big.number]))
+        here.put(small, 0)
+        self.assertEqual([0], here.give_back(loan))
+        self.assertEqual([0, 1], here.standing_at(0))
+        here.take(big)
+        self.assertFalse(here.is_short(0))
+
+
 class Clock:
     """Goes on by a second each time that somebody looks."""
 
@@ -117,5 +189,18 @@ class TestOutOfTime(base.TestCase):
                 without = np.flatnonzero(found.placement == columns.UNKNOWN)
                 left = {member for bundle in found.left for member in bundle}
                 self.assertLessEqual(set(without.tolist()), left, seed)
+                self.assert_has_room(made, found.placement)
                 cut += bool(left)
         self.assertGreater(cut, 50)
+
+    def assert_has_room(
+        self, made: compiled.Compiled, placement: columns.Ints
+    ) -> None:
+        """No host is given more than is free on it, whenever it ends."""
+        for resource, free in enumerate(made.free):
+            taken = np.zeros(made.n_hosts, np.int64)
+            for member in np.flatnonzero(made.is_server).tolist():
+                place = int(placement[member])
+                if place != columns.UNKNOWN:
+                    taken[place] += made.size(member)[resource]
+            self.assertFalse(np.any((taken > free) & (taken > 0)))
