@@ -7,6 +7,10 @@ import copy
 import logging
 
 import fixtures
+from heat.common import template_format
+from heat.engine import resources as heat_resources
+from heat.engine import scheduler
+from heat.tests import utils as heat_utils
 from keystoneauth1 import access, fixture
 from keystoneauth1.identity import access as known
 from oslo_config import cfg
@@ -14,18 +18,6 @@ from oslotest import base
 
 from heat_vcluster import client, exception, spec
 from heat_vcluster.cmd import heat_plugin
-
-try:
-    from oslo_service import backend
-
-    backend.init_backend(backend.BackendType.THREADING)
-except ImportError:
-    pass
-
-from heat.common import template_format
-from heat.engine import resources as heat_resources
-from heat.engine import scheduler
-from heat.tests import utils as heat_utils
 
 TYPE = 'OS::VCluster::Cluster'
 
