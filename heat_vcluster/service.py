@@ -517,12 +517,13 @@ class Service:
             raise exception.WrongStatus(cluster_id, cluster.status, homes)
         if context.is_outsider:
             context = self._as_its_user(context, cluster)
-        wanted = self.load(cluster.document)
+        rows = self._store.get_members(cluster_id)
+        wanted = proposal.inside(self.load, cluster.document, rows)
         outside = self._opener.open(context)
         found = inspection.Inspection(
             cluster_id,
             wanted,
-            self._store.get_members(cluster_id),
+            rows,
             outside,
             self._planner,
             cluster.status,

@@ -217,6 +217,10 @@ class Cloud(abc.ABC):
         """Set and drop metadata and tags; done already is no error."""
 
     @abc.abstractmethod
+    def tell_domains(self, server_id: str, domains: Mapping[str, str]) -> None:
+        """Let a server know where it is by now: level -> pseudonym."""
+
+    @abc.abstractmethod
     def mark_volume(self, volume_id: str, marks: model.Marks) -> None:
         """Set and drop metadata; a volume has no tags."""
 

@@ -38,6 +38,7 @@ def begun(row: Any) -> dict[str, Any]:
             FORMER: row.facts.get('server_id', ''),
             'server_id': None,
             members.PLACE_LOST: None,
+            members.TOLD: None,
         },
         'resource_id': None,
     }

@@ -15,6 +15,7 @@ from heat_vcluster.engine import base
 from heat_vcluster.members import base as members
 from heat_vcluster.placement import columns
 from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import incarnations
 from heat_vcluster.spec import model as spec
 
 ClusterStatus = states.ClusterStatus
@@ -245,7 +246,7 @@ def show(
                 'group': breach.rule,
                 'policy': policies[breach.rule],
                 'violation': breach.amount,
-                'members': list(breach.members),
+                'members': [*map(incarnations.shown, breach.members)],
                 'where': [
                     known[scope, domain]
                     for scope, domain in breach.where
@@ -255,7 +256,10 @@ def show(
             for breach in finding.breaches
         ],
         'members': [
-            {'member': name, 'reason': reason}
+            {
+                'member': incarnations.shown(name),
+                'reason': incarnations.tell(reason),
+            }
             for name, reason in finding.faults.items()
         ],
         'not_judged': list(finding.unjudged),

@@ -26,6 +26,7 @@ from heat_vcluster.engine import (
     flows,
     healing,
     janitor,
+    proposal,
     reasons,
     runner,
     upkeep,
@@ -353,10 +354,13 @@ class Operation:
     def _look_after(self) -> None:
         record, parts = self._record, self._parts
         try:
+            wanted = proposal.inside(
+                parts.load, record.document, self._store.get_members(record.id)
+            )
             with self._turn():
                 then = upkeep.Upkeep(
                     record,
-                    parts.load(record.document),
+                    wanted,
                     self._open(),
                     parts.planner,
                     self._store,
@@ -364,7 +368,7 @@ class Operation:
                     self._signal,
                     parts.settings,
                     parts.runner,
-                    self._prepare,
+                    lambda: Build(*self._build_parts(wanted, self._open())),
                     lambda: self._cleanup(self._keeper.is_lost.is_set),
                 ).run()
         except Exception as failure:  # the edge: it goes back to what it was

@@ -96,6 +96,15 @@ def running(rows: Iterable[records.MemberRecord]) -> dict[str, str]:
     }
 
 
+def inside(
+    load: Load,
+    document: Mapping[str, Any],
+    rows: Iterable[records.MemberRecord],
+) -> spec.GroupSpec:
+    """Return what a document asks, by the inside names of who is there."""
+    return incarnations.rename(load(document), running(rows))
+
+
 def compare(
     load: Load,
     old: Mapping[str, Any],

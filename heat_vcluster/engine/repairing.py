@@ -11,6 +11,7 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.engine import base, build, inspection
 from heat_vcluster.placement import columns, moves, pseudonyms
 from heat_vcluster.placement import model as placement
+from heat_vcluster.spec import incarnations
 from heat_vcluster.spec import model as spec
 
 
@@ -98,7 +99,7 @@ def show(
         names = after.known
         told.append(
             {
-                'member': move.member,
+                'member': incarnations.shown(move.member),
                 'from': dict(before.of_member[move.member]),
                 'to': dict(after.of_member[move.member]),
             }

@@ -31,6 +31,7 @@ from heat_vcluster.engine import (
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.engine import runner as runners
 from heat_vcluster.engine.cleanup import Cleanup
+from heat_vcluster.members import base as members
 from heat_vcluster.placement import moves, pseudonyms
 from heat_vcluster.spec import model as spec
 
@@ -128,6 +129,9 @@ class Upkeep:
                 for row in self.store.get_members(self.record.id)
             }
         )
+        for row in self.store.get_members(self.record.id):
+            if row.type == 'server' and row.name not in found.faults:
+                self._tell_domains(row)
         shown = inspection.show(found, self.wanted, named.known, _now())
         self.writer.set_compliance(shown)
         self._tell(shown)
@@ -140,11 +144,32 @@ class Upkeep:
     ) -> dict[str, Any]:
         fault = found.faults.get(row.name)
         return {
+            'facts': _told(row),
             'status': MemberStatus.ERROR if fault else self._well(row),
             'reason': fault,
             'place': found.places.get(row.name),
             'domains': dict(domains.get(row.name, {})),
         }
+
+    def _tell_domains(self, row: Any) -> None:
+        """Let a server that was moved know where it is.
+
+        It is well where it is if that cannot be done; it is tried again at
+        the next look.
+        """
+        if row.domains in ({}, row.facts.get(members.TOLD) or row.domains):
+            return
+        try:
+            self.cloud.tell_domains(row.resource_id, row.domains)
+        except exception.CloudError as error:
+            LOG.warning('%s of %s: %s', row.name, self.record.id, error)
+            self.writer.add_event(
+                row.name, 'untold', 'its server does not know where it is now'
+            )
+        else:
+            self.writer.set_member(
+                row.name, facts={members.TOLD: dict(row.domains)}
+            )
 
     def _well(self, row: Any) -> MemberStatus:
         if row.type != 'server':
@@ -298,6 +323,16 @@ class Upkeep:
         for rule in shown['rules']:
             self.writer.add_event(None, 'drifted', words_of(rule))
         self.writer.add_event(None, 'checked', shown['status'])
+
+
+def _told(row: Any) -> dict[str, Any]:
+    """Return what a server has been told of its place, before it is another.
+
+    At first that is where it was made.
+    """
+    if row.type != 'server':
+        return {}
+    return {members.TOLD: row.facts.get(members.TOLD) or dict(row.domains)}
 
 
 def home_of(record: Any) -> ClusterStatus:

@@ -22,6 +22,8 @@ RESERVATION = 'reservation'
 #: The fact that a member's place was taken by others: it has to move. It is
 #: written down before the move, so that no other engine adopts what is there.
 PLACE_LOST = 'place_lost'
+#: The fact of a server that was made: the domains that it knows as its own.
+TOLD = 'told_domains'
 #: The fact that a server is to be made without its server group.
 UNGROUPED = 'ungrouped'
 

@@ -303,6 +303,10 @@ class Servers(Side):
         server.links[volume_id] = Link.DETACHING
 
     @called
+    def tell_domains(self, server_id: str, domains: Mapping[str, str]) -> None:
+        self._need(Server, server_id, NOVA).domains = dict(domains)
+
+    @called
     def mark_server(self, server_id: str, marks: model.Marks) -> None:
         server = self._need(Server, server_id, NOVA)
         server.asked = dataclasses.replace(

@@ -12,6 +12,7 @@ from heat_vcluster.cloud.openstack import (
     made,
     reservation,
     resolution,
+    tags,
     usage,
 )
 from heat_vcluster.cloud.openstack.capacity import Capacity, Site
@@ -202,6 +203,10 @@ class OpenStackCloud(base.Cloud):
     # -- changing what is there -------------------------------------------
 
     def mark_server(self, server_id: str, marks: model.Marks) -> None:
+        self._compute.mark(server_id, marks)
+
+    def tell_domains(self, server_id: str, domains: Mapping[str, str]) -> None:
+        marks = model.Marks(metadata=tags.domains(domains))
         self._compute.mark(server_id, marks)
 
     def mark_volume(self, volume_id: str, marks: model.Marks) -> None:

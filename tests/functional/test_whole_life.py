@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster is changed and looked after by turns; each finds the other's."""
+
+from heat_vcluster import exception
+from tests.functional import base, changed, changes, documents, upkeep
+
+APART = documents.group('anti-affinity', 'm', scope='rack')
+
+
+class WholeLifeTest(changes.ChangeCase, upkeep.UpkeepCase):
+    def check(self, cluster_id):
+        view = self.do('check', cluster_id)
+        self.assertIsNone(view['error_code'], view['status_reason'])
+        self.assertNotIn('~', repr(view['compliance']))
+        return view['compliance']['status']
+
+    def replaced(self):
+        """Return a cluster of three whose servers are not the first ones."""
+        view = self.build(changes.counted(3, APART))
+        view = self.change(
+            view['id'], changes.counted(3, APART, flavor='medium')
+        )
+        self.assert_is(view, 'm-0', 'm-1', 'm-2')
+        self.assertEqual('COMPLIANT', self.check(view['id']))
+        return view
+
+    def move_together(self, view):
+        where = self.places(view)
+        self.cloud.migrate(self.server(view, 'm-1'), where['m-0'])
+
+    def test_servers_that_were_replaced_are_moved_back(self):
+        view = self.replaced()
+        self.move_together(view)
+        self.assertEqual('DRIFTED', self.check(view['id']))
+        planned = self.service.plan_repair(base.ANN, view['id'])
+        (move,) = planned['moves']
+        self.assertIn(move['member'], view['members'])
+        after = self.do('repair', view['id'])
+        self.assertEqual('COMPLIANT', after['compliance']['status'])
+        self.assert_is(after, 'm-0', 'm-1', 'm-2')
+        self.assertEqual(self.ids(view), self.ids(after))
+
+    def test_one_that_was_replaced_is_made_again(self):
+        view = self.replaced()
+        self.cloud.lose(self.server(view, 'm-1'))
+        self.assertEqual('DEGRADED', self.check(view['id']))
+        after = self.do('heal', view['id'])
+        self.assertEqual('COMPLIANT', after['compliance']['status'])
+        self.assert_is(after, 'm-0', 'm-1', 'm-2')
+        for name in ('m-0', 'm-2'):
+            self.assertEqual(view['members'][name], after['members'][name])
+
+    def test_servers_that_were_replaced_rest_and_run_again(self):
+        view = self.replaced()
+        for verb, status in (
+            ('stop', 'STOPPED'),
+            ('start', 'ACTIVE'),
+            ('suspend', 'SUSPENDED'),
+            ('resume', 'ACTIVE'),
+        ):
+            self.assertEqual(status, self.do(verb, view['id'])['status'])
+            self.assertEqual('COMPLIANT', self.check(view['id']))
+
+    def test_what_was_healed_and_repaired_is_changed(self):
+        self.cloud.add_security_group('alpha', 'open')
+        view = self.build(changed.BEFORE)
+        self.cloud.lose(self.server(view, 'web'))
+        self.do('heal', view['id'])
+        after = self.change(view['id'], changed.AFTER)
+        self.assert_is(after, 'net', 'data', 'more', 'db', 'web')
+        self.assertEqual('COMPLIANT', self.check(view['id']))
+        again = self.change(view['id'], changed.BEFORE)
+        self.assert_is(again, 'net', 'data', 'db', 'web', 'extra')
+        self.assertEqual('COMPLIANT', self.check(view['id']))
+        self.assertIsNone(self.delete(view['id']))
+        self.assert_nothing_left()
+
+    def test_one_that_rests_is_not_changed(self):
+        view = self.replaced()
+        self.do('stop', view['id'])
+        self.assertRaises(
+            exception.NotChangeable,
+            self.change,
+            view['id'],
+            changes.counted(2, APART),
+        )
+
+    def test_what_is_to_be_survived_follows_each_change(self):
+        def wanted(count):
+            return {
+                **changes.counted(count),
+                'survive': [{'lose': '1 rack', 'keep': {'m': 2}}],
+            }
+
+        view = self.build(wanted(3))
+        (loss,) = view['survival']
+        self.assertEqual({'least': 2, 'total': 3}, self.left(loss))
+        view = self.change(view['id'], wanted(4))
+        self.assert_is(view, 'm-0', 'm-1', 'm-2', 'm-3')
+        (loss,) = view['survival']
+        self.assertTrue(loss['holds'])
+        self.assertGreaterEqual(self.left(loss)['least'], 2)
+        self.move_together(view)
+        self.cloud.migrate(self.server(view, 'm-2'), self.places(view)['m-0'])
+        self.check(view['id'])
+        (loss,) = self.show(view['id'])['survival']
+        self.assertFalse(loss['holds'])
+
+    def left(self, loss):
+        left = loss['left']['m']
+        return {'least': left['least'], 'total': left['total']}
+
+    def test_a_server_that_was_moved_knows_where_it_is(self):
+        """Also if it could not be told at first."""
+        view = self.replaced()
+        self.move_together(view)
+        self.cloud.faults.fail('tell_domains', error=upkeep.REFUSAL)
+        self.check(view['id'])
+        self.assertIn('untold', self.events(view['id'], 'm-1'))
+        self.assertNotEqual(*self.known(view['id'], 'm-1'))
+        self.check(view['id'])
+        self.assertEqual(*self.known(view['id'], 'm-1'))
+        calls = len(self.cloud.calls)
+        self.check(view['id'])
+        self.assertNotIn('tell_domains', self.calls(calls))
+
+    def known(self, cluster_id, name):
+        """Return where a server is, and where it thinks that it is."""
+        member = self.show(cluster_id)['members'][name]
+        return member['domains'], self.cloud.item(member['id']).domains
