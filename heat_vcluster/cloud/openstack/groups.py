@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from heat_vcluster import exception
 from heat_vcluster.cloud import grouping, model
 from heat_vcluster.cloud.openstack import errors, made, tags
 from heat_vcluster.cloud.openstack.session import Service
@@ -27,6 +28,8 @@ class ServerGroups:
         self._made = known
 
     def ensure(self, owner: model.Owner, wanted: grouping.ServerGroup) -> str:
+        """Raises CloudForbidden also where it could not be found again."""
+        self._service.get(PATH, limit=1)
         body = {'server_group': _body(owner, wanted)}
         found = self._made.ensure(
             model.Kind.SERVER_GROUP,
@@ -46,10 +49,18 @@ class ServerGroups:
         return found
 
     def find(self, cluster_id: str) -> tuple[model.Thing, ...]:
-        owned = (
-            (item['id'], tags.from_description(item['name']))
-            for item in every(self._service)
-        )
+        """Return those of the cluster.
+
+        In a cloud where tenants may not look at server groups none is made:
+        looking comes before making.
+        """
+        try:
+            owned = [
+                (item['id'], tags.from_description(item['name']))
+                for item in every(self._service)
+            ]
+        except exception.CloudForbidden:
+            return ()
         return tags.things_of(cluster_id, model.Kind.SERVER_GROUP, owned)
 
     def delete(self, group_id: str) -> None:

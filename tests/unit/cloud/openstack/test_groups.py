@@ -3,6 +3,7 @@
 
 import testtools
 
+from heat_vcluster import exception
 from heat_vcluster.cloud import grouping, model
 from heat_vcluster.cloud.openstack import (
     compute,
@@ -72,6 +73,7 @@ class ServerGroupsTest(testtools.TestCase):
         self.wire.answer(
             'GET',
             PATH,
+            page(),
             page(group('x', 'theirs'), group('y', f'{NAME}-too')),
             page(group('g')),
             page(),
@@ -84,12 +86,19 @@ class ServerGroupsTest(testtools.TestCase):
         offsets = [
             seen[2]['offset']
             for seen in self.wire.seen
-            if seen[:2] == ('GET', PATH)
+            if seen[:2] == ('GET', PATH) and 'offset' in seen[2]
         ]
         self.assertEqual([['0'], ['2'], ['3']], offsets)
 
+    def test_who_may_not_look_at_them_has_none(self):
+        refusal = {'forbidden': {'message': 'not for you'}}
+        self.wire.answer('GET', PATH, (403, refusal))
+        self.assertEqual((), self.groups.find(CLUSTER))
+        self.assertRaises(exception.CloudForbidden, self.ensure)
+        self.assertEqual([], self.made())
+
     def test_a_lost_answer_does_not_make_two(self):
-        self.wire.answer('GET', PATH, page(), page(group('g')), page())
+        self.wire.answer('GET', PATH, page(), page(), page(group('g')), page())
         self.wire.answer('POST', PATH, HANG_UP)
         self.wire.answer(
             'GET', f'{PATH}/g', (200, {'server_group': group('g')})
