@@ -198,7 +198,11 @@ class Cloud(abc.ABC):
 
     @abc.abstractmethod
     def is_moving(self, server_id: str) -> bool:
-        """Tell whether a move is under way; one that is done is confirmed."""
+        """Tell whether a move that we asked for is under way.
+
+        One that waits to be confirmed is confirmed by it: never ask about a
+        server that somebody else may be resizing.
+        """
 
     @abc.abstractmethod
     def attach_volume(

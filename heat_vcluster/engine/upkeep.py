@@ -37,6 +37,8 @@ from heat_vcluster.spec import model as spec
 
 LOG = logging.getLogger(__name__)
 
+#: The fact of a member whose server we have asked to be moved.
+MOVING = 'moving'
 #: What is missing where the compute service forbids a move.
 RIGHTS = (
     'repairs need a right that this cloud has not given to the service: its '
@@ -185,13 +187,12 @@ class Upkeep:
         leaves no rule broken more than before.
         """
         self.writer.add_event(None, 'repair', 'begun')
-        servers = {
-            row.name: row.resource_id
-            for row in self.store.get_members(self.record.id)
-            if row.type == 'server'
-        }
-        for server_id in servers.values():
-            self._await_move(server_id)  # of an engine that died
+        rows = self.store.get_members(self.record.id)
+        servers = {row.name: row.resource_id for row in rows}
+        for row in rows:
+            if MOVING in row.facts:  # by an engine that died
+                self._await_move(row.resource_id)
+                self.writer.set_member(row.name, facts={MOVING: None})
         found = self.inspect()
         self.keep(found)
         planned = repairing.plan(
@@ -207,7 +208,9 @@ class Upkeep:
 
     def _move(self, move: moves.Move, server_id: str) -> None:
         self.signal.check()
-        self.writer.add_event(move.member, 'move', 'begun')
+        self.writer.set_member(
+            move.member, facts={MOVING: True}, event=('move', 'begun')
+        )
         try:
             self.cloud.migrate(
                 server_id, move.target, live=not self.record.action.get('cold')
@@ -222,6 +225,7 @@ class Upkeep:
             raise exception.MemberFailed(
                 move.member, str(error), code=error.code
             ) from error
+        self.writer.set_member(move.member, facts={MOVING: None})
         if seat is None or seat.host != move.target:
             raise exception.MemberFailed(
                 move.member, 'the compute service did not move its server'

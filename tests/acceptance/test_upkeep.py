@@ -13,9 +13,9 @@ DOCUMENT = {
         base.network('net'),
         base.volume('data'),
         base.server('db', networks=['net'], volumes=['data']),
-        base.server('web', networks=['net'], depends_on=['db']),
+        {**base.server('web', networks=['net']), 'depends_on': ['db']},
     ],
-    'groups': [base.group('apart', 'anti-affinity', ['db', 'web'])],
+    'groups': [base.group('apart', 'anti-affinity', 'rack', ['db', 'web'])],
 }
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
 import time
 import urllib.parse
@@ -202,7 +203,8 @@ class Compute:
         if found is None:
             return False
         if found['status'] == 'VERIFY_RESIZE':
-            if found.get(TASK) is None:
+            # Refused: it is being confirmed, which shows nowhere.
+            with contextlib.suppress(errors.Refused):
                 self._service.post(
                     f'/servers/{server_id}/action', {'confirmResize': None}
                 )
