@@ -19,8 +19,8 @@ class Client(abc.ABC):
     ``members`` (name -> member view), ``placement``, ``leftovers``,
     ``instances``, ``groups``, ``update_policy``. A *plan view* has
     ``verdict`` (``feasible``, ``infeasible`` or ``unknown``), ``members``,
-    ``placement``, ``reasons``, ``repairs``, ``rules``, and if it is held ``id`` and ``expires_at``. No
-    view holds a host's real name.
+    ``placement``, ``reasons``, ``repairs``, ``rules``, and if it is held
+    ``id`` and ``expires_at``. No view holds a host's real name.
 
     Any verb raises InvalidRequest for arguments that cannot be meant.
     """

@@ -265,6 +265,19 @@ class Change(builds.Build):
                 return []
         return self._set_back_each(pairs)
 
+    def remains(self) -> list[str]:
+        """Say what cannot be set back, member by member. Never raises."""
+        said = []
+        for each in self.proposed.in_place:
+            kind = members.member_type(self._type_of(each.member))
+            try:
+                what = kind.remains(self, each.member, each.before, each.after)
+            except exception.CloudError as error:
+                what = f'not known: {reasons.words(error)}'
+            if what is not None:
+                said.append(f'{incarnations.shown(each.member)} ({what})')
+        return said
+
     def resolve_again(self) -> None:
         if not hasattr(self, 'resolution'):
             self.resolution = self._resolved()

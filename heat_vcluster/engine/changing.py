@@ -232,7 +232,7 @@ class Changing:
                 there,
                 {model.Kind.FLOATING_IP, model.Kind.SERVER},
             )
-            stuck = change.undo_in_place()
+            stuck = [*change.undo_in_place(), *change.remains()]
             left = cleanup.sweep(self._cloud, there)
         self._check_ours()
         cleanup.note(left)
