@@ -54,9 +54,8 @@ class Change(builds.Build):
         self.wanted = proposed.new
         self._record = record
         self.load(rows, domains)
-        self._finished = self._finished & {
-            member.name for member in self.wanted.members
-        }
+        ready = self._finished & frozenset(proposed.coming)
+        self._finished = ready | frozenset(proposed.staying)
 
     def resolve(self) -> None:
         """Find out what the names mean, of what is touched by the change."""
