@@ -15,7 +15,6 @@ def problem(racks, *rules):
         for number, rack in enumerate(racks)
     )
     names = [f'm{number}' for number in range(len(racks))]
-    units = tuple((name,) for name in names)
     return model.Problem(
         model.Snapshot(('rack',), hosts),
         tuple(model.ServerDemand(name, {'VCPU': 1}) for name in names),
