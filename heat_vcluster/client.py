@@ -21,8 +21,7 @@ class Client(abc.ABC):
     ``survive``, ``update_policy``. A *plan view* has ``verdict``
     (``feasible``, ``infeasible`` or ``unknown``), ``members``, ``placement``,
     ``survival``, ``reasons``, ``repairs``, ``rules``, and if it is held
-    ``id`` and ``expires_at``. No
-    view holds a host's real name.
+    ``id`` and ``expires_at``. No view holds a host's real name.
 
     Any verb raises InvalidRequest for arguments that cannot be meant.
     """

@@ -19,7 +19,7 @@ from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import decision, inspection, proposal, repairing
 from heat_vcluster.engine import work as works
 from heat_vcluster.planner import Planner
-from heat_vcluster.spec import counts, difference, incarnations, loader
+from heat_vcluster.spec import counts, incarnations, loader
 from heat_vcluster.spec import model as spec
 
 View = views.View
@@ -386,16 +386,10 @@ class Service:
         self, cluster: records.ClusterRecord, wanted: spec.GroupSpec
     ) -> bool:
         """Tell whether a cluster is what is wanted, but for its name."""
-        running = self.load(cluster.document)
-        grown = counts.grown(cluster.document, wanted.document)
         if counts.shrinking(cluster.document, wanted.document):
             return False
-        policy = 'update_policy'
-        return difference.of(
-            running, self.load(grown)
-        ).is_empty and cluster.document.get(policy) == wanted.document.get(
-            policy
-        )
+        grown = counts.grown(cluster.document, wanted.document)
+        return _unnamed(grown) == _unnamed(cluster.document)
 
     def _begin_change(
         self,
@@ -727,6 +721,10 @@ def _not_changeable(
         f'Cluster {cluster.id} is {cluster.status}; only one that is ACTIVE '
         'can become another one'
     )
+
+
+def _unnamed(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != 'name'}
 
 
 def _new_members(wanted: spec.GroupSpec) -> list[records.NewMember]:

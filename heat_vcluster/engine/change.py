@@ -54,9 +54,8 @@ class Change(builds.Build):
         self.wanted = proposed.new
         self._record = record
         self.load(rows, domains)
-        self._finished = self._finished & {
-            member.name for member in self.wanted.members
-        }
+        ready = self._finished & frozenset(proposed.coming)
+        self._finished = ready | frozenset(proposed.staying)
 
     def resolve(self) -> None:
         """Find out what the names mean, of what is touched by the change."""
@@ -264,6 +263,19 @@ class Change(builds.Build):
             else:
                 return []
         return self._set_back_each(pairs)
+
+    def remains(self) -> list[str]:
+        """Say what cannot be set back, member by member. Never raises."""
+        said = []
+        for each in self.proposed.in_place:
+            kind = members.member_type(self._type_of(each.member))
+            try:
+                what = kind.remains(self, each.member, each.before, each.after)
+            except exception.CloudError as error:
+                what = f'not known: {reasons.words(error)}'
+            if what is not None:
+                said.append(f'{incarnations.shown(each.member)} ({what})')
+        return said
 
     def resolve_again(self) -> None:
         if not hasattr(self, 'resolution'):

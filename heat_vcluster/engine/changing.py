@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from heat_vcluster import exception, metrics, states
@@ -85,12 +85,18 @@ class Changing:
                 )
         except Exception as error:  # whatever it was, it is taken back
             self._check_ours(error)
-            if change is None:
-                self._refuse(error)
-            else:
-                self._take_back(change, self._reason_of(change, error))
+            self._fail(change, error)
         else:
             self._finish()
+
+    def _fail(self, change: Change | None, error: Exception) -> None:
+        decided = self._store.get_cluster(self._record.id).change
+        if change is None and decided.is_held:
+            change = self._change(decided)  # some of it may be there
+        if change is None:
+            self._refuse(error)
+        else:
+            self._take_back(change, self._reason_of(change, error))
 
     def _begun(self) -> Change:
         """Return the change once all of it is decided and held."""
@@ -146,7 +152,10 @@ class Changing:
         return decided
 
     def _change(self, decided: records.ChangeRecord) -> Change:
-        """Make the site of a change that was decided."""
+        """Make the site of a change that was decided.
+
+        Raises InvalidDocument if it cannot be any more.
+        """
         rows = self._store.get_members(self._record.id)
         proposed = proposal.compare(
             self._parts.load,
@@ -172,14 +181,8 @@ class Changing:
 
     def _finish(self) -> None:
         """Remove what went out of the definition."""
+        self._forget_changes()
         rows = self._store.get_members(self._record.id)
-        self._writer.set_members(
-            {
-                row.name: {'facts': {CHANGED: None}}
-                for row in rows
-                if row.facts.get(CHANGED) and row.role is None
-            }
-        )
         for row in rows:
             if row.role is Role.GOING and states.is_allowed(
                 row.status, MemberStatus.DELETING
@@ -232,18 +235,20 @@ class Changing:
                 there,
                 {model.Kind.FLOATING_IP, model.Kind.SERVER},
             )
-            stuck = change.undo_in_place()
+            stuck = [*change.undo_in_place(), *change.remains()]
             left = cleanup.sweep(self._cloud, there)
         self._check_ours()
         cleanup.note(left)
-        self._forget_changes(change, stuck)
+        self._forget_changes()
         self._end(error, reasons.remains_of_change(left, held, stuck))
 
-    def _forget_changes(self, change: Change, stuck: Sequence[str]) -> None:
+    def _forget_changes(self) -> None:
+        """Let no later change set back what this one has changed."""
         self._writer.set_members(
             {
-                each.member: {'facts': {CHANGED: None}}
-                for each in change.proposed.in_place
+                row.name: {'facts': {CHANGED: None}}
+                for row in self._store.get_members(self._record.id)
+                if row.facts.get(CHANGED)
             }
         )
 

@@ -285,7 +285,16 @@ class Operation:
     # -- changing ---------------------------------------------------------
 
     def _change(self) -> None:
-        outside = self._open()
+        try:
+            outside = self._open()
+        except (exception.Interrupted, exception.TrustLost) as error:
+            if not self._has_nothing_of_a_change():
+                raise
+            self._cleanup(self._parts.stopping.is_set).give_back()
+            reason = f'The update failed: {reasons.words(error)}'
+            self._writer.add_event(None, 'failed', reason)
+            self._writer.end_change(reason, reasons.code(error))
+            return
         changing.Changing(
             self._record,
             outside,
@@ -297,6 +306,12 @@ class Operation:
             self._check_ours,
             lambda build, error: reason_of(build, self._signal, error),
         ).carry_on()
+
+    def _has_nothing_of_a_change(self) -> bool:
+        """Tell whether a change has touched nothing yet."""
+        record = self._record
+        is_begun = record.status is ClusterStatus.UPDATING
+        return is_begun and not record.change.is_held
 
     def _prepare_change(
         self, outside: cloud.Cloud, wanted: spec.GroupSpec, number: int

@@ -394,7 +394,7 @@ def decide(
         return now.around(reading)
 
     try:
-        return decision.decide(
+        made = decision.decide(
             outside,
             planner,
             rolling.with_moments(proposal.old, proposal.new, proposal.batches),
@@ -410,6 +410,15 @@ def decide(
         if proposal.fates.having(Fate.REPLACED):
             raise refusal.because(BESIDE) from refusal
         raise
+    wanted = {member.name for member in proposal.new.members}
+    placement = {
+        name: place
+        for name, place in made.plan.placement.items()
+        if name in wanted
+    }
+    return dataclasses.replace(
+        made, plan=dataclasses.replace(made.plan, placement=placement)
+    )
 
 
 def _waiting(proposal: Proposal) -> Iterator[str]:

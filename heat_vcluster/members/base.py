@@ -230,6 +230,16 @@ class MemberType(abc.ABC):
     ) -> None:
         """Do what cannot be undone: it comes last."""
 
+    def remains(
+        self,
+        site: Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> str | None:
+        """Say what of a growth is there to stay, should all be set back."""
+        return None
+
     def take_up(  # noqa: B027
         self, site: Site, member: str, there: Sequence[model.Thing]
     ) -> None:

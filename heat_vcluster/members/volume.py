@@ -64,6 +64,21 @@ class Volume(base.MemberType):
         if size > cast(spec.VolumeSpec, before).size:
             extend(site, member, size)
 
+    def remains(
+        self,
+        site: base.Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> str | None:
+        size = cast(spec.VolumeSpec, before).size
+        if cast(spec.VolumeSpec, after).size <= size:
+            return None
+        state = site.cloud.volume_state(site.facts(member)['volume_id'])
+        if state.size_gb is None or state.size_gb <= size:
+            return None
+        return f'it has {state.size_gb} GiB now, and cannot have less again'
+
     def take_up(
         self, site: base.Site, member: str, there: Sequence[model.Thing]
     ) -> None:

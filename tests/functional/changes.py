@@ -5,7 +5,7 @@ import copy
 
 from heat_vcluster.cloud.fake import world
 from heat_vcluster.spec import incarnations
-from tests.functional import base, documents, rules
+from tests.functional import base, documents, rules, surroundings
 
 
 def counted(count, *groups, **spec):
@@ -81,13 +81,13 @@ class ChangeCase(base.EngineTest):
         owners = {
             item.owner.member
             for item in self.cloud.world.items.values()
-            if item.owner is not None
+            if item.owner is not None and item.owner.cluster_id == view['id']
         }
         self.assertEqual({row.name for row in rows}, owners)
 
     def broken_now(self, document, view):
         """Return what the rules of a document say of the places now."""
-        written = copy.deepcopy(document)
+        around = surroundings.Surroundings(self.cloud, view['id'], document)
         return rules.broken(
-            written, self.places(view), self.cloud.domain, None
+            document, self.places(view), self.cloud.domain, around
         )

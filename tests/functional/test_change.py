@@ -153,6 +153,30 @@ class DefinitionTest(changes.ChangeCase):
         volume = self.cloud.item(after['members']['data']['id'])
         self.assertEqual(5, volume.size_gb)
 
+    def test_volume_that_has_grown_when_another_cannot_is_told(self):
+        def become_full(call):
+            self.cloud.set_quota('alpha', gigabytes=12)
+
+        document = {
+            **self.document,
+            'instances': [
+                *self.document['instances'],
+                {'name': 'log', 'type': 'volume', 'spec': {'size': 1}},
+            ],
+        }
+        self.view = self.change(self.view['id'], document)
+        larger = changes.with_spec(document, 'data', size=10)
+        larger = changes.with_spec(larger, 'log', size=10)
+        self.cloud.faults.after('extend_volume', 'data', become_full)
+        after = self.change(self.view['id'], larger)
+        self.assertEqual('vcluster.quota_exceeded', after['error_code'])
+        self.assertIn('member log: ', after['status_reason'])
+        self.assertIn(
+            'Not set back: data (it has 10 GiB now', after['status_reason']
+        )
+        self.assertEqual(self.view['instances'], after['instances'])
+        self.assert_whole(after, *self.view['members'])
+
     def test_other_flavor_makes_another_server_with_the_same_volume(self):
         document = changes.with_spec(self.document, 'db', flavor='medium')
         after, kept = self.become(document)

@@ -74,6 +74,38 @@ class EveryCallTest(ChangeDeathCase):
         self.every_call('after', 3)
 
 
+class StoppedHeirTest(ChangeDeathCase):
+    """Who finds a change half done is asked at once to take it back."""
+
+    def test_all_that_the_dead_one_made_is_taken_back(self):
+        view = self.show(self.cluster)
+        things = self.things()
+        self.assertTrue(
+            self.die(self.update, 1, name='attach_volume', at='after')
+        )
+        self.assertNotEqual(things, self.things())
+        self.service.update(base.ANN, self.cluster, document=changed.BEFORE)
+        self.heir.engine.attend()
+        self.rest(self.cluster, self.heir)
+        after = self.show(self.cluster)
+        self.assertEqual('vcluster.cancelled', after['error_code'])
+        self.assertEqual(view['members'], after['members'])
+        self.assertEqual(things, self.things())
+        self.assert_whole(after)
+
+    def test_nobody_may_act_any_more(self):
+        """Nothing was touched yet, so nothing is wrong with the cluster."""
+        view = self.show(self.cluster)
+        self.assertTrue(self.die(self.update, 1))
+        self.cloud.revoke_trusts()
+        self.heir.engine.attend()
+        self.rest(self.cluster, self.heir)
+        after = self.show(self.cluster)
+        self.assertEqual('ACTIVE', after['status'])
+        self.assertEqual('vcluster.trust_lost', after['error_code'])
+        self.assertEqual(view['members'], after['members'])
+
+
 class EveryWriteTest(ChangeDeathCase):
     def every_write(self, moment):
         for number in range(1, ENOUGH):
