@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib.machinery
 import importlib.util
 import io
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import fixtures
 import subunit
@@ -203,6 +207,80 @@ class Count(testtools.TestCase):
     def test_failures_are_counted_once(self) -> None:
         kept = {'passed': 7, 'failed': {'a': '', 'b': ''}, 'skipped': {}}
         self.assertEqual((7, 2), self.count('unit', 1, kept))
+
+
+class Lanes(testtools.TestCase):
+    """Suites are run by ``run``, a stand-in that is given their names."""
+
+    def follow(
+        self,
+        run: Callable[[str], None],
+        *suites: str,
+        serial: bool = False,
+    ) -> dict[str, list[str]]:
+        """Return suite -> what failed in it, in the order of their ends."""
+
+        def stand_in(suite: str, *others: object) -> object:
+            run(suite)
+            return runner.Outcome(suite, 1, {}, {}, 0)
+
+        self.patch(runner, 'run', stand_in)
+        options = argparse.Namespace(
+            suites=suites, arguments=[], serial=serial
+        )
+        found: list[Any] = []
+        with runner.lanes(options, {}, found) as threads:
+            for thread in threads:
+                thread.join()
+        return {one.suite: list(one.failed.values()) for one in found}
+
+    def test_slow_ones_run_beside_the_others(self) -> None:
+        both = threading.Barrier(2)
+        found = self.follow(lambda suite: both.wait(), 'unit', 'acceptance')
+        self.assertEqual({'unit', 'acceptance'}, {*found})
+
+    def test_asked_for_they_come_one_after_the_other(self) -> None:
+        begun: list[str] = []
+        self.follow(begun.append, 'lint', 'unit', 'acceptance', serial=True)
+        self.assertEqual(['lint', 'unit', 'acceptance'], begun)
+
+    def test_what_cannot_be_run_has_failed_and_the_next_is_run(self) -> None:
+        def run(suite: str) -> None:
+            if suite == 'lint':
+                raise OSError('no disk')
+
+        found = self.follow(run, 'lint', 'unit')
+        self.assertEqual({'lint': ['no disk'], 'unit': []}, found)
+
+    def test_who_is_interrupted_begins_nothing_more(self) -> None:
+        def run(suite: str) -> None:
+            raise runner.Interrupted
+
+        self.assertEqual({}, self.follow(run, 'lint', 'unit', 'acceptance'))
+
+    def test_what_runs_is_stopped_when_we_are(self) -> None:
+        self.addCleanup(runner.STOPPING.clear)
+        log = Path(self.useFixture(fixtures.TempDir()).path, 'unit.log')
+        log.touch()
+        begun = threading.Event()
+
+        def run(suite: str) -> None:
+            begun.set()
+            runner.execute(['sleep', '1000'], {}, log)
+
+        with testtools.ExpectedException(runner.Interrupted):
+            self.interrupt(run, begun)
+
+    def interrupt(
+        self, run: Callable[[str], None], begun: threading.Event
+    ) -> None:
+        self.patch(runner, 'run', lambda suite, *others: run(suite))
+        options = argparse.Namespace(
+            suites=['unit'], arguments=[], serial=False
+        )
+        with runner.lanes(options, {}, []):
+            begun.wait()
+            raise runner.Interrupted
 
 
 class Report(testtools.TestCase):
