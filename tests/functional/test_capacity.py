@@ -48,10 +48,14 @@ def document(members, **group):
 
 
 class Outside:
-    """The part of a cloud that reads and holds, as one tenant sees it."""
+    """The part of a cloud that reads and holds, as one tenant sees it.
+
+    What it has read does not grow old, unless that is asked for.
+    """
 
     def __init__(self, center, **options):
-        chosen = settings.Settings(**{'levels': datacenter.LEVELS, **options})
+        lasting = {'levels': datacenter.LEVELS, 'capacity_seconds': 3600.0}
+        chosen = settings.Settings(**{**lasting, **options})
         site = capacity.Site.of(
             center.services(chosen), chosen, errors.Secrets()
         )
@@ -218,7 +222,7 @@ class PartsTest(CapacityTest):
 
     def test_what_is_some_seconds_old_is_not_asked_again(self):
         center = self.center(**self.racks)
-        outside = Outside(center, capacity_seconds=3600)
+        outside = Outside(center)
         made = [
             outside.decide(self.WANTED, self.DEMANDS).plan for _ in range(3)
         ]
@@ -227,7 +231,7 @@ class PartsTest(CapacityTest):
 
     def test_hold_is_the_truth(self):
         center = self.center(**self.racks)
-        outside = Outside(center, capacity_seconds=3600)
+        outside = Outside(center)
         made = outside.decide(self.WANTED, self.DEMANDS)
         rack = center.rack_of(made.plan.placement['a'])
         center.occupy(int(rack[1:]), {'MEMORY_MB': 122880})
@@ -242,7 +246,7 @@ class PartsTest(CapacityTest):
 
     def test_what_is_held_is_not_offered_to_the_next(self):
         center = self.center(**self.racks)
-        outside = Outside(center, capacity_seconds=3600)
+        outside = Outside(center)
         made = outside.decide(self.WANTED, self.DEMANDS)
         place = made.plan.placement['a']
         before = self.free(made.snapshot, place)

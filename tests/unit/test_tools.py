@@ -158,7 +158,8 @@ class Execute(testtools.TestCase):
         lines = [f'line {number}\n' for number in range(20)]
         said = self.look(
             'noise\n{1} a.bad [1s] ... FAILED\n' + ''.join(lines),
-            'last\n{0} a.good [0.1s] ... ok\nnoise\n',
+            'last\nCaptured pythonlogging:\nnoise\n'
+            '{0} a.good [0.1s] ... ok\nnoise\n',
         ).splitlines()
         self.assertEqual('   FAILED a.bad', said[0])
         self.assertEqual('     line 19', said[-2])
