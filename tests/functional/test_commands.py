@@ -213,6 +213,7 @@ class LookTest(served.ShellTest):
                 'affinity-of-db: hard affinity at rack, kept: db, data',
                 'anti-affinity-of-db: hard anti-affinity at rack, kept: '
                 'db, web',
+                'spread-of-db: hard spread at host, kept: db, web',
             ],
             said.out.splitlines(),
         )
