@@ -96,7 +96,8 @@ class Engine(work.Work):
         """
         self.check_open()
         record = self._store.get_cluster(cluster_id)
-        if record.status in states.UPKEEP:
+        is_wanted = record.wanted is states.Wanted.PRESENT
+        if is_wanted and record.status in states.UPKEEP:
             self._background.begin(
                 ('upkeep', cluster_id),
                 lambda has_begun: self.carry_on(cluster_id, context),
@@ -104,7 +105,7 @@ class Engine(work.Work):
                 again=True,
             )
             return
-        if record.wanted is states.Wanted.PRESENT:
+        if is_wanted:
             self._background.begin(
                 ('create', cluster_id),
                 lambda has_begun: self.carry_on(cluster_id, context),

@@ -249,7 +249,7 @@ class Cluster(resource.Resource):
         view = self.client().show(cluster_id)
         if view['status'] in UNDER_WAY:
             return False
-        if view['status'] != Status.ACTIVE:
+        if view['status'] not in states.BUILT:
             raise ClusterFailed(_failure(view))
         return True
 
@@ -370,7 +370,7 @@ class Cluster(resource.Resource):
     def needs_replace_failed(self) -> bool:
         """Keep a cluster that did come up although Heat lost sight of it."""
         view = self._view_if_any()
-        return view is None or bool(view['status'] != Status.ACTIVE)
+        return view is None or view['status'] not in states.BUILT
 
     # Attributes
 
