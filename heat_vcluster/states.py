@@ -92,6 +92,9 @@ HOMES: dict[ClusterStatus, frozenset[ClusterStatus]] = {
 }
 UPKEEP = frozenset(HOMES)
 
+#: A cluster in one of these was built, whatever is done about it now.
+BUILT = UPKEEP | frozenset().union(*HOMES.values())
+
 #: Moves of a cluster: (from, to) -> why it happens.
 CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
     (ClusterStatus.PLANNING, ClusterStatus.CREATING): 'all places are held',

@@ -104,7 +104,7 @@ class Engine(work.Work):
                 again=True,
             )
             return
-        if record.wanted is states.Wanted.PRESENT:
+        if is_wanted:
             self._background.begin(
                 ('create', cluster_id),
                 lambda has_begun: self.carry_on(cluster_id, context),
@@ -123,9 +123,9 @@ class Engine(work.Work):
 
     def _is_at_more(self, record: Any) -> bool:
         """Tell whether something is to be done about a cluster that runs."""
-        return record.status in states.UPKEEP or (
-            record.status is states.ClusterStatus.UPDATING
-            and record.wanted is states.Wanted.PRESENT
+        begun = states.UPKEEP | {states.ClusterStatus.UPDATING}
+        return record.wanted is states.Wanted.PRESENT and (
+            record.status in begun
         )
 
     def carry_on(

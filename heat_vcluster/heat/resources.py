@@ -27,9 +27,7 @@ Status = states.ClusterStatus
 #: While it rolls back too: its error is told once nothing is left of it.
 UNDER_WAY = (Status.PLANNING, Status.CREATING, Status.ROLLING_BACK)
 #: A cluster in one of these is there, whatever Heat makes of it.
-KEPT = (
-    frozenset().union(*states.HOMES.values()) | states.CHANGING | states.UPKEEP
-)
+KEPT = states.BUILT | states.CHANGING
 
 
 class ClusterFailed(heat_exception.Error):
@@ -339,7 +337,7 @@ class Cluster(resource.Resource):
         view = self.client().show(cluster_id)
         if view['status'] in UNDER_WAY:
             return False
-        if view['status'] != Status.ACTIVE:
+        if view['status'] not in states.BUILT:
             raise ClusterFailed(_failure(view))
         return True
 

@@ -7,9 +7,10 @@ safe if no rule that must hold is, after any of them, broken by more than it
 was before that move; in the end all hold.
 
 The solver is asked for a placement that keeps as many as can be: each server
-is tied to its host by a wish that costs more than all others together. How
-many it moves is a bound, as no sequence has fewer. Such moves are put in
-order; where no order is safe, sequences are tried by length, longer ones too.
+is tied to its host by a wish that costs more than all others together. What it
+proves, and a count of what is broken, bound how many have to move. Such moves
+are put in order; where no order is safe, sequences are tried by length,
+longer ones too.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ from heat_vcluster.placement.policies import base as policy_base
 #: Steps that are looked at for an order, and placements for a detour.
 ORDERS = 4000
 DETOURS = 4000
+#: Of the time that is left the part for one more look.
+SHARE = 2
+#: Kinds of rules that one move mends by one at the most.
+BY_ONES = frozenset({'affinity', 'anti-affinity', 'spread'})
 #: Sets of members that are tried where the solver cannot be told the cost.
 SETS = 300
 
@@ -108,10 +113,12 @@ class _Task:
 
     def broken(self, at: Mapping[str, str]) -> Amounts:
         """Return the rules that must hold and do not, where all are there."""
+        return {each.rule: each.amount for each in self.breaches(at)}
+
+    def breaches(self, at: Mapping[str, str]) -> tuple[model.Breach, ...]:
         placement = {**self.problem.pinned, **at}
         settled = dataclasses.replace(self.problem, pinned=placement)
-        found = checker.breaches(settled, placement, self.kinds)
-        return {each.rule: each.amount for each in found}
+        return checker.breaches(settled, placement, self.kinds)
 
     def has_room(self, member: str, host: str, at: Mapping[str, str]) -> bool:
         """Tell whether a host has room for one more, with the others there."""
@@ -183,6 +190,11 @@ class _Goal:
     placement: Mapping[str, str] | None
     least: int = 0
 
+    def count(self, task: _Task) -> int:
+        """Return how many servers it moves."""
+        at = self.placement or {}
+        return sum(at[m] != place for m, place in task.here.items())
+
 
 def _goal(task: _Task, solver: base.Solver, until: float) -> _Goal:
     is_secluded = any(
@@ -193,17 +205,82 @@ def _goal(task: _Task, solver: base.Solver, until: float) -> _Goal:
     if is_secluded:
         # What a server is tied to would count as somebody else there.
         return _by_sets(task, solver, until)
-    return _by_ties(task, solver, until)
+    floor = _floor(task)
+    best = _Goal(None)
+    for members in _widening(task):
+        goal = _by_ties(task, solver, until, members)
+        if goal.placement is not None and (
+            best.placement is None or goal.count(task) < best.count(task)
+        ):
+            best = goal
+        if best.placement is not None and best.count(task) <= floor:
+            break
+    return dataclasses.replace(best, least=max(best.least, floor))
 
 
-def _by_ties(task: _Task, solver: base.Solver, until: float) -> _Goal:
-    """Let the solver keep as many as it can."""
-    problem = task.freed(task.here)
+def _widening(task: _Task) -> Iterator[frozenset[str]]:
+    """Give ever more members to be moved: few are placed best.
+
+    Those by whom rules are broken; all of these rules; all.
+    """
+    found = task.breaches(task.here)
+    every = frozenset(task.here)
+    names = {each.rule for each in found}
+    culprits = frozenset(m for each in found for m in each.members)
+    concerned = frozenset(
+        m
+        for rule in task.problem.rules
+        if rule.name in names
+        for m in rule.members
+    )
+    for members in dict.fromkeys((culprits & every, concerned & every)):
+        if members and members != every:
+            yield members
+    yield every
+
+
+def _floor(task: _Task) -> int:
+    """Return how many moves it takes at the least, by counting.
+
+    A move mends a rule of these kinds by one at the most, and rules without
+    a common member have no move in common.
+    """
+    rules = {rule.name: rule for rule in task.problem.rules}
+    found = sorted(
+        task.breaches(task.here), key=lambda each: -_needed(each, rules)
+    )
+    seen: set[str] = set()
+    needed = 0
+    for each in found:
+        members = rules[each.rule].members
+        if seen.isdisjoint(members):
+            needed += _needed(each, rules)
+            seen.update(members)
+    return max(needed, 1)
+
+
+def _needed(breach: model.Breach, rules: Mapping[str, model.Rule]) -> int:
+    rule = rules[breach.rule]
+    by_ones = rule.policy in BY_ONES and not {
+        'max_skew',
+        'min_domains',
+    } & {*rule.options}
+    return breach.amount if by_ones else 1
+
+
+def _by_ties(
+    task: _Task,
+    solver: base.Solver,
+    until: float,
+    members: frozenset[str],
+) -> _Goal:
+    """Let the solver move as few of these as it can."""
+    problem = task.freed(members)
     price = 1 + sum(
         (rule.weight or 0) * (4 * len(rule.members) + 8)
         for rule in problem.rules
     )
-    ties = {f'{member} stays': place for member, place in task.here.items()}
+    ties = {f'{member} stays': task.here[member] for member in members}
     wishes = tuple(
         model.Rule(
             f'{member} stays',
@@ -213,8 +290,9 @@ def _by_ties(task: _Task, solver: base.Solver, until: float) -> _Goal:
             price,
         )
         for member in task.here
+        if member in members
     )
-    seconds = max(until - time.monotonic(), 0.1)
+    seconds = max((until - time.monotonic()) / SHARE, 0.1)
     answer = solver.solve(
         dataclasses.replace(
             problem,
@@ -227,11 +305,11 @@ def _by_ties(task: _Task, solver: base.Solver, until: float) -> _Goal:
     )
     if answer.plan is None:
         return _Goal(None)
-    least = answer.bound.soft_cost // price if answer.bound else 0
-    return _Goal(
-        {member: answer.plan.placement[member] for member in task.here},
-        max(least, 1),
-    )
+    least = 0
+    if answer.bound is not None and len(members) == len(task.here):
+        least = answer.bound.soft_cost // price
+    found = answer.plan.placement
+    return _Goal({member: found[member] for member in task.here}, least)
 
 
 def _by_sets(task: _Task, solver: base.Solver, until: float) -> _Goal:

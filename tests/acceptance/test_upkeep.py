@@ -144,3 +144,34 @@ class Upkeep(through_service.ServiceTestCase):
         self.act('suspend')
         self.delete()
         self.assert_nothing_left()
+
+
+class Stack(through_service.ServiceTestCase):
+    """Heat's own verbs are those of the cluster."""
+
+    def test_check_suspend_and_resume(self) -> None:
+        template = self.write_template(
+            DOCUMENT['instances'], DOCUMENT['groups']
+        )
+        members = self.create_active_stack(template)
+        host = self.world.host_of(members['db']['id'])
+        self.world.migrate(members['web']['id'], host)
+        self.act('check', 'CHECK_FAILED')
+        resource = self.cluster_resource()
+        self.assertIn(
+            'apart does not hold', resource['resource_status_reason']
+        )
+        self.assertEqual(
+            'DRIFTED', resource['attributes']['compliance']['status']
+        )
+        self.act('suspend', 'SUSPEND_COMPLETE')
+        shown = self.alpha.compute.get_server(members['db']['id'])
+        self.assertEqual('SUSPENDED', shown.status)
+        self.act('resume', 'RESUME_COMPLETE')
+        self.delete_stack()
+        self.assert_nothing_left()
+
+    def act(self, verb: str, status: str) -> None:
+        """Ask Heat for an action, and wait for that end of it."""
+        self.openstack('stack', verb, '--wait', self.name)
+        self.assertEqual(status, self.stack_status(), self.reason())

@@ -38,12 +38,14 @@ class UpkeepCase(base.EngineTest):
 
 
 class FailingCase(UpkeepCase):
-    def fail_every_call(self, prepare, verb, judge, **asked):
-        """``prepare()`` returns a cluster; ``judge(view)`` tells if it is
+    def fail_every_call(self, prepare, verb, judge, every=1, **asked):
+        """A fault at each call, or at ``every`` so many of them.
+
+        ``prepare()`` returns a cluster; ``judge(view)`` tells if it is
         what it should be after a failure, and a repeated verb mends it.
         """
         failed = 0
-        for number in range(1, ENOUGH):
+        for number in range(1, ENOUGH, every):
             cluster_id = prepare()
             count = iter(range(1, ENOUGH * 10))
 

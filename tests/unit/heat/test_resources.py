@@ -345,8 +345,9 @@ class UpdateTest(base.HeatTest):
             self.resource.create,
         )
         self.assertTrue(self.resource.needs_replace_failed())
-        self.service.script = ['ACTIVE']
-        self.assertFalse(self.resource.needs_replace_failed())
+        for built in ('ACTIVE', 'STOPPED', 'SUSPENDED', 'CHECKING'):
+            self.service.script = [built]
+            self.assertFalse(self.resource.needs_replace_failed(), built)
         self.service.script = ['GONE']
         self.assertTrue(self.resource.needs_replace_failed())
 

@@ -209,6 +209,32 @@ class StoryTest(base.TestCase):
         )
         self.assertEqual(3, len(self.moved(world)))
 
+    def test_among_many_hosts_no_more_move_than_were_moved(self):
+        """Where each of three rules is broken by one, three moves do."""
+        hosts = worlds.racks(8, 25)
+        here = {
+            f'g{group}-{number}': f'r{number}-h{group}'
+            for group in range(5)
+            for number in range(6)
+        }
+        rules = [
+            rule(
+                f'apart-{group}',
+                'anti-affinity',
+                [f'g{group}-{number}' for number in range(6)],
+                'rack',
+            )
+            for group in range(5)
+        ]
+        for group in range(3):
+            here[f'g{group}-0'] = here[f'g{group}-1']
+        world = World(hosts, here, dict.fromkeys(here, 1), rules)
+        moved = self.moved(world)
+        self.assertEqual(
+            {'g0', 'g1', 'g2'}, {member[:2] for member, _, _ in moved}
+        )
+        self.assertEqual(3, len(moved))
+
     def test_no_place_at_all_has_a_reason(self):
         world = World(
             worlds.racks(1, 1),
