@@ -67,7 +67,8 @@ DECISIONS = _counter(
 PHASES = _histogram(
     'phase_seconds',
     'How long the phases of a create take: resolve, read, solve and hold, '
-    'each as often as it is done; build, which is all of a create; rollback.',
+    'each as often as it is done; build, which is all of a create; change, '
+    'which is an update until it counts; rollback.',
     SECONDS,
     'phase',
 )

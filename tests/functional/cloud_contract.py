@@ -6,6 +6,7 @@ kinder than the real thing would let the engine's tests lie.
 """
 
 import contextlib
+import dataclasses
 import ipaddress
 import time
 import uuid
@@ -704,6 +705,59 @@ class CloudContract:
         self.assertEqual(
             frozenset(), self.cloud.server_state(server_id).attached
         )
+
+    def test_volume_is_extended_also_while_it_is_attached(self):
+        server_id, _ = self.make_server()
+        volume_id = self.request_volume()
+        self.assertEqual(1, self.settled_volume(volume_id).size_gb)
+        self.extend(volume_id, 2)
+        self.cloud.attach_volume(server_id, volume_id, None)
+        self.until(
+            lambda: (
+                server_id in self.cloud.volume_state(volume_id).attached_to
+            ),
+            'the attachment',
+        )
+        self.extend(volume_id, 3)
+        self.cloud.extend_volume(volume_id, 2)  # it is larger already
+        self.assertEqual(3, self.settled_volume(volume_id).size_gb)
+        self.cloud.detach_volume(server_id, volume_id)
+
+    def extend(self, volume_id, size_gb):
+        self.cloud.extend_volume(volume_id, size_gb)
+        self.until(
+            lambda: self.settled_volume(volume_id).size_gb == size_gb,
+            f'{size_gb} GiB',
+        )
+
+    def test_what_is_marked_otherwise_is_still_its_owners(self):
+        """To drop what is not there, and to set again, is no error."""
+        network_id, _ = self.make_network()
+        port = self.make_port(network_id)
+        server_id, _ = self.make_server(port_ids=[port.id])
+        volume_id = self.request_volume()
+        self.settled_volume(volume_id)
+        before = self.cloud.find(self.cluster_id)
+        marks = model.Marks(
+            {'role': 'front', 'with space': 'x'},
+            frozenset({'not there'}),
+            frozenset({'blue'}),
+            frozenset({'green'}),
+        )
+        back = model.Marks(
+            {}, frozenset(marks.metadata), frozenset(), marks.tags
+        )
+        for each in (marks, marks, back, back):
+            self.cloud.mark_server(server_id, each)
+            self.cloud.mark_volume(
+                volume_id,
+                dataclasses.replace(
+                    each, tags=frozenset(), no_tags=frozenset()
+                ),
+            )
+        for groups in ((), None, None):
+            self.cloud.secure_port(port.id, groups)
+        self.assertEqual(before, self.cloud.find(self.cluster_id))
 
     def test_volume_outlives_its_server(self):
         server_id, _ = self.make_server()

@@ -26,7 +26,7 @@ BY_FRAMEWORK = {
     413: 'The body is too large',
     415: 'The body is neither JSON nor YAML',
 }
-TOLD_ELSEWHERE = ('Document', 'Error')
+TOLD_ELSEWHERE = ('Definition', 'Document', 'Error')
 
 
 class Written(Directive):
@@ -145,7 +145,7 @@ def _kind(schema: dict[str, Any]) -> str:
     """Say in words what a value is."""
     if '$ref' in schema:
         name = schema['$ref'].rpartition('/')[2]
-        if name == 'Document':
+        if name in ('Definition', 'Document'):
             return ':doc:`a document </user/document>`'
         if name == 'Error':
             return ':ref:`an error <api-errors>`'
