@@ -83,6 +83,10 @@ class Standing:
         """Return how often the root has made trouble."""
         return int(self._trouble[root.key])
 
+    def trouble_of(self, number: int) -> int:
+        """Return how often the root of an item has made trouble."""
+        return int(self._trouble[self._key_of[number]])
+
     def add(self, root: Node) -> None:
         self._roots[root.key] = root
         self._size[root.key] = len(root.items)
