@@ -79,7 +79,8 @@ def place(
     where room is scarce. No wish ties bundles then, those that must share
     a narrow domain come first, and nobody takes the places of others if
     there is another place. ``gentle``: for who has made trouble so often at
-    the most as few move as will do; for others all of a domain. That something is left proves nothing.
+    the most as few move as will do; for others all of a domain. That
+    something is left proves nothing.
     """
     ends = time.monotonic() + deadline
     fills = sparing or compiled.problem.objective == 'pack'
@@ -731,24 +732,28 @@ class _Greedy:
             ranked.append((cost + self._random.random(), domain))
         ranked.sort()
         moved = 0
+        lost: list[Node] = []
         for _, domain in ranked[:TRIES]:
             self._tried += 1
             self._look_at_the_clock()
-            out = self._standing_in(view, domain, owners)
-            moved += len(out)
-            if moved > MOVES and out and domain != ranked[0][1]:
+            items = self._standing_in(view, domain, owners)
+            moved += len(items)
+            if moved > MOVES and items and domain != ranked[0][1]:
                 break
-            for item in out:
+            for item in items:
                 self._state.take(item)
             if self._place(root, (scope, domain)):
-                roots = held.roots_of(out)
-                held.remove(out)
+                roots = held.roots_of(items)
+                held.remove(items)
                 held.add(root)
-                return self._put_back(roots, held)
+                return [*self._put_back(roots, held), *lost]
             if scope != PLACE:
                 self._give_up(root, scope, domain)
-            self._restore(out, held)
-        return self._clear_rules(root, held)
+            lost += self._restore(items, held)
+        others = self._clear_rules(root, held)
+        if not lost:
+            return others
+        return [*([root] if others is None else others), *lost]
 
     # -- moving as few as will do --------------------------------------
 
@@ -803,7 +808,7 @@ class _Greedy:
         self._tried += 1
         self._look_at_the_clock()
         held = view.standing
-        loan = self._state.lend(view.numbers[view.domains == within[1]])
+        loan = self._state.lend(view.inside(within[1]))
         self._reluctance = load
         try:
             is_placed = self._place(root, within)
@@ -974,10 +979,17 @@ class _Greedy:
                 return False
         return True
 
-    def _restore(self, out: list[Item], held: Standing) -> None:
-        """Undo an attempt: back to the very places."""
-        for item in out:
-            self._state.put(item, int(held.was[item.number]))
+    def _restore(self, out: list[Item], held: Standing) -> list[Node]:
+        """Undo an attempt; return who does not find his pools again."""
+        lost = [
+            held.root(item.number)
+            for item in out
+            if not self._state.put(item, int(held.was[item.number]))
+        ]
+        for node in lost:
+            self._take(node)
+            held.remove(node.items)
+        return lost
 
     def _eligible(self, root: Node, scope: int) -> list[int]:
         """Return the domains that could take the root were they empty."""
