@@ -49,7 +49,7 @@ RIVALS = 8
 LOSS = 5.0
 # So many domains are tried to be made room in without clearing them.
 SQUEEZES = 4
-# ... for who has made trouble so often at the most.
+# ... for who has made trouble so often at the most, unless it is named.
 GENTLE = 4
 # Of more places than these a sample is looked at first; one that is four
 # times as large for who has wishes.
@@ -71,6 +71,7 @@ def place(
     seed: int = 0,
     trouble: int | None = None,
     sparing: bool = False,
+    gentle: int = GENTLE,
 ) -> Found:
     """Place what can be placed so that no hard clause forbids it.
 
@@ -79,17 +80,21 @@ def place(
     ``sparing``: for
     where room is scarce. No wish ties bundles then, those that must share
     a narrow domain come first, and nobody takes the places of others if
-    there is another place. That something is left proves nothing.
+    there is another place. ``gentle``: for who has made trouble so often at
+    the most as few move as will do; for others all of a domain. That
+    something is left proves nothing.
     """
     ends = time.monotonic() + deadline
     fills = sparing or compiled.problem.objective == 'pack'
-    search = _Greedy(compiled, contracted, ends, seed, sparing, fills)
+    search = _Greedy(compiled, contracted, ends, seed, sparing, fills, gentle)
     kept = search.keep()
     found = search.run(kept, trouble)
     if found.is_whole or fills:
         return found
     # Spreading the load cuts room into pieces: where it is short, fill up.
-    tight = _Greedy(compiled, contracted, ends, seed, sparing, fills=True)
+    tight = _Greedy(
+        compiled, contracted, ends, seed, sparing, fills=True, gentle=gentle
+    )
     return min(found, tight.run(kept, trouble), key=_missing)
 
 
@@ -133,6 +138,7 @@ class _Greedy:
         seed: int,
         sparing: bool,
         fills: bool,
+        gentle: int,
     ) -> None:
         self._ends = ends
         self._random = random.Random(seed)  # noqa: S311
@@ -149,6 +155,7 @@ class _Greedy:
         ]
         self._fills = fills
         self._sparing = sparing
+        self._gentle = gentle
         self._scarcity = self._find_scarcity()
         self._nodes = 0
         self._tried = 0  # domains, so far, to make room there
@@ -365,7 +372,7 @@ class _Greedy:
         self, queue: list[Node], left: list[Node], most: int | None
     ) -> None:
         held = self._held
-        rooms = held.total + TROUBLE + len(self._all) // 2
+        rooms = held.total + TROUBLE + len(queue) // 2
         while queue:
             self._look_at_the_clock()
             root = queue.pop(0)
@@ -710,7 +717,7 @@ class _Greedy:
         if len(options) > OPTIONS:
             options = sorted(self._random.sample(options, OPTIONS))
         leave = self._has_leave(root, scope)
-        if held.trouble(root) <= GENTLE:
+        if held.trouble(root) <= self._gentle:
             free = [domain for domain in options if leave[domain]]
             out = self._squeeze_in(root, view, scope, free)
             if out is not None:
@@ -720,33 +727,35 @@ class _Greedy:
         ranked: list[tuple[float, int]] = []
         for domain in options:
             cost = price[domain]
-            if domain in owners:
-                out = self._standing_in(view, domain, owners)
-                numbers_ = np.array([i.number for i in out], np.int64)
-                cost = held.cost(numbers_, np.zeros_like(numbers_), 1)[0]
+            for owner in owners.get(domain, ()):
+                cost += 1 + held.trouble_of(owner)
             if not leave[domain]:
                 cost += FORBIDDEN
             ranked.append((cost + self._random.random(), domain))
         ranked.sort()
         moved = 0
+        lost: list[Node] = []
         for _, domain in ranked[:TRIES]:
             self._tried += 1
             self._look_at_the_clock()
-            out = self._standing_in(view, domain, owners)
-            moved += len(out)
-            if moved > MOVES and out and domain != ranked[0][1]:
+            items = self._standing_in(view, domain, owners)
+            moved += len(items)
+            if moved > MOVES and items and domain != ranked[0][1]:
                 break
-            for item in out:
+            for item in items:
                 self._state.take(item)
             if self._place(root, (scope, domain)):
-                roots = held.roots_of(out)
-                held.remove(out)
+                roots = held.roots_of(items)
+                held.remove(items)
                 held.add(root)
-                return self._put_back(roots, held)
+                return [*self._put_back(roots, held), *lost]
             if scope != PLACE:
                 self._give_up(root, scope, domain)
-            self._restore(out, held)
-        return self._clear_rules(root, held)
+            lost += self._restore(items, held)
+        others = self._clear_rules(root, held)
+        if not lost:
+            return others
+        return [*([root] if others is None else others), *lost]
 
     # -- moving as few as will do --------------------------------------
 
@@ -801,7 +810,7 @@ class _Greedy:
         self._tried += 1
         self._look_at_the_clock()
         held = view.standing
-        loan = self._state.lend(view.numbers[view.domains == within[1]])
+        loan = self._state.lend(view.inside(within[1]))
         self._reluctance = load
         try:
             is_placed = self._place(root, within)
@@ -972,10 +981,17 @@ class _Greedy:
                 return False
         return True
 
-    def _restore(self, out: list[Item], held: Standing) -> None:
-        """Undo an attempt: back to the very places."""
-        for item in out:
-            self._state.put(item, int(held.was[item.number]))
+    def _restore(self, out: list[Item], held: Standing) -> list[Node]:
+        """Undo an attempt; return who does not find his pools again."""
+        lost = [
+            held.root(item.number)
+            for item in out
+            if not self._state.put(item, int(held.was[item.number]))
+        ]
+        for node in lost:
+            self._take(node)
+            held.remove(node.items)
+        return lost
 
     def _eligible(self, root: Node, scope: int) -> list[int]:
         """Return the domains that could take the root were they empty."""

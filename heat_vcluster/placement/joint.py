@@ -50,6 +50,8 @@ LARGE = 300000
 # room before a proof is looked for.
 HASTE = 5
 MEMBERS = 16
+# Hosts up to which the proof is looked for before: it takes less there.
+SOON = 3000
 # So many turns are taken at making it in earnest,
 TURNS = 6
 # ... one for so many pairs of kind and place: few are soon counted instead.
@@ -59,6 +61,9 @@ TURNABLE = 5000
 # so many bundles that were left over.
 DEAR = 20_000
 SEVERAL = 20
+# How often a bundle may be in trouble before whole domains are cleared for
+# it, turn by turn: each way finds what the others do not.
+GENTLE = (0, 4, 2)
 # Of more turns than these all but the first are sparing of room.
 WISHFUL = 2
 # Items left over up to which making room for them seems worth it.
@@ -339,26 +344,34 @@ class _Search:
         rule.
         """
         turns = min(TURNS, 1 + self._frame.n_pairs // TURNABLE)
-        for turn in range(turns if self._haste else 1):
+        if not self._haste:
+            turns = 1
+        for turn in range(-1, turns):
             if self._n_items(found) > FEW:
                 break
             sparing = turn > 0 and turns > WISHFUL
-            again = None if turn else found.go_on(self._left())
-            if again is None:
-                again = self._greedy(None, turn, sparing)
+            if turn < 0:
+                again = found.go_on(self._left()) or found
+            else:
+                gentle = GENTLE[turn % len(GENTLE)]
+                again = self._greedy(None, turn, sparing, gentle)
             if self._is_done(again):
                 return again
             found = min(found, again, key=_missing)
         return found
 
     def _hasty(self, *, sparing: bool = False) -> greedy.Found:
-        trouble = self._haste
+        trouble = self._haste if self._compiled.n_hosts > SOON else 0
         if trouble:
             trouble += len(self._compiled.members) // MEMBERS
         return self._greedy(trouble, sparing=sparing)
 
     def _greedy(
-        self, trouble: int | None, turn: int = 0, sparing: bool = False
+        self,
+        trouble: int | None,
+        turn: int = 0,
+        sparing: bool = False,
+        gentle: int = greedy.GENTLE,
     ) -> greedy.Found:
         return greedy.place(
             self._compiled,
@@ -367,6 +380,7 @@ class _Search:
             seed=self._seed + turn,
             trouble=trouble,
             sparing=sparing,
+            gentle=gentle,
         )
 
     def _n_items(self, found: greedy.Found) -> int:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.state import Item, State
 
+Floats = npt.NDArray[np.float64]
+
 PLACE = -1  # a scope below that of the host: the very place
 # What it costs more to move who finds no other place as things stand.
 STUCK = 20.0
@@ -83,6 +85,10 @@ class Standing:
         """Return how often the root has made trouble."""
         return int(self._trouble[root.key])
 
+    def trouble_of(self, number: int) -> int:
+        """Return how often the root of an item has made trouble."""
+        return int(self._trouble[self._key_of[number]])
+
     def add(self, root: Node) -> None:
         self._roots[root.key] = root
         self._size[root.key] = len(root.items)
@@ -119,7 +125,7 @@ class Standing:
             count = self._state.compiled.n_domains[scope]
         return View(self, numbers, domains, count)
 
-    def cost(self, numbers: Ints, domains: Ints, count: int) -> Ints:
+    def cost(self, numbers: Ints, domains: Ints, count: int) -> Floats:
         """Return, by domain, what it costs to clear it of these items."""
         known = domains != UNKNOWN
         keys, domains = self._key_of[numbers[known]], domains[known]
@@ -132,16 +138,14 @@ class Standing:
             pays = np.zeros(len(keys), np.bool_)
             pays[np.flatnonzero(whole)[first]] = True
             price[whole] *= np.where(pays, self._size[keys], 0)[whole]
-        total: Ints = np.bincount(domains, weights=price, minlength=count)
-        return total
+        return np.bincount(domains, weights=price, minlength=count) * 1.0
 
-    def loads(self, numbers: Ints, places: Ints) -> npt.NDArray[np.float64]:
+    def loads(self, numbers: Ints, places: Ints) -> Floats:
         """Return, by place, what it costs to move all who stand there."""
         price = 1.0 + self._trouble[self._key_of[numbers]]
         price[self._is_stuck(numbers, places)] += STUCK
-        return np.bincount(
-            places, weights=price, minlength=self._state.compiled.n_places
-        )
+        count = self._state.compiled.n_places
+        return np.bincount(places, weights=price, minlength=count) * 1.0
 
     def _is_stuck(self, numbers: Ints, places: Ints) -> Flags:
         """Tell who would find no other place where they might go."""
@@ -170,7 +174,7 @@ class Standing:
 
     def moving(self, numbers: Iterable[int]) -> list[Item]:
         """Return what has to move with these items."""
-        items = {n: self._state.items[n] for n in numbers}
+        items = {n: self._state.items[n] for n in numbers if n in self}
         if not self._apart:
             for root in self.roots_of(list(items.values())):
                 if len(root.items) <= MOVABLE:
@@ -187,10 +191,11 @@ class View:
     domains: Ints
     count: int  # of domains at that scope
 
-    def price(self) -> npt.NDArray[np.float64]:
+    def price(self) -> Floats:
         """Return, by domain, what it costs to clear it."""
         return self.standing.cost(self.numbers, self.domains, self.count)
 
     def inside(self, domain: int) -> list[int]:
+        """Return the items there that have not lost their places since."""
         found: list[int] = self.numbers[self.domains == domain].tolist()
-        return found
+        return [number for number in found if number in self.standing]

@@ -595,7 +595,8 @@ class State:
             if key not in seen:
                 seen.add(key)
                 barred |= count > sum(tally.count[domains] for tally in own)
-        return barred & (domains != UNKNOWN)
+        barred &= domains != UNKNOWN
+        return barred
 
     def secluded(self, item: Item) -> set[int]:
         """Return the scopes at which the item must be alone with its own."""
@@ -716,13 +717,13 @@ class State:
 
     # -- lending ----------------------------------------------
 
-    def lend(self, numbers: Ints) -> Loan:
+    def lend(self, numbers: Iterable[int]) -> Loan:
         """Let the room of these items, who stay where they are, be free.
 
         Until it is given back; what is put meanwhile may be too much then.
         """
         hosts, pools = [], []
-        for number in numbers.tolist():
+        for number in numbers:
             item = self.items[number]
             if item.servers:
                 hosts.append((int(self.where[item.servers[0]]), item.size))
@@ -760,8 +761,8 @@ class State:
         for host, size in loan.hosts:
             for amount, free in zip(size, self.free, strict=True):
                 free[host] += times * amount
-        for pool, size in loan.pools:
-            self.pool_free[pool - self.compiled.n_hosts] += times * size
+        for pool, gb in loan.pools:
+            self.pool_free[pool - self.compiled.n_hosts] += times * gb
         for place in loan.places:
             if place < self.compiled.n_hosts:
                 self.touched.append(place)

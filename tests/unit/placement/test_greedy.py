@@ -141,7 +141,7 @@ class TestShortCuts(base.TestCase):
         big, small = here.items
         here.put(big, 0)
         self.assertFalse(here.kind(small).fits[0])
-        loan = here.lend(np.array([big.number]))
+        loan = here.lend([big.number])
         self.assertTrue(here.kind(small).fits[0])
         self.assertEqual([], here.give_back(loan))
         self.assertFalse(here.kind(small).fits[0])
@@ -155,7 +155,7 @@ class TestShortCuts(base.TestCase):
         here = state.State(numbers, contract.contract(numbers))
         big, small = here.items
         here.put(big, 0)
-        loan = here.lend(np.array([big.number]))
+        loan = here.lend([big.number])
         here.put(small, 0)
         self.assertEqual([0], here.give_back(loan))
         self.assertEqual([0, 1], here.standing_at(0))
