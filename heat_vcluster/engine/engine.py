@@ -37,6 +37,8 @@ BEGIN_SECONDS = 5.0
 TAKEOVER_PAUSE = 0.3
 #: What holding a plan again takes at most, while placement stumbles.
 AUDIT_SECONDS = 60.0
+#: What is begun about a cluster that runs.
+AT_WORK = states.UPKEEP | {states.ClusterStatus.UPDATING}
 ON_REQUEST = 'It was stopped on request'
 
 
@@ -96,7 +98,8 @@ class Engine(work.Work):
         """
         self.check_open()
         record = self._store.get_cluster(cluster_id)
-        if self._is_at_more(record):
+        is_wanted = record.wanted is states.Wanted.PRESENT
+        if is_wanted and record.status in AT_WORK:
             self._background.begin(
                 ('upkeep', cluster_id),
                 lambda has_begun: self.carry_on(cluster_id, context),
@@ -120,13 +123,6 @@ class Engine(work.Work):
             again=record.status not in states.IN_PROGRESS,
         )
         has_begun.wait(BEGIN_SECONDS)
-
-    def _is_at_more(self, record: Any) -> bool:
-        """Tell whether something is to be done about a cluster that runs."""
-        begun = states.UPKEEP | {states.ClusterStatus.UPDATING}
-        return record.wanted is states.Wanted.PRESENT and (
-            record.status in begun
-        )
 
     def carry_on(
         self,
@@ -157,7 +153,7 @@ class Engine(work.Work):
             return 2 * self._settings.removal_timeout if is_patient else 0.0
         if record.status is states.ClusterStatus.HELD:
             return AUDIT_SECONDS  # as a plan it may be looked after just now
-        if self._is_at_more(record):
+        if record.status in AT_WORK:
             return AUDIT_SECONDS  # whoever had it before is about to let go
         return 0.0
 
