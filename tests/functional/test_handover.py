@@ -349,7 +349,8 @@ class ReservationTest(WindowTest):
         won = [view for view in views if view['status'] == 'ACTIVE']
         for view in won:
             self.assertEqual([], self.broken(document, view['id']))
-        self.assertEqual(3 * len(won), len(self.cloud.leftovers()))
+        # Three servers each, and the server group of their rule.
+        self.assertEqual(4 * len(won), len(self.cloud.leftovers()))
         for view in views:
             if view['status'] == 'ERROR':
                 self.assertIn(

@@ -25,7 +25,7 @@ class ResumeTest(deaths.DeathCase):
             for thing in self.cloud.open(base.ANN).find(self.cluster)
         )
         self.assertEqual({1}, set(made.values()), made)
-        self.assertEqual(9, len(made))
+        self.assertEqual(10, len(made))
         self.assertEqual(1, len(self.cloud.world.trusts))
 
     def every_call_of_a_create(self, at):

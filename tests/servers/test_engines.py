@@ -83,7 +83,7 @@ class Installation(test_databases.ServerMixin, base.EngineTest):
                 (thing.kind, thing.owner)
                 for thing in self.cloud.open(base.ANN).find(cluster)
             )
-            self.assertEqual((9, {1}), (len(made), set(made.values())))
+            self.assertEqual((10, {1}), (len(made), set(made.values())))
         self.assertEqual({}, dict(self.cloud.world.holds))
 
     def assert_board_empty(self):
