@@ -42,7 +42,21 @@ class Action(base.ShowOne):
         """Take note of what came of it, once it is over."""
 
 
-class Check(Action):
+class Judged(Action):
+    """One after which the cluster should be COMPLIANT."""
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        self._is_compliant = True
+        return super().run(parsed_args) or int(
+            not self._is_compliant and NOT_COMPLIANT
+        )
+
+    def told(self, view: client.View) -> None:
+        found = view['compliance']
+        self._is_compliant = found['status'] == states.Compliance.COMPLIANT
+
+
+class Check(Judged):
     """Look what the members of a cluster are, and where
 
     Operators move servers; servers break, or are deleted behind the
@@ -57,20 +71,10 @@ class Check(Action):
   openstack vcluster check shop --wait -f json -c compliance
 """
 
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        self._is_compliant = True
-        return super().run(parsed_args) or int(
-            not self._is_compliant and NOT_COMPLIANT
-        )
-
     def begin(
         self, cluster_id: str, parsed_args: argparse.Namespace
     ) -> client.View:
         return self.vcluster.check(cluster_id)
-
-    def told(self, view: client.View) -> None:
-        found = view['compliance']
-        self._is_compliant = found['status'] == states.Compliance.COMPLIANT
 
 
 class Stop(Action):
@@ -138,12 +142,13 @@ class Resume(Action):
         return self.vcluster.resume(cluster_id)
 
 
-class Heal(Action):
+class Heal(Judged):
     """Make servers of a cluster again that are gone or in ERROR
 
     In places that fit the rules with the other members where they really
     are. Volumes, ports and addresses are kept. If it cannot be done, the
-    cluster stays as it was, and the reason is told.
+    cluster stays as it was, and the reason is told. With --wait the command
+    fails (code 2) unless the cluster is COMPLIANT in the end.
     """
 
     EXAMPLES = """\
@@ -156,11 +161,13 @@ class Heal(Action):
         return self.vcluster.heal(cluster_id)
 
 
-class Repair(Action):
+class Repair(Judged):
     """Move servers of a cluster until all its strict rules hold
 
     As few as can be, one after the other, in an order in which no rule is
     ever broken more than before. The cloud has to allow it to the service.
+    With --wait the command fails (code 2) unless the cluster is COMPLIANT in
+    the end.
     """
 
     EXAMPLES = """\

@@ -423,3 +423,33 @@ class WholeTestCase(testtools.TestCase):
                 checker.judge(trap(), placement),
                 checker.judge(problem, placement),
             )
+
+
+class BreachesTestCase(testtools.TestCase):
+    """Which rules do not hold, where, and for whom."""
+
+    def broken(self, rule, **at):
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(3, 2)), (), (rule,), at
+        )
+        return checker.breaches(problem, at)
+
+    def test_only_those_who_meet_are_named(self):
+        rule = worlds.rule('anti-affinity', 'rack', 'a', 'b', 'c')
+        (found,) = self.broken(rule, a='r0-h0', b='r0-h1', c='r1-h0')
+        self.assertEqual(
+            model.Breach('group', 1, (('rack', 'r0'),), ('a', 'b')), found
+        )
+
+    def test_where_no_domain_is_to_blame_all_are_named(self):
+        rule = worlds.rule('spread', 'rack', 'a', 'b', min_domains=2)
+        (found,) = self.broken(rule, a='r0-h0', b='r0-h1')
+        self.assertEqual(((), ('a', 'b')), (found.where, found.members))
+
+    def test_a_member_that_is_nowhere_counts_nowhere(self):
+        rule = worlds.rule('anti-affinity', 'host', 'a', 'b', 'gone')
+        self.assertEqual((), self.broken(rule, a='r0-h0', b='r0-h1'))
+
+    def test_a_wish_is_never_broken(self):
+        rule = worlds.rule('affinity', 'host', 'a', 'b', weight=3)
+        self.assertEqual((), self.broken(rule, a='r0-h0', b='r0-h1'))
