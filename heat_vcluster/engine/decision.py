@@ -73,7 +73,7 @@ def decide(
     reach = planner.reach(wanted, demands, seed)
     readings = metrics.timed('read', outside.readings(demands, reach))
     for reading in map(look, readings):
-        if sees and not reading.is_whole and not _shows(reading, sees):
+        if sees and not reading.is_whole and unseen(reading, sees):
             continue
         try:
             plan = planner.plan(
@@ -98,11 +98,12 @@ def decide(
     return best
 
 
-def _shows(reading: model.Reading, places: Collection[str]) -> bool:
+def unseen(reading: model.Reading, places: Collection[str]) -> frozenset[str]:
+    """Return those of the places that a reading does not show."""
     known = reading.snapshot
     shown = set(columns.of(known.hosts, known.levels).names)
     shown.update(pool.name for pool in known.pools)
-    return shown.issuperset(places)
+    return frozenset(places) - shown
 
 
 def used(

@@ -391,7 +391,10 @@ def decide(
 
     def seen(reading: model.Reading) -> model.Reading:
         check()
-        return now.around(reading)
+        around = now.around(reading)
+        if reading.is_whole:
+            _refuse_unknown(decision.unseen(around, now.unremembered), pinned)
+        return around
 
     try:
         made = decision.decide(
@@ -419,6 +422,17 @@ def decide(
     return dataclasses.replace(
         made, plan=dataclasses.replace(made.plan, placement=placement)
     )
+
+
+def _refuse_unknown(
+    places: Collection[str], pinned: Mapping[str, str]
+) -> None:
+    """Raise MemberFailed if one was moved to where no rule can judge it."""
+    for name, place in pinned.items():
+        if place in places:
+            raise exception.MemberFailed(
+                name, 'it was moved, and where it is now cannot be told'
+            )
 
 
 def _waiting(proposal: Proposal) -> Iterator[str]:

@@ -149,6 +149,15 @@ class StopTest(changes.ChangeCase):
             after['members']['m-0']['domains'],
         )
 
+    def test_a_member_that_was_moved_out_of_sight_is_told(self):
+        """No rule can judge where it is, so nobody is placed beside it."""
+        view = self.build(changes.counted(2))
+        self.cloud.item(view['members']['m-0']['id']).host = 'nowhere'
+        after = self.change(view['id'], changes.counted(3))
+        self.assertEqual('vcluster.member_failed', after['error_code'])
+        self.assertIn('member m-0: it was moved', after['status_reason'])
+        self.assertEqual(view['members'], after['members'])
+
     def test_a_member_that_is_lost_is_told(self):
         self.cloud.lose(self.view['members']['web']['id'])
         after = self.change(self.cluster, changed.AFTER)
