@@ -138,14 +138,18 @@ class Standing:
             pays = np.zeros(len(keys), np.bool_)
             pays[np.flatnonzero(whole)[first]] = True
             price[whole] *= np.where(pays, self._size[keys], 0)[whole]
-        return np.bincount(domains, weights=price, minlength=count) * 1.0
+        return np.bincount(domains, weights=price, minlength=count).astype(
+            np.float64
+        )
 
     def loads(self, numbers: Ints, places: Ints) -> Floats:
         """Return, by place, what it costs to move all who stand there."""
         price = 1.0 + self._trouble[self._key_of[numbers]]
         price[self._is_stuck(numbers, places)] += STUCK
         count = self._state.compiled.n_places
-        return np.bincount(places, weights=price, minlength=count) * 1.0
+        return np.bincount(places, weights=price, minlength=count).astype(
+            np.float64
+        )
 
     def _is_stuck(self, numbers: Ints, places: Ints) -> Flags:
         """Tell who would find no other place where they might go."""
