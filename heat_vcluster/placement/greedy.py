@@ -64,6 +64,7 @@ def place(
     seed: int = 0,
     trouble: int | None = None,
     sparing: bool = False,
+    brims: bool = False,
 ) -> Found:
     """Place what can be placed so that no hard clause forbids it.
 
@@ -71,11 +72,13 @@ def place(
     ``trouble`` says; None: as often as seems worth it. ``sparing``: for
     where room is scarce. No wish ties bundles then, those that must share
     a narrow domain come first, and nobody takes the places of others if
-    there is another place. That something is left proves nothing.
+    there is another place. ``brims``: no host is left with a rest that nobody
+    fills up. That something is left proves nothing.
     """
     ends = time.monotonic() + deadline
     fills = sparing or compiled.problem.objective == 'pack'
-    search = _Greedy(compiled, contracted, ends, seed, sparing, fills)
+    fills = fills or brims
+    search = _Greedy(compiled, contracted, ends, seed, sparing, fills, brims)
     kept = search.keep()
     found = search.run(kept, trouble)
     if found.is_whole or fills:
@@ -139,12 +142,13 @@ class _Greedy:
         seed: int,
         sparing: bool,
         fills: bool,
+        brims: bool = False,
     ) -> None:
         self._ends = ends
         self._random = random.Random(seed)  # noqa: S311
         self._compiled = compiled
         self._contracted = contracted
-        self._state = State(compiled, contracted)
+        self._state = State(compiled, contracted, brims)
         self._dead_ends = dead_ends.DeadEnds(self._state)
         self._top = nested_up_to(compiled)
         self._inside = [
