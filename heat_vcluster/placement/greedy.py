@@ -72,6 +72,7 @@ def place(
     trouble: int | None = None,
     sparing: bool = False,
     gentle: int = GENTLE,
+    brims: bool = False,
 ) -> Found:
     """Place what can be placed so that no hard clause forbids it.
 
@@ -81,12 +82,16 @@ def place(
     where room is scarce. No wish ties bundles then, those that must share
     a narrow domain come first, and nobody takes the places of others if
     there is another place. ``gentle``: for who has made trouble so often at
-    the most as few move as will do; for others all of a domain. That
-    something is left proves nothing.
+    the most as few move as will do; for others all of a domain. ``brims``: no
+    host is left with a rest that nobody fills up. That something is left
+    proves nothing.
     """
     ends = time.monotonic() + deadline
     fills = sparing or compiled.problem.objective == 'pack'
-    search = _Greedy(compiled, contracted, ends, seed, sparing, fills, gentle)
+    fills = fills or brims
+    search = _Greedy(
+        compiled, contracted, ends, seed, sparing, fills, gentle, brims
+    )
     kept = search.keep()
     found = search.run(kept, trouble)
     if found.is_whole or fills:
@@ -139,12 +144,13 @@ class _Greedy:
         sparing: bool,
         fills: bool,
         gentle: int,
+        brims: bool = False,
     ) -> None:
         self._ends = ends
         self._random = random.Random(seed)  # noqa: S311
         self._compiled = compiled
         self._contracted = contracted
-        self._state = State(compiled, contracted)
+        self._state = State(compiled, contracted, brims)
         self._dead_ends = dead_ends.DeadEnds(self._state)
         self._top = nested_up_to(compiled)
         self._inside = [

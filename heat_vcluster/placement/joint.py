@@ -26,6 +26,7 @@ from heat_vcluster.placement import (
     contract,
     exact,
     greedy,
+    jigsaw,
     mend,
     model,
     reasons,
@@ -75,6 +76,10 @@ VERY_FEW = 6
 HUGE = 30000
 SOME = 0.3
 ENOUGH = 6
+# Share of what is asked: where less of a resource is to spare, it is a jigsaw.
+BRIM = 0.02
+# ... and exchanging takes this share of the time that is left.
+JIGSAW = 0.6
 # Deterministic seconds for the first proof by counts: most take less.
 GLANCE = 0.01
 # Deterministic seconds for the whole of a medium problem.
@@ -229,6 +234,15 @@ class _Search:
             outcome = self._counted()
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
+        if self._is_jigsaw():
+            if not is_counted:
+                is_counted = True
+                outcome = self._counted()
+                if outcome.verdict is not model.Verdict.UNKNOWN:
+                    return outcome
+            whole = self._exchanged()
+            if whole is not None:
+                return self._first(whole)
         found = self._by_turns(found)
         if self._is_done(found):
             return self._first(found.placement)
@@ -252,6 +266,38 @@ class _Search:
             and self._pairs > MEDIUM
             and len(found.left) > VERY_FEW
         )
+
+    def _is_jigsaw(self) -> bool:
+        """Tell whether many hosts must be filled to the brim.
+
+        A smaller problem is soon solved otherwise, and who asks in haste
+        wants a proof.
+        """
+        if not self._haste or self._pairs <= MEDIUM:
+            return False
+        for number in range(len(self._compiled.resources)):
+            usable, spare = self._frame.usable(number)
+            asked = int(usable.sum()) - spare
+            if 0 <= spare <= BRIM * asked and asked:
+                return True
+        return False
+
+    def _exchanged(self) -> Ints | None:
+        """Fill hosts up exactly, and let bundles change places then."""
+        self.tried.append('filling hosts to the brim')
+        found = self._greedy(None, brims=True)
+        if self._is_done(found):
+            return found.placement
+        whole = jigsaw.finish(
+            self._compiled,
+            self._contracted,
+            found.placement,
+            deadline=time.monotonic() + JIGSAW * self._left(),
+            seed=self._seed,
+        )
+        if whole is None or not amounts.is_valid(self._compiled, whole):
+            return None
+        return whole
 
     @functools.cached_property
     def _frame(self) -> tally.Frame:
@@ -372,6 +418,7 @@ class _Search:
         turn: int = 0,
         sparing: bool = False,
         gentle: int = greedy.GENTLE,
+        brims: bool = False,
     ) -> greedy.Found:
         return greedy.place(
             self._compiled,
@@ -381,6 +428,7 @@ class _Search:
             trouble=trouble,
             sparing=sparing,
             gentle=gentle,
+            brims=brims,
         )
 
     def _n_items(self, found: greedy.Found) -> int:

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Set
 import numpy as np
 import numpy.typing as npt
 
+from heat_vcluster.placement import brim, constraints, contract
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import constraints, contract
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 # One in so many places is many: then all are looked at again, at once.
@@ -320,10 +320,17 @@ def _most_of_lost(clause: numbers.Clause, domains: int) -> int:
 
 
 class State:
-    """Items, their kinds, and where they are put."""
+    """Items, their kinds, and where they are put.
+
+    ``brims``: nothing fits where it leaves a rest that nobody fills up (see
+    ``brim``).
+    """
 
     def __init__(
-        self, compiled: numbers.Compiled, contracted: contract.Contracted
+        self,
+        compiled: numbers.Compiled,
+        contracted: contract.Contracted,
+        brims: bool = False,
     ) -> None:
         self.compiled = compiled
         self.free = [column.copy() for column in compiled.free]
@@ -363,6 +370,7 @@ class State:
             [i.is_anchored and not i.servers for i in self.items], np.bool_
         )
         self._kinds: dict[int, Kind] = {}
+        self.brim: brim.Brim | None = self._find_brim() if brims else None
         self._put_fixed()
 
     def _find_items(self, contracted: contract.Contracted) -> Iterator[Item]:
@@ -399,6 +407,30 @@ class State:
             self.item_of[list(free)] = number
             yield Item(number, servers, volumes, size, kind)
             number += 1
+
+    def _find_brim(self) -> brim.Brim:
+        hosts = slice(0, self.compiled.n_hosts)
+        on_hosts = [item for item in self.items if item.is_anchored]
+        kinds = {item.kind: item for item in on_hosts}
+        self.brim = None
+        return brim.Brim(
+            self.free,
+            [
+                (item.size, self.may(item)[hosts] & self.room(item)[hosts])
+                for item in kinds.values()
+            ],
+            [
+                sum(item.size[resource] for item in on_hosts)
+                for resource in range(len(self.free))
+            ],
+        )
+
+    def _leaves_no_rest(self, item: Item, host: int) -> bool:
+        rest = tuple(
+            int(free[host]) - amount
+            for amount, free in zip(item.size, self.free, strict=True)
+        )
+        return self.brim is None or self.brim.can_fill(host, rest)
 
     def _tally(self, compiled: numbers.Compiled) -> None:
         self.hard = [Tally(self, clause) for clause in compiled.hard]
@@ -490,6 +522,10 @@ class State:
         if len(item.volumes) > 1:
             for host in np.flatnonzero(hosts).tolist():
                 hosts[host] = self.pools_for(item, host) is not None
+        if self.brim is not None:
+            here = hosts & self.may(item)[: len(hosts)]
+            for place in np.flatnonzero(here).tolist():
+                hosts[place] = self._leaves_no_rest(item, place)
         return room
 
     def has_room(self, item: Item, place: int) -> bool:
@@ -500,6 +536,8 @@ class State:
         for amount, free in zip(item.size, self.free, strict=True):
             if amount and free[place] < amount:
                 return False
+        if self.brim is not None and not self._leaves_no_rest(item, place):
+            return False
         return not item.volumes or self.pools_for(item, place) is not None
 
     def _hosts_with_pool(self, volume: int) -> Flags:
