@@ -14,7 +14,7 @@ TEMPLATES = Path(__file__).parents[2] / 'templates'
 class TemplatesTest(base.HeatTest):
     def test_all_are_valid_with_their_defaults(self):
         paths = sorted(TEMPLATES.glob('*.yaml'))
-        self.assertEqual(9, len(paths))
+        self.assertEqual(10, len(paths))
         for path in paths:
             stack = self.stack(path.read_text())
             stack.validate()
