@@ -22,6 +22,8 @@ PACKAGES = {
     'redis-server': 'redis-server',
     'etcd': 'etcd-server',
     'mariadbd': 'mariadb-server-core',
+    # Its databases are made with this, and the server comes without it.
+    'my_print_defaults': 'mariadb-client-core',
     'postgres': 'postgresql',
 }
 #: Asked by Debian's packages before they begin a server.

@@ -50,14 +50,16 @@ class Server(fixtures.Fixture):
     """
 
     program: str
+    needs: tuple[str, ...] = ()  # ... other programs, to be made ready
 
     @classmethod
     def require(cls):
         """Skip the test, by name, where there is no such server."""
-        if find(cls.program) is None:
-            raise testtools.TestCase.skipException(
-                f'NOT TESTED with {cls.__name__}: no {cls.program} here'
-            )
+        for program in (cls.program, *cls.needs):
+            if find(program) is None:
+                raise testtools.TestCase.skipException(
+                    f'NOT TESTED with {cls.__name__}: no {program} here'
+                )
 
     def _setUp(self):
         self.folder = tempfile.mkdtemp(dir=place())
@@ -187,6 +189,7 @@ class Database(Server):
 
 class MariaDB(Database):
     program = 'mariadbd'
+    needs = ('my_print_defaults',)
     first = 'mysql'
     options = 'CHARACTER SET utf8mb4'
 
