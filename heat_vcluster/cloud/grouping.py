@@ -103,6 +103,26 @@ def choose(wanted: spec.GroupSpec, room: Room) -> Grouping:
     return Grouping(tuple(groups), tuple(held), tuple(lacking))
 
 
+def lasting(before: spec.GroupSpec, after: spec.GroupSpec) -> frozenset[str]:
+    """Return the rules of both of which server groups say the same.
+
+    A group cannot be changed, so those of other rules are of no use.
+    """
+    said = {
+        (group.rule, group.policy, group.most) for group in _sayable(before)
+    }
+    return frozenset(
+        group.rule
+        for group in _sayable(after)
+        if (group.rule, group.policy, group.most) in said
+    )
+
+
+def sayable(wanted: spec.GroupSpec) -> frozenset[str]:
+    """Return the rules that server groups could say."""
+    return lasting(wanted, wanted)
+
+
 def _order(group: ServerGroup) -> tuple[bool, int]:
     return group.policy == AFFINITY, group.most
 

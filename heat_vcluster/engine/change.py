@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from heat_vcluster import exception, metrics, states
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import grouping, model
 from heat_vcluster.db import records
 from heat_vcluster.engine import build as builds
 from heat_vcluster.engine import decision, proposal, reasons, removal
@@ -27,6 +28,8 @@ T = TypeVar('T')
 
 #: The fact that a member that runs is being changed: written down before.
 CHANGED = 'changed'
+#: Why a rule that changes has no server group any more.
+OUTDATED = 'the rule has changed since its servers were made'
 
 
 class Change(builds.Build):
@@ -92,6 +95,20 @@ class Change(builds.Build):
             with contextlib.suppress(KeyError):
                 return wanted.member(member).type
         raise KeyError(member)
+
+    def server_group(self, member: str) -> str | None:
+        """As ever, but the group of a rule that changes holds the old one."""
+        group = self.resolution.grouping.of(member)
+        if group is not None and group.rule in self._outdated:
+            self._tell_ungrouped(group.rule, OUTDATED)
+            return None
+        return super().server_group(member)
+
+    @functools.cached_property
+    def _outdated(self) -> frozenset[str]:
+        """The rules that have a server group that says another one."""
+        old, new = self.proposed.old, self.proposed.new
+        return grouping.sayable(old) - grouping.lasting(old, new)
 
     # -- places -----------------------------------------------------------
 

@@ -18,12 +18,13 @@ from typing import Any
 
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
-from heat_vcluster.cloud import model
+from heat_vcluster.cloud import grouping, model
 from heat_vcluster.db import records
 from heat_vcluster.engine import base, flows, proposal, reasons
 from heat_vcluster.engine import build as builds
-from heat_vcluster.engine.change import CHANGED, Change
+from heat_vcluster.engine.change import CHANGED, OUTDATED, Change
 from heat_vcluster.engine.cleanup import Cleanup
+from heat_vcluster.spec import model as spec
 
 LOG = logging.getLogger(__name__)
 
@@ -193,10 +194,16 @@ class Changing:
                     event=('removing', 'it went out of the definition'),
                 )
         cleanup = self._cleanup()
+        old = self._parts.load(self._record.document)
+        new = self._parts.load(
+            self._store.get_cluster(self._record.id).document
+        )
+        groups = grouping.lasting(old, new)
         left = cleanup.sweep(
-            self._cloud, {row.name for row in rows if row.role is None}
+            self._cloud, groups | {r.name for r in rows if r.role is None}
         )
         self._check_ours()
+        self._regroup(grouping.sayable(old) - groups, new)
         cleanup.note(left)
         note = reasons.remains_of_change(left)
         self._writer.add_event(None, 'updated', note or 'it is as asked for')
@@ -206,6 +213,21 @@ class Changing:
         self._writer.end_change(
             note or None, states.LEFTOVERS if note else None
         )
+
+    def _regroup(
+        self, dropped: frozenset[str], wanted: spec.GroupSpec
+    ) -> None:
+        """Tell of the servers that were in groups that are dropped."""
+        rules = {group.name for group in wanted.groups}
+        for row in self._store.get_members(self._record.id):
+            told = row.facts.get('server_groups', {})
+            if not dropped.isdisjoint(told):
+                now = {
+                    rule: OUTDATED if rule in dropped else why
+                    for rule, why in told.items()
+                    if rule in rules
+                }
+                self._writer.set_member(row.name, facts={'server_groups': now})
 
     # -- back -------------------------------------------------------------
 
@@ -226,7 +248,9 @@ class Changing:
         )
         metrics.ROLLBACKS.inc()
         cleanup = self._cleanup()
-        there = {member.name for member in change.proposed.old.members}
+        old = change.proposed.old
+        # Server groups are of rules.
+        there = grouping.sayable(old) | {m.name for m in old.members}
         with metrics.PHASES.labels('rollback').time():
             held = cleanup.release_holds()
             # Servers first: what they have goes back to those that stay.

@@ -78,12 +78,13 @@ class ChangeCase(base.EngineTest):
         """Whatever bears the cluster's tag belongs to one of its members."""
         rows = self.service._store.get_members(view['id'])
         self.assertEqual([None] * len(rows), [row.role for row in rows])
-        owners = {
-            item.owner.member
-            for item in self.cloud.world.items.values()
-            if item.owner is not None and item.owner.cluster_id == view['id']
-        }
+        owners, rules_held = set(), set()
+        for item in self.cloud.world.items.values():
+            if item.owner is not None and item.owner.cluster_id == view['id']:
+                is_group = isinstance(item, world.ServerGroup)
+                (rules_held if is_group else owners).add(item.owner.member)
         self.assertEqual({row.name for row in rows}, owners)
+        self.assertLessEqual(rules_held, {g['name'] for g in view['groups']})
 
     def broken_now(self, document, view):
         """Return what the rules of a document say of the places now."""

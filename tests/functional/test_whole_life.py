@@ -2,6 +2,8 @@
 """A cluster is changed and looked after by turns; each finds the other's."""
 
 from heat_vcluster import exception
+from heat_vcluster.cloud import model
+from heat_vcluster.cloud.fake import world
 from tests.functional import base, changed, changes, documents, upkeep
 
 APART = documents.group('anti-affinity', 'm', scope='rack')
@@ -128,3 +130,59 @@ class WholeLifeTest(changes.ChangeCase, upkeep.UpkeepCase):
         """Return where a server is, and where it thinks that it is."""
         member = self.show(cluster_id)['members'][name]
         return member['domains'], self.cloud.item(member['id']).domains
+
+
+class ServerGroupsTest(changes.ChangeCase):
+    """Server groups go by the rules: they stay, change and go with them."""
+
+    APART = documents.group('anti-affinity', 'm', scope='host')
+
+    def groups(self):
+        return {
+            item.owner.member: item.id
+            for item in self.cloud.world.of(world.ServerGroup)
+        }
+
+    def group_ids(self, view):
+        return [
+            self.cloud.item(member['id']).group_id
+            for member in view['members'].values()
+        ]
+
+    def test_who_comes_is_in_the_group_of_those_that_stay(self):
+        view = self.build(changes.counted(2, self.APART))
+        ((rule, group_id),) = self.groups().items()
+        view = self.change(view['id'], changes.counted(3, self.APART))
+        self.assert_is(view, 'm-0', 'm-1', 'm-2')
+        self.assertEqual({rule: group_id}, self.groups())
+        self.assertEqual([group_id] * 3, self.group_ids(view))
+        (told,) = view['server_groups']
+        self.assertTrue(told['held'])
+
+    def test_group_goes_with_its_rule(self):
+        view = self.build(changes.counted(2, self.APART))
+        view = self.change(view['id'], changes.counted(2))
+        self.assert_is(view, 'm-0', 'm-1')
+        self.assertEqual({}, self.groups())
+        self.assertEqual([], view['server_groups'])
+
+    def test_group_of_a_rule_that_changed_holds_nobody_any_more(self):
+        name = self.APART['name']
+        view = self.build(changes.counted(2, self.APART))
+        two = documents.group('spread', 'm', scope='host', max_per_domain=2)
+        view = self.change(
+            view['id'], changes.counted(3, {**two, 'name': name})
+        )
+        self.assert_is(view, 'm-0', 'm-1', 'm-2')
+        self.assertEqual({}, self.groups())
+        (told,) = view['server_groups']
+        self.assertEqual((name, False), (told['group'], told['held']))
+
+    def test_failure_leaves_the_groups_that_there_were(self):
+        view = self.build(changes.counted(2))
+        before = self.things()
+        self.cloud.faults.ruin(model.Kind.SERVER, 'm-2~1')
+        self.change(view['id'], changes.counted(3, self.APART))
+        self.assertEqual(before, self.things())
+        view = self.change(view['id'], changes.counted(2, self.APART))
+        self.assert_is(view, 'm-0', 'm-1')

@@ -98,7 +98,7 @@ globals().update(multiply())
 
 
 class DeadlockMixin(ServerMixin):
-    def test_one_of_two_that_wait_for_each_other_tries_again(self):
+    def test_of_two_that_wait_for_each_other_one_tries_again(self):
         one, other = (self.create(id=name).id for name in ('one', 'other'))
         database = self.store._database
         both_began = threading.Barrier(2)
@@ -121,7 +121,8 @@ class DeadlockMixin(ServerMixin):
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(3, len(tries))
+        # In haste both may, or one of them once more.
+        self.assertGreater(len(tries), 2)
         self.assertEqual(
             ['renamed'] * 2,
             [each.name for each in self.store.list_clusters()],
