@@ -108,7 +108,7 @@ class EveryCallOfARevertTest(FaultCase):
             view = self.change(self.view['id'], changed.AFTER)
             self.assert_old(view, REASON)
             if self.cloud.faults.hit is None:
-                self.assertGreater(number, 20)
+                self.assertGreater(number, 15)
                 return
         self.fail('a revert has more calls than expected')
 
