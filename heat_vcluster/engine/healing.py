@@ -34,6 +34,7 @@ def begun(row: Any) -> dict[str, Any]:
     """Return what is written of a member that is to be made again."""
     return {
         'status': MemberStatus.PLANNED,
+        'reason': None,
         'facts': {
             FORMER: row.facts.get('server_id', ''),
             'server_id': None,
