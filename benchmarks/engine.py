@@ -57,9 +57,12 @@ def graph(tasks: int) -> Any:
 def run(flow: Any, is_stock: bool) -> dict[str, float]:
     spent = {}
     with futurist.ThreadPoolExecutor(max_workers=THREADS) as pool:
-        made = taskflow.engines.load(flow, engine='parallel', executor=pool)
-        if not is_stock:
-            graphs.quicken(made, flow)
+        if is_stock:
+            made = taskflow.engines.load(
+                flow, engine='parallel', executor=pool
+            )
+        else:
+            made = graphs.load(flow, pool)
         stages = {
             'compile': made.compile,
             'prepare': functools.partial(prepare, made),

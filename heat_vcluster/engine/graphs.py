@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Has TaskFlow compile a graph in a time that grows as the graph does.
+"""Has TaskFlow run a graph in a time that grows as the graph does.
 
 TaskFlow copies the whole graph for each task that it adds, and searches a
-task among all others: a thousand tasks take a second, five thousand forty. So
-its own compiler is run with two of its parts exchanged, for our engines
-alone. Where its code is another than the one we know, it is left as it is.
+task, and what it needs, among all others: a thousand tasks take a second,
+five thousand forty. So its own compiler is run with two of its parts
+exchanged, for our engines alone, and each task is told what it needs. Where
+its code is another than the one we know, it is left as it is.
 """
 
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 from typing import Any
 
 from taskflow import flow as flows
 from taskflow import task
 from taskflow.engines.action_engine import compiler
+from taskflow.engines.action_engine import engine as engines
 from taskflow.types import graph, tree
+from taskflow.utils import persistence_utils
+
+from heat_vcluster.engine import unsaved
 
 #: What the code of TaskFlow's compilers uses; else it is not as we know it.
 KNOWN = {
@@ -24,10 +30,11 @@ KNOWN = {
 }
 
 
-def quicken(engine: Any, flow: Any) -> None:
-    """Let an engine that was just loaded compile its flow quickly."""
-    if is_known() and hasattr(engine, '_compiler'):
-        engine._compiler = Compiler(flow)
+def load(flow: Any, executor: Any) -> Any:
+    """Return an engine for a flow, whose tasks run in a pool of threads."""
+    detail = persistence_utils.create_flow_detail(flow)
+    kind = Engine if is_known() else engines.ParallelActionEngine
+    return kind(flow, detail, unsaved.Backend(), {'executor': executor})
 
 
 def is_known() -> bool:
@@ -35,6 +42,49 @@ def is_known() -> bool:
         names <= set(kind.compile.__code__.co_names)
         for kind, names in KNOWN.items()
     ) and hasattr(compiler.PatternCompiler(None), '_matchers')
+
+
+class Engine(engines.ParallelActionEngine):
+    """TaskFlow's engine, with our compiler and what comes of it."""
+
+    def __init__(self, flow: Any, *rest: Any) -> None:
+        super().__init__(flow, *rest)
+        self._compiler = Compiler(flow)
+
+    def compile(self) -> None:
+        if self._compiled:
+            return
+        super().compile()
+        for name, seen in scopes(self._compilation).items():
+            self._runtime._atom_cache[name]['scope_walker'] = seen
+
+
+def scopes(compilation: Any) -> Mapping[str, list[list[str]]]:
+    """Return the tasks that each can have results of, the nearest first.
+
+    A list for the flow that it is in, and one for each flow around it, as
+    TaskFlow's own search gives them. Of those that are in one flow alone: to
+    find these takes no search.
+    """
+    root = compilation.hierarchy
+    if any(node.child_count() for node in root):
+        return {}
+    graph = compilation.execution_graph
+    found = {}
+    for node in root:
+        if node.metadata['kind'] in compiler.ATOMS:
+            before = sorted(
+                (
+                    each
+                    for each in graph.bfs_predecessors_iter(node.item)
+                    if graph.nodes[each]['kind'] in compiler.ATOMS
+                ),
+                key=root.index,
+                reverse=True,
+            )
+            names = [each.name for each in before]
+            found[node.item.name] = [names] if names else []
+    return found
 
 
 class Compiler(compiler.PatternCompiler):

@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 import futurist
-from taskflow import engines
 
 from heat_vcluster.engine import base, graphs
 from heat_vcluster.engine.build import Build
@@ -34,8 +33,7 @@ class Runner:
                 self._pool = futurist.ThreadPoolExecutor(
                     max_workers=self._threads
                 )
-        engine = engines.load(flow, engine='parallel', executor=self._pool)
-        graphs.quicken(engine, flow)
+        engine = graphs.load(flow, self._pool)
         if writer is None or build is None:
             engine.run()
             return

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What our compiler makes of a flow is what TaskFlow's makes of it."""
 
-import taskflow.engines
+import futurist
 import testtools
 from taskflow import task
-from taskflow.engines.action_engine import compiler
+from taskflow.engines.action_engine import compiler, scopes
 from taskflow.patterns import graph_flow, linear_flow, unordered_flow
 
 from heat_vcluster.engine import graphs
@@ -18,6 +18,16 @@ class Step(task.Task):
     def execute(self, **done):
         if self.log is not None:
             self.log.append(self.name)
+
+
+class Reverting(Step):
+    def revert(self, **done):
+        self.log.append(f'no {self.name}')
+
+
+class Failing(Step):
+    def execute(self, **done):
+        raise ZeroDivisionError
 
 
 def diamond(log=None):
@@ -74,24 +84,58 @@ class GraphsTest(testtools.TestCase):
         for kind in (compiler.PatternCompiler, graphs.Compiler):
             self.assertRaises(ValueError, kind(flow).compile)
 
-    def test_quickened_engine_runs_in_order(self):
+    def test_each_task_sees_what_taskflow_has_it_see(self):
+        flow = diamond()
+        compiled = graphs.Compiler(flow).compile()
+        seen = graphs.scopes(compiled)
+        for node in compiled.hierarchy.dfs_iter():
+            if isinstance(node.item, task.Task):
+                walker = scopes.ScopeWalker(
+                    compiled, node.item, names_only=True
+                )
+                found = seen.pop(node.item.name)
+                self.assertEqual(
+                    [set(level) for level in walker],
+                    [set(level) for level in found],
+                )
+        self.assertEqual({}, seen)
+
+    def test_flows_in_a_flow_are_searched_by_taskflow(self):
+        self.assertEqual(
+            {}, graphs.scopes(graphs.Compiler(nested()).compile())
+        )
+
+    def test_engine_runs_in_order(self):
         log = []
         flow = diamond(log)
-        engine = taskflow.engines.load(flow, engine='serial')
-        graphs.quicken(engine, flow)
+        engine = self.load(flow)
         engine.run()
         self.assertIsInstance(engine.compilation.hierarchy, graphs.Node)
         log.remove('alone')
         self.assertEqual(('first', 'last'), (log[0], log[-1]))
 
+    def test_what_fails_is_reverted_and_raised(self):
+        log = []
+        flow = graph_flow.Flow('failing').add(
+            Reverting('first', log=log), Failing('last', 'first')
+        )
+        engine = self.load(flow)
+        self.assertRaises(ZeroDivisionError, engine.run)
+        self.assertEqual(['first', 'no first'], log)
+
     def test_unknown_taskflow_is_left_as_it_is(self):
         known = {compiler.TaskCompiler: {'something else'}}
         self.patch(graphs, 'KNOWN', known)
-        flow = diamond()
-        engine = taskflow.engines.load(flow, engine='serial')
-        graphs.quicken(engine, flow)
+        log = []
+        engine = self.load(diamond(log))
         engine.run()
         self.assertNotIsInstance(engine.compilation.hierarchy, graphs.Node)
+        self.assertEqual(5, len(log))
+
+    def load(self, flow):
+        pool = futurist.ThreadPoolExecutor(max_workers=2)
+        self.addCleanup(pool.shutdown)
+        return graphs.load(flow, pool)
 
 
 def told(compilation):
