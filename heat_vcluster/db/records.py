@@ -30,6 +30,20 @@ class NewMember:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class News:
+    """What became of a member, or of the whole cluster: None.
+
+    ``event`` is a kind and a message. ``values`` are as ``Writer.set_member``
+    takes them.
+    """
+
+    member: str | None
+    status: states.MemberStatus | None = None
+    event: tuple[str, str] | None = None
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write to a cluster; a higher ``fence`` overrules it."""
 

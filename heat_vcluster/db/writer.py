@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +28,9 @@ from heat_vcluster.db import models, records
 from heat_vcluster.placement import model as placement
 
 Clock = Callable[[], datetime.datetime]
+
+#: So many members are asked for by their names; of more, all are read.
+FEW = 200
 
 
 class Writer:
@@ -252,10 +262,7 @@ class Writer:
         by key; a value None drops its key. ``event`` is a kind and a message
         to note with it. Raises IllegalMove as ``set_status`` does.
         """
-        with self._fenced() as connection:
-            self._set_member(connection, name, status, **values)
-            if event is not None:
-                self._add_event(connection, name, *event)
+        self._tell([records.News(name, status, event, values)])
 
     @db_connection.again
     def set_members(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
@@ -263,38 +270,84 @@ class Writer:
 
         ``changes`` are what ``set_member`` takes, by the member's name.
         """
-        with self._fenced() as connection:
-            for name, values in changes.items():
-                self._set_member(connection, name, **values)
+        self._tell([_news(name, **values) for name, values in changes.items()])
 
-    def _set_member(
-        self,
-        connection: Any,
-        name: str,
-        status: states.MemberStatus | None = None,
-        **values: Any,
-    ) -> None:
-        row = connection.execute(
-            self._mine(
-                sa.select(
-                    models.members.c.status, models.members.c.facts
-                ).where(models.members.c.name == name),
-                models.members,
+    @db_connection.again
+    def tell(self, news: Sequence[records.News]) -> None:
+        """Write what became of members, in this order, all or nothing.
+
+        Raises as ``set_member`` does.
+        """
+        self._tell(news)
+
+    def _tell(self, news: Sequence[records.News]) -> None:
+        with self._fenced() as connection:
+            changed = self._changed(connection, news)
+            by_kind: dict[frozenset[str], list[dict[str, Any]]] = {}
+            for name, values in changed.items():
+                by_kind.setdefault(frozenset(values), []).append(
+                    {'its_name': name, **values}
+                )
+            for kind, rows in by_kind.items():
+                connection.execute(
+                    self._mine(sa.update(models.members), models.members)
+                    .where(models.members.c.name == sa.bindparam('its_name'))
+                    .values({key: sa.bindparam(key) for key in kind}),
+                    rows,
+                )
+            self._add_events(
+                connection,
+                [(each.member, *each.event) for each in news if each.event],
             )
-        ).one_or_none()
-        if row is None:
-            raise KeyError(name)
-        if status is not None:
-            _check_move(states.MemberStatus(row.status), status)
-            values['status'] = status.value
-        if 'facts' in values:
-            values['facts'] = _merge(row.facts, values['facts'])
-        if values:
-            connection.execute(
-                self._mine(sa.update(models.members), models.members)
-                .where(models.members.c.name == name)
-                .values(**values)
-            )
+
+    def _changed(
+        self, connection: Any, news: Sequence[records.News]
+    ) -> dict[str, dict[str, Any]]:
+        """Return what is to be written of each member in the end."""
+        names = {
+            each.member
+            for each in news
+            if each.member is not None
+            and (each.status is not None or each.values)
+        }
+        known = self._known(connection, names)
+        changed: dict[str, dict[str, Any]] = {}
+        for each in news:
+            if each.member not in names:
+                continue
+            assert each.member is not None  # noqa: S101  (names has none)
+            status, facts = known[each.member]
+            values = dict(each.values)
+            if each.status is not None:
+                _check_move(status, each.status)
+                values['status'] = each.status.value
+                status = each.status
+            if 'facts' in values:
+                facts = values['facts'] = _merge(facts, values['facts'])
+            known[each.member] = status, facts
+            if values:
+                changed.setdefault(each.member, {}).update(values)
+        return changed
+
+    def _known(
+        self, connection: Any, names: Collection[str]
+    ) -> dict[str, tuple[states.MemberStatus, Mapping[str, Any]]]:
+        """Return the status and the facts of members; KeyError for others."""
+        if not names:
+            return {}
+        table = models.members
+        asked = self._mine(
+            sa.select(table.c.name, table.c.status, table.c.facts), table
+        )
+        if len(names) <= FEW:
+            asked = asked.where(table.c.name.in_(names))
+        known = {
+            row.name: (states.MemberStatus(row.status), row.facts)
+            for row in connection.execute(asked)
+        }
+        for name in names:
+            known[name]  # there has to be one
+        return known
 
     # Its holds
 
@@ -376,19 +429,22 @@ class Writer:
     def add_event(self, member: str | None, kind: str, message: str) -> None:
         """Note what happened, now. ``member`` None: to the whole cluster."""
         with self._fenced() as connection:
-            self._add_event(connection, member, kind, message)
+            self._add_events(connection, [(member, kind, message)])
 
-    def _add_event(
-        self, connection: Any, member: str | None, kind: str, message: str
+    def _add_events(
+        self, connection: Any, events: Sequence[tuple[str | None, str, str]]
     ) -> None:
+        if not events:
+            return
+        now = self._clock()
         connection.execute(
             sa.insert(models.events),
-            self._row(
-                at=self._clock(),
-                member=member,
-                kind=str(kind),
-                message=message,
-            ),
+            [
+                self._row(
+                    at=now, member=member, kind=str(kind), message=message
+                )
+                for member, kind, message in events
+            ],
         )
 
     # Below
@@ -436,6 +492,15 @@ class Writer:
                 models.leftovers.c.thing_id == thing_id,
             )
         )
+
+
+def _news(
+    name: str,
+    status: states.MemberStatus | None = None,
+    event: tuple[str, str] | None = None,
+    **values: Any,
+) -> records.News:
+    return records.News(name, status, event, values)
 
 
 def _check_move(

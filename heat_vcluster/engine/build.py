@@ -29,6 +29,7 @@ from heat_vcluster.engine import (
     base,
     decision,
     gate,
+    journal,
     lease,
     reasons,
     remembered,
@@ -91,6 +92,7 @@ class Build(members.Site):
         self._planner = planner
         self._store = store
         self._writer = writer
+        self.journal = journal.Journal(writer)
         self._signal = signal
         self._windows = windows
         self._settings = settings
@@ -504,13 +506,16 @@ class Build(members.Site):
             kept.update(facts)
             kind = members.member_type(self._type_of(member))
             resource_id = kind.resource_id(kept)
-        self._writer.set_member(member, facts=facts, resource_id=resource_id)
+            changed = {'facts': facts, 'resource_id': resource_id}
+            # While nobody else can record more of it: the last one stays.
+            self.journal.add(records.News(member, values=changed))
+        self.journal.flush()
 
     def _type_of(self, member: str) -> str:
         return self.wanted.member(member).type
 
     def tell(self, member: str, kind: str, message: str) -> None:
-        self._writer.add_event(member, kind, message)
+        self.journal.write(records.News(member, event=(kind, message)))
 
     def wait(self, check: Callable[[], T | None], quick: bool = False) -> T:
         with self._lock:
@@ -625,6 +630,8 @@ class Build(members.Site):
         """Do one step; the first failure stops all others."""
         try:
             self._signal.check()
+            # What is there of a member that is not begun is not looked for.
+            self.journal.settle(step.member)
             with self._lock:
                 self._begun.add(step.symbol)
             step.execute(self)

@@ -76,9 +76,8 @@ class Changing:
             with self._turn(), metrics.PHASES.labels('change').time():
                 change = self._begun()
                 self._check_members()
-                self._parts.runner.run(
-                    flows.change(change), self._writer, change
-                )
+                self._parts.runner.run(flows.change(change), change)
+                change.journal.flush()
                 change.grow()
                 self._writer.commit_change(
                     change.record_of_change,

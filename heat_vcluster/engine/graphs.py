@@ -10,6 +10,9 @@ its code is another than the one we know, it is left as it is.
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import time
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -44,6 +47,10 @@ def is_known() -> bool:
     ) and hasattr(compiler.PatternCompiler(None), '_matchers')
 
 
+#: Where many run, their ends are waited for together: for each so long.
+GATHER_SECONDS = 2e-5
+
+
 class Engine(engines.ParallelActionEngine):
     """TaskFlow's engine, with our compiler and what comes of it."""
 
@@ -57,6 +64,34 @@ class Engine(engines.ParallelActionEngine):
         super().compile()
         for name, seen in scopes(self._compilation).items():
             self._runtime._atom_cache[name]['scope_walker'] = seen
+        self._runtime.builder._waiter = Waiter()
+
+
+class Waiter:
+    """Waits until any of the tasks that run is done.
+
+    Those that are report it: to look at each takes long where there are many.
+    """
+
+    def __init__(self) -> None:
+        self._watched: set[Any] = set()
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def __call__(
+        self, running: set[Any], timeout: float | None = None
+    ) -> tuple[set[Any], set[Any]]:
+        """Return the futures that are done, and those that are not yet."""
+        for future in running - self._watched:
+            self._watched.add(future)
+            future.add_done_callback(self._ended.put)
+        done = set()
+        with contextlib.suppress(queue.Empty):
+            done.add(self._ended.get(timeout=timeout))
+            time.sleep(len(running) * GATHER_SECONDS)
+            while True:
+                done.add(self._ended.get_nowait())
+        self._watched -= done
+        return done, running - done
 
 
 def scopes(compilation: Any) -> Mapping[str, list[list[str]]]:

@@ -232,7 +232,7 @@ class Operation:
         try:
             with self._turn(), metrics.PHASES.labels('build').time():
                 if build.steps:
-                    self._parts.runner.run(flow(build), self._writer, build)
+                    self._parts.runner.run(flow(build), build)
         except Exception as error:  # whatever it was, it is rolled back
             self._check_ours(error)
             self._roll_back(
@@ -241,6 +241,7 @@ class Operation:
                 is_held=build.is_held,
             )
         else:
+            build.journal.flush()
             self._writer.add_event(None, 'active', 'every member is ready')
             self._writer.set_status(
                 ClusterStatus.DELETING

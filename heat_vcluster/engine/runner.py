@@ -8,7 +8,7 @@ from typing import Any
 
 import futurist
 
-from heat_vcluster.engine import base, graphs
+from heat_vcluster.engine import graphs
 from heat_vcluster.engine.build import Build
 from heat_vcluster.engine.listener import Recorder
 
@@ -21,12 +21,7 @@ class Runner:
         self._lock = threading.Lock()
         self._pool: Any = None
 
-    def run(
-        self,
-        flow: Any,
-        writer: base.Writer | None = None,
-        build: Build | None = None,
-    ) -> None:
+    def run(self, flow: Any, build: Build | None = None) -> None:
         """Run a graph; that of a build with all that happens recorded."""
         with self._lock:
             if self._pool is None:
@@ -34,11 +29,15 @@ class Runner:
                     max_workers=self._threads
                 )
         engine = graphs.load(flow, self._pool)
-        if writer is None or build is None:
+        if build is None:
             engine.run()
             return
-        with Recorder(engine, writer, build):
-            engine.run()
+        with Recorder(engine, build) as recorder:
+            try:
+                for _ in engine.run_iter():
+                    recorder.flush()
+            finally:
+                recorder.flush()
 
     def stop(self) -> None:
         """Begin no further task; those that run are not waited for."""

@@ -276,7 +276,8 @@ class Upkeep:
             again,
         )
         try:
-            self.runner.run(flows.heal(made), self.writer, made)
+            self.runner.run(flows.heal(made), made)
+            made.journal.flush()
         except Exception as failure:
             if made.abandoned.is_set():
                 raise

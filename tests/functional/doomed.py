@@ -115,23 +115,25 @@ class RemoteOpener(base.CloudOpener):
 class SuicidalWriter(writer.Writer):
     """Kills its process when the n-th task is written down as done.
 
-    Right before that, or right after.
+    Right before that, or right after; with it, those that are written in the
+    same moment.
     """
 
     at = None  # number and 'before' or 'after'
     count = 0
 
-    def add_event(self, member, kind, message):
-        if message != 'done':
-            super().add_event(member, kind, message)
-            return
-        SuicidalWriter.count += 1
-        self._die('before')
-        super().add_event(member, kind, message)
-        self._die('after')
+    def tell(self, news):
+        done = sum(
+            each.event is not None and each.event[1] == 'done' for each in news
+        )
+        ours = range(SuicidalWriter.count + 1, SuicidalWriter.count + done + 1)
+        SuicidalWriter.count += done
+        self._die('before', ours)
+        super().tell(news)
+        self._die('after', ours)
 
-    def _die(self, moment):
-        if self.at == (self.count, moment):
+    def _die(self, moment, numbers):
+        if self.at and self.at[0] in numbers and self.at[1] == moment:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

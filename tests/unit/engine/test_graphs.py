@@ -138,6 +138,19 @@ class GraphsTest(testtools.TestCase):
         return graphs.load(flow, pool)
 
 
+class WaiterTest(testtools.TestCase):
+    def test_what_is_done_is_given_once(self):
+        waiter = graphs.Waiter()
+        first, second, third = (futurist.Future() for _ in range(3))
+        second.set_result(1)
+        third.cancel()
+        done, running = waiter({first, second, third})
+        self.assertEqual(({second, third}, {first}), (done, running))
+        self.assertEqual((set(), {first}), waiter(running, timeout=0))
+        first.set_exception(ValueError())
+        self.assertEqual(({first}, set()), waiter(running))
+
+
 def told(compilation):
     """Return all that a compilation has to tell, for comparison."""
     found = compilation.execution_graph
