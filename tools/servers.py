@@ -25,6 +25,7 @@ PACKAGES = {
     # Its databases are made with this, and the server comes without it.
     'my_print_defaults': 'mariadb-client-core',
     'postgres': 'postgresql',
+    'zkServer.sh': 'zookeeper',
 }
 #: Asked by Debian's packages before they begin a server.
 POLICY = Path('/usr/sbin/policy-rc.d')
@@ -50,6 +51,7 @@ def find(program: str) -> str | None:
     places = [
         os.environ.get('PATH', ''),
         '/usr/sbin',
+        '/usr/share/zookeeper/bin',
         *map(str, Path('/usr/lib/postgresql').glob('*/bin')),
     ]
     return shutil.which(program, path=os.pathsep.join(places))

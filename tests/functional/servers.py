@@ -157,6 +157,32 @@ class Etcd(Board):
         self.configuration = jobs.configuration(f'etcd://127.0.0.1:{client}')
 
 
+class ZooKeeper(Board):
+    program = 'java'
+    needs = ('zkServer.sh',)
+
+    def start(self):
+        port = free_port()
+        configuration = pathlib.Path(self.folder) / 'zoo.cfg'
+        configuration.write_text(
+            f'dataDir={self.folder}/data\n'
+            f'clientPort={port}\n'
+            'clientPortAddress=127.0.0.1\n'
+            'admin.enableServer=false\n'
+            'tickTime=500\n'  # sessions of the dead last twice as long
+        )
+        # Debian's script has no end before that of the server.
+        self.begin(
+            *('-cp', '/etc/zookeeper/conf:/usr/share/java/zookeeper.jar'),
+            '-Dzookeeper.log.dir=.',
+            'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+            str(configuration),
+        )
+        self.configuration = jobs.configuration(
+            f'zookeeper://127.0.0.1:{port}'
+        )
+
+
 class Database(Server):
     """``make`` makes an empty database in it, and returns its URL."""
 

@@ -190,3 +190,7 @@ class RedisTest(BoardStories, base.EngineTest):
 
 class EtcdTest(BoardStories, base.EngineTest):
     server = servers.Etcd
+
+
+class ZooKeeperTest(BoardStories, base.EngineTest):
+    server = servers.ZooKeeper

@@ -36,6 +36,7 @@ class ConfigurationTest(testtools.TestCase):
                 'board': 'zookeeper',
                 'path': '/heat-vcluster',
                 'hosts': 'z1:2181,z2:2181',
+                'check_compatible': 'false',
             },
             jobs.configuration('zookeeper://z1:2181,z2:2181'),
         )
