@@ -4,16 +4,12 @@
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import fixtures
 import yaml
 
 from heat_vcluster.wsgi import server
-from tests.functional import api
-
-OPENSTACK = pathlib.Path(sys.executable).with_name('openstack')
+from tests.functional import api, shell
 
 
 class ServedTest(api.ApiTest):
@@ -76,16 +72,15 @@ class ShellTest(ServedTest):
         )
 
     def run_openstack(self, *arguments, code=0, stdin=None):
-        done = subprocess.run(
-            [OPENSTACK, *arguments],
-            capture_output=True,
-            text=True,
-            input=stdin,
-            cwd=self.folder,
-            env=self._environment(),
-            timeout=self.patience,
+        said = Said(
+            shell.run(
+                arguments,
+                folder=self.folder,
+                surroundings=self._environment(),
+                stdin=stdin,
+                patience=self.patience,
+            )
         )
-        said = Said(done)
         self.assertEqual(code, said.code, f'{arguments}: {said.out}{said.err}')
         return said
 
