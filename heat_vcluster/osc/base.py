@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from openstack import exceptions as sdk_exceptions
 from osc_lib import exceptions, utils
 from osc_lib.command import command
 
 from heat_vcluster import client, exception
-from heat_vcluster.osc import progress
+from heat_vcluster.osc import plugin, progress
 
 
 class Command(command.Command):
@@ -39,6 +41,7 @@ class Command(command.Command):
         """Add the command's own arguments."""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
+        self._project = getattr(parsed_args, 'project', None)
         is_quiet = self.app.options.verbose_level == 0
         self.progress = progress.Progress(sys.stderr, is_quiet=is_quiet)
         with self.progress:
@@ -52,10 +55,32 @@ class Command(command.Command):
                 ) from e
         return code
 
-    @property
+    @functools.cached_property
     def vcluster(self) -> client.Client:
-        ours: client.Client = self.app.client_manager.vcluster
-        return ours
+        manager = self.app.client_manager
+        if self._project is None:
+            ours: client.Client = manager.vcluster
+            return ours
+        return plugin.make_client(manager, self._project_id(self._project))
+
+    def _project_id(self, wanted: str) -> str:
+        """Return the id of a project; what is called so by none is refused.
+
+        Who may not ask keystone for projects has to know the id.
+        """
+        if utils.is_uuid_like(wanted):
+            return wanted
+        identity = self.app.client_manager.sdk_connection.identity
+        try:
+            found = identity.find_project(wanted)
+        except sdk_exceptions.ForbiddenException:
+            return wanted
+        if found is None:
+            raise exceptions.CommandError(
+                f'No project with a name or ID of {wanted!r} exists'
+            )
+        project_id: str = found.id
+        return project_id
 
     def find(self, wanted: str) -> str:
         """Return the id of the cluster with such a name or id.
@@ -90,6 +115,11 @@ def add_cluster(parser: argparse.ArgumentParser, **more: Any) -> None:
         'cluster',
         metavar='<cluster>',
         **{'help': 'Name or ID of the cluster', **more},
+    )
+    parser.add_argument(
+        '--project',
+        metavar='<project>',
+        help='Name or ID of the project it is in, if not yours (admin only)',
     )
 
 

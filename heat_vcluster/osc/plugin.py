@@ -20,27 +20,31 @@ API_VERSIONS = ('2',)
 PATIENCE = 10.0
 
 
-def make_client(instance: Any) -> client.Client:
+def make_client(instance: Any, project_id: str | None = None) -> client.Client:
     """Return the client of whoever calls the shell.
 
     Region, interface and ``vcluster_endpoint_override`` are those of the
-    cloud in clouds.yaml, as for every other service.
+    cloud in clouds.yaml, as for every other service. With a ``project_id``
+    that of the clusters of another project: the service refuses all but
+    administrators.
     """
     # Every command of the shell loads this module, and few are ours.
     from heat_vcluster import http, wire
 
     config = instance.sdk_connection.config
     kind = wire.SERVICE_TYPE
-    return http.HttpClient(
-        adapter.Adapter(
-            instance.session,
-            service_type=kind,
-            region_name=config.get_region_name(kind),
-            interface=config.get_interface(kind),
-            endpoint_override=config.get_endpoint(kind),
-        ),
-        patience=PATIENCE,
+    ours = adapter.Adapter(
+        instance.session,
+        service_type=kind,
+        region_name=config.get_region_name(kind),
+        interface=config.get_interface(kind),
+        endpoint_override=config.get_endpoint(kind),
     )
+    if project_id is not None:
+        # Its last part is the project of whoever asks.
+        address, _, _ = ours.get_endpoint().rstrip('/').rpartition('/')
+        ours.endpoint_override = f'{address}/{project_id}'
+    return http.HttpClient(ours, patience=PATIENCE)
 
 
 def build_option_parser(

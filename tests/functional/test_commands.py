@@ -266,6 +266,17 @@ class ListTest(served.ShellTest):
         said = self.run_shell('list --all-projects -f json', token=api.ADA)
         self.assertEqual(3, len(said.json))
 
+    def test_those_of_another_project_are_for_administrators(self):
+        project = 'c' * 32
+        theirs = f'{project}:cat:member'
+        self.write(documents.servers(1))
+        self.run_shell('create -f web.yaml theirs --wait', token=theirs)
+        said = self.run_shell(f'show theirs --project {project}', code=1)
+        self.assertIn('could not be found', said.err)
+        line = f'show theirs --project {project} -f value -c status'
+        said = self.run_shell(line, token=api.ADA)
+        self.assertEqual('ACTIVE', said.out.strip())
+
     def test_a_name_of_two_clusters_names_none(self):
         said = self.run_shell('show a', code=1)
         self.assertIn('More than one cluster', said.err)
