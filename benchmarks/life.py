@@ -335,6 +335,11 @@ class Drift:
     def broken(self, places: Places) -> int:
         return len(self.site.broken(self.cluster, self.wanted, places))
 
+    def fallen(self, places: Places) -> set[str]:
+        """Return the rules that do not hold."""
+        faults = self.site.broken(self.cluster, self.wanted, places)
+        return {fault.partition(':')[0] for fault in faults}
+
     def moves(self, places: Places) -> Iterator[tuple[str, str]]:
         """Yield each move for which there is room now."""
         free = collections.Counter(self.room)
@@ -381,8 +386,9 @@ def drifted(site: Site, dice: random.Random) -> Drift | None:
 def least(drift: Drift) -> int | None:
     """Return the fewest moves by which all rules hold; tries all.
 
-    Each has to have room when it is made. Whether rules are broken by more
-    on the way does not matter here, so that it is never more than is needed.
+    Each has to have room when it is made, and may not break a rule that
+    holds. Whether one that is broken is so by more on the way does not matter
+    here, so that it is never more than is needed.
     """
     names = [*drift.places]
     edge = {tuple(drift.places.values())}
@@ -392,10 +398,12 @@ def least(drift: Drift) -> int | None:
         if any(drift.broken(each) == 0 for each in places):
             return number
         edge = {
-            tuple((each | {name: host}).values())
-            for each in places
-            for name, host in drift.moves(each)
-        } - seen
+            tuple(after.values())
+            for before in places
+            for name, host in drift.moves(before)
+            if tuple((after := before | {name: host}).values()) not in seen
+            and drift.fallen(after) <= drift.fallen(before)
+        }
         if not edge:
             return None
         seen |= edge

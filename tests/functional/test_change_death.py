@@ -8,8 +8,9 @@ record.
 import contextlib
 
 from heat_vcluster import exception
-from heat_vcluster.cloud.fake import CloudDeath, FakeCloud
-from tests.functional import base, changed, changes, deaths
+from heat_vcluster.cloud.fake import CloudDeath, FakeCloud, world
+from heat_vcluster.engine import change
+from tests.functional import base, changed, changes, deaths, documents
 
 #: More calls, or writes, than there are in a change.
 ENOUGH = 200
@@ -104,6 +105,41 @@ class StoppedHeirTest(ChangeDeathCase):
         self.assertEqual('ACTIVE', after['status'])
         self.assertEqual('vcluster.trust_lost', after['error_code'])
         self.assertEqual(view['members'], after['members'])
+
+
+class ServerGroupTest(deaths.DeathCase, changes.ChangeCase):
+    """A rule changes under its name: what held the old one goes, anyhow."""
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def document(self, **spec):
+        rule = documents.group('spread', 'm', scope='host', **spec)
+        return changes.counted(3, rule)
+
+    def update(self, doomed):
+        wanted = self.document(max_per_domain=2)
+        doomed.update(base.ANN, self.cluster, document=wanted)
+
+    def test_whenever_an_engine_dies(self):
+        for number in range(1, ENOUGH):
+            view = self.build(self.document(max_per_domain=1))
+            self.cluster = view['id']
+            self.assertTrue(view['server_groups'][0]['held'])
+            self.rest(self.cluster)
+            has_died = self.die(self.update, ENOUGH, write=(number, 'after'))
+            self.heir.engine.attend()
+            self.rest(self.cluster, self.heir)
+            after = self.show(self.cluster)
+            self.assert_is(after, *view['members'])
+            self.assertEqual([], [*self.cloud.world.of(world.ServerGroup)])
+            (told,) = after['server_groups']
+            self.assertEqual(change.OUTDATED, told['why'])
+            self.delete_by_heir()
+            if not has_died:
+                self.assertGreater(number, 6)
+                return
+        self.fail('a change has more writes than expected')
 
 
 class EveryWriteTest(ChangeDeathCase):

@@ -178,6 +178,21 @@ class ServerGroupsTest(changes.ChangeCase):
         (told,) = view['server_groups']
         self.assertEqual((name, False), (told['group'], told['held']))
 
+    def test_group_of_a_rule_that_comes_is_there_in_the_end(self):
+        view = self.build(changes.counted(2))
+        wanted = changes.counted(2, self.APART)
+        wanted['instances'].append(documents.server('n', count=2))
+        wanted['groups'].append(
+            documents.group('anti-affinity', 'n', scope='host')
+        )
+        view = self.change(view['id'], wanted)
+        self.assert_is(view, 'm-0', 'm-1', 'n-0', 'n-1')
+        ((rule, group_id),) = self.groups().items()
+        self.assertEqual('anti-affinity-of-n', rule)
+        self.assertEqual([None] * 2 + [group_id] * 2, self.group_ids(view))
+        told = {one['group']: one['held'] for one in view['server_groups']}
+        self.assertTrue(told[rule])
+
     def test_failure_leaves_the_groups_that_there_were(self):
         view = self.build(changes.counted(2))
         before = self.things()

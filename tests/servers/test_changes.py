@@ -60,12 +60,7 @@ class KilledChange(test_engines.Installation, changes.ChangeCase):
         self.assert_nothing_left()
 
 
-class KilledMixin:
-    def test_on_its_way_forward_it_is_gone_on_with(self):
-        self.kill_after('ensure_server', 'db~1')
-        self.assert_new(self.update())
-        self.delete_all_there_is()
-
+class BackMixin:
     def test_on_its_way_back_it_is_as_before(self):
         before = self.things()
         self.cloud.faults.ruin('server', 'db~1', reason='no disk')
@@ -75,6 +70,13 @@ class KilledMixin:
         self.assertEqual(self.view['members'], view['members'])
         self.assertEqual(self.view['instances'], view['instances'])
         self.assertEqual(before, self.things())
+        self.delete_all_there_is()
+
+
+class ForwardMixin:
+    def test_on_its_way_forward_it_is_gone_on_with(self):
+        self.kill_after('ensure_server', 'db~1')
+        self.assert_new(self.update())
         self.delete_all_there_is()
 
     def test_while_what_went_is_removed_the_rest_is(self):
@@ -93,11 +95,11 @@ class KilledMixin:
         self.delete_all_there_is()
 
 
-class RedisAndMariaDBTest(KilledMixin, KilledChange):
+class RedisAndMariaDBTest(ForwardMixin, BackMixin, KilledChange):
     board_kind = servers.Redis
     kind = servers.MariaDB
 
 
-class EtcdAndPostgreSQLTest(KilledMixin, KilledChange):
+class EtcdAndPostgreSQLTest(BackMixin, KilledChange):
     board_kind = servers.Etcd
     kind = servers.PostgreSQL
