@@ -71,6 +71,20 @@ class HealTest(upkeep.UpkeepCase):
             self.cloud.item(self.server(view, 'm')).boot_volume_id,
         )
 
+    def test_volumes_are_taken_from_a_server_that_never_let_go(self):
+        for document, name in ((documents.SMALL, 'db'), (BOOTED, 'm')):
+            before = self.build(document)
+            lost = self.server(before, name)
+            self.cloud.lose(lost, is_stale=True)
+            view = self.heal(before['id'], document)
+            (volume,) = (
+                each['id']
+                for each in view['members'].values()
+                if each['type'] == 'volume'
+            )
+            state = self.cloud.open(base.ANN).volume_state(volume)
+            self.assertEqual({self.server(view, name)}, {*state.attached_to})
+
     def test_its_place_fits_the_others_where_they_really_are(self):
         """The place it had is taken by a peer that was moved there."""
         document = documents.servers(3, documents.APART)

@@ -78,6 +78,7 @@ CALLS = (
     'attach_volume',
     'change_power',
     'delete',
+    'drop_attachment',
     'ensure_floating_ip',
     'ensure_port',
     'ensure_server',

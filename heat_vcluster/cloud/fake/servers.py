@@ -160,7 +160,7 @@ class Servers(Side):
     def _check_attachable(self, volume: Volume) -> None:
         kind = self._world.volume_types.get(volume.type_name or '')
         is_shared = kind is not None and kind.is_multiattach
-        is_taken = any(
+        is_taken = bool(volume.stale) or any(
             volume.id in server.links or volume.id == server.boot_volume_id
             for server in self._world.of(Server)
         )
@@ -301,6 +301,12 @@ class Servers(Side):
                 NOVA, 'Cannot detach a root device volume'
             )
         server.links[volume_id] = Link.DETACHING
+
+    @called
+    def drop_attachment(self, server_id: str, volume_id: str) -> None:
+        volume = self._own(Volume, volume_id)
+        if volume is not None and server_id not in self._world.items:
+            volume.stale.discard(server_id)
 
     @called
     def tell_domains(self, server_id: str, domains: Mapping[str, str]) -> None:

@@ -168,6 +168,8 @@ class Volume(Item):
     pool: str | None = None
     is_bootable: bool = False
     asked: spec.VolumeSpec | None = None
+    #: Servers that are gone, and did not let go of it.
+    stale: set[str] = dataclasses.field(default_factory=set)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
