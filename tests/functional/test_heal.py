@@ -205,11 +205,9 @@ class HealTest(upkeep.UpkeepCase):
 
 
 class FailingHealTest(upkeep.FailingCase):
-    def prepare(self):
-        view = self.build(documents.SMALL)
+    def harm(self, view):
         self.cloud.spoil(self.server(view, 'db'))
         self.cloud.lose(self.server(view, 'web'))
-        return view['id']
 
     def test_a_fault_at_every_call(self):
         def judge(view):
@@ -221,16 +219,14 @@ class FailingHealTest(upkeep.FailingCase):
             self.assertIn('heal: ', view['status_reason'])
             self.assertLessEqual(statuses, {'ACTIVE', 'ERROR'})
 
-        failed = self.fail_every_call(self.prepare, 'heal', judge, every=2)
-        self.assertGreater(failed, 8)
+        failed = self.fail_every_call(
+            documents.SMALL, 'heal', judge, self.harm
+        )
+        self.assertGreater(failed, 16)
 
 
 class DyingHealTest(upkeep.DyingCase):
-    def prepare(self):
-        view = self.build(documents.SMALL)
-        self.cloud.spoil(self.server(view, 'db'))
-        self.cloud.lose(self.server(view, 'web'))
-        return view['id']
+    harm = FailingHealTest.harm
 
     def test_an_heir_with_a_trust_goes_on(self):
         def judge(view):
@@ -238,12 +234,17 @@ class DyingHealTest(upkeep.DyingCase):
             self.assertEqual('COMPLIANT', view['compliance']['status'])
             self.assert_built(documents.SMALL, view)
 
-        self.die_everywhere(self.prepare, 'heal', judge, every=4)
+        self.die_everywhere(documents.SMALL, 'heal', judge, self.harm)
 
 
 class DyingHealWithoutTrustTest(upkeep.DyingCase):
     trusts = False
-    prepare = DyingHealTest.prepare
+
+    def prepare(self):
+        view = self.build(documents.SMALL)
+        self.cloud.spoil(self.server(view, 'db'))
+        self.cloud.lose(self.server(view, 'web'))
+        return view['id']
 
     def test_what_was_half_made_is_made_when_it_is_asked_for_again(self):
         for number in range(8, 60, 10):

@@ -31,8 +31,6 @@ PROGRESS = {
     State.BUILDING: (model.Progress.BUILDING, 'BUILD'),
     State.READY: (model.Progress.READY, 'ACTIVE'),
     State.FAILED: (model.Progress.FAILED, 'ERROR'),
-    # As nova shows it: only its task state says that it is going.
-    State.DELETING: (model.Progress.READY, 'ACTIVE'),
 }
 
 #: What it takes, and what it comes to.
@@ -186,8 +184,10 @@ class Servers(Side):
             self._advance_server(server)
         if server is None or server.id not in self._world.items:
             return model.ServerState(model.Progress.GONE, 'DELETED')
-        progress, status = PROGRESS[server.state]
-        if server.state is State.READY:
+        # As nova shows it: only its task state says that one is going.
+        shown = server.was if server.state is State.DELETING else server.state
+        progress, status = PROGRESS[shown]
+        if shown is State.READY:
             status = server.status
         return model.ServerState(
             progress,
@@ -411,7 +411,7 @@ class Servers(Side):
 
     def _begin_delete_server(self, server: Server) -> None:
         if server.state is not State.DELETING:
-            server.state = State.DELETING
+            server.was, server.state = server.state, State.DELETING
             server.polls = self._world.build_polls
 
 
