@@ -79,13 +79,23 @@ class WholeLifeTest(changes.ChangeCase, upkeep.UpkeepCase):
 
     def test_one_that_rests_is_not_changed(self):
         view = self.replaced()
-        self.do('stop', view['id'])
-        self.assertRaises(
-            exception.NotChangeable,
-            self.change,
-            view['id'],
-            changes.counted(2, APART),
-        )
+        for off, on in (('stop', 'start'), ('suspend', 'resume')):
+            self.do(off, view['id'])
+            before = self.things()
+            for ask in (self.service.plan_change, self.change_by_document):
+                error = self.assertRaises(
+                    exception.NotChangeable,
+                    ask,
+                    base.ANN,
+                    view['id'],
+                    changes.counted(2, APART),
+                )
+                self.assertIn(f': {on} it first', str(error))
+            self.assertEqual(before, self.things())
+            self.do(on, view['id'])
+
+    def change_by_document(self, context, cluster_id, document):
+        self.service.update(context, cluster_id, document=document)
 
     def test_what_is_to_be_survived_follows_each_change(self):
         def wanted(count):
