@@ -27,6 +27,8 @@ ClusterStatus = states.ClusterStatus
 
 #: A cluster in one of these waits for somebody to begin.
 NOT_BEGUN = (ClusterStatus.PLANNING, ClusterStatus.HELD)
+#: What one that is off needs before it can become another one.
+FIRST = {ClusterStatus.STOPPED: 'start', ClusterStatus.SUSPENDED: 'resume'}
 
 
 class Service:
@@ -717,9 +719,10 @@ def _survive(cluster: records.ClusterRecord) -> Sequence[spec.Loss]:
 def _not_changeable(
     cluster: records.ClusterRecord,
 ) -> exception.NotChangeable:
+    first = FIRST.get(cluster.status)
     return exception.NotChangeable(
         f'Cluster {cluster.id} is {cluster.status}; only one that is ACTIVE '
-        'can become another one'
+        f'can become another one{f": {first} it first" if first else ""}'
     )
 
 

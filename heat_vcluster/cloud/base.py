@@ -214,6 +214,14 @@ class Cloud(abc.ABC):
     def detach_volume(self, server_id: str, volume_id: str) -> None:
         """Ask to detach; not attached is no error (poll the state)."""
 
+    @abc.abstractmethod
+    def drop_attachment(self, server_id: str, volume_id: str) -> None:
+        """Ask to free a volume of a server that is gone for good.
+
+        Nothing is done while there is such a server, or one that somebody
+        could restore (poll the state).
+        """
+
     # -- changing what is there -------------------------------------------
 
     @abc.abstractmethod

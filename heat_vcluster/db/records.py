@@ -66,6 +66,7 @@ class ChangeRecord:
     ``asked`` is the document as the tenant gave it, ``remove`` the copies
     that he named to go. Once it is decided, ``document`` has what will be,
     and ``plan`` its placement; ``is_held``: all that comes has its place.
+    ``outdated`` names the rules whose server groups say what was, and go.
     """
 
     asked: Mapping[str, Any]
@@ -73,6 +74,7 @@ class ChangeRecord:
     document: Mapping[str, Any] | None = None
     plan: placement.Plan | None = None
     is_held: bool = False
+    outdated: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -219,6 +221,7 @@ def change_to_json(change: ChangeRecord) -> dict[str, Any]:
         'document': change.document and dict(change.document),
         'plan': change.plan and plan_to_json(change.plan),
         'is_held': change.is_held,
+        'outdated': list(change.outdated),
     }
 
 
@@ -230,6 +233,7 @@ def change_from_json(raw: Mapping[str, Any] | None) -> ChangeRecord | None:
             **raw,
             'remove': tuple(raw['remove']),
             'plan': plan_from_json(raw['plan']),
+            'outdated': tuple(raw.get('outdated', ())),
         }
     )
 

@@ -117,7 +117,11 @@ class Change(builds.Build):
         self._now = now
         if self.proposed.fates.touches_placement:
             self.reserve(states.ClusterStatus.UPDATING)
-        self._record = dataclasses.replace(self.record_of_change, is_held=True)
+        self._record = dataclasses.replace(
+            self.record_of_change,
+            is_held=True,
+            outdated=tuple(sorted(self._outdated)),
+        )
         self._writer.set_change(self._record)
 
     def _decide_all(self) -> decision.Decision:

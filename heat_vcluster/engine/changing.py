@@ -192,17 +192,16 @@ class Changing:
                     MemberStatus.DELETING,
                     event=('removing', 'it went out of the definition'),
                 )
+        record = self._store.get_cluster(self._record.id)
+        new = self._parts.load(record.document)
+        outdated = frozenset(record.change.outdated)
+        groups = grouping.sayable(new) - outdated
         cleanup = self._cleanup()
-        old = self._parts.load(self._record.document)
-        new = self._parts.load(
-            self._store.get_cluster(self._record.id).document
-        )
-        groups = grouping.lasting(old, new)
         left = cleanup.sweep(
             self._cloud, groups | {r.name for r in rows if r.role is None}
         )
         self._check_ours()
-        self._regroup(grouping.sayable(old) - groups, new)
+        self._regroup(outdated, new)
         cleanup.note(left)
         note = reasons.remains_of_change(left)
         self._writer.add_event(None, 'updated', note or 'it is as asked for')

@@ -276,7 +276,7 @@ def await_volumes(site: base.Site, asked: spec.ServerSpec) -> None:
     """Wait until no server that is gone has its volumes any more.
 
     One that is made again may find them still on their way from the server
-    before it.
+    before it; what that one never gave up is taken from it.
     """
     wanted = [attachment.volume for attachment in asked.volumes]
     if asked.boot_volume:
@@ -293,6 +293,7 @@ def is_let_go(site: base.Site, volume: str) -> bool | None:
     for server_id in state.attached_to:
         its = site.cloud.server_state(server_id)
         if its.progress is model.Progress.GONE:
+            site.cloud.drop_attachment(server_id, volume)
             return None
     return True
 

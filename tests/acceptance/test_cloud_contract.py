@@ -14,6 +14,16 @@ from heat_vcluster.cloud.openstack import OpenStackOpener
 from tests.acceptance import world
 from tests.functional import cloud_contract
 
+#: What a host tells of itself to have a volume connected.
+CONNECTOR = {
+    'host': 'gone',
+    'initiator': 'iqn.2026-01.org.example:gone',
+    'ip': '127.0.0.1',
+    'multipath': False,
+    'os_type': 'linux',
+    'platform': 'x86_64',
+}
+
 
 class OpenStackTest(cloud_contract.CloudContract, testtools.TestCase):
     pause = 0.2
@@ -25,6 +35,7 @@ class OpenStackTest(cloud_contract.CloudContract, testtools.TestCase):
         )
         session = world.connect(cloud, 'alpha').session
         self.tenant = (session.get_project_id(), session.get_user_id())
+        self.storage = world.connect(cloud, 'alpha').block_storage
         self.cloud = self.open(cloud, 'alpha')
         self.other_cloud = self.open(cloud, 'beta')
         super().setUp()
@@ -36,6 +47,26 @@ class OpenStackTest(cloud_contract.CloudContract, testtools.TestCase):
                 session.get_project_id(), session.get_user_id(), session
             )
         )
+
+    def leave_attached(self, server_id, volume_id):
+        made = self.storage.post(
+            '/attachments',
+            json={
+                'attachment': {
+                    'instance_uuid': server_id,
+                    'volume_uuid': volume_id,
+                    'connector': CONNECTOR,
+                }
+            },
+            microversion='3.44',
+        )
+        self.assertEqual(200, made.status_code, made.text)
+        completed = self.storage.post(
+            f'/attachments/{made.json()["attachment"]["id"]}/action',
+            json={'os-complete': {}},
+            microversion='3.44',
+        )
+        self.assertEqual(204, completed.status_code, completed.text)
 
     def test_holds_of_many_at_once_do_not_get_in_each_others_way(self):
         snapshot, demand = self.look()

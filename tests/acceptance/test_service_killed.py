@@ -7,6 +7,7 @@ failure tells.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import os
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from keystoneauth1 import exceptions as ka
 from testtools import content
@@ -28,52 +30,67 @@ from tests.functional import documents
 SEED = int(os.environ.get('VCLUSTER_SEED') or random.randrange(10**6))
 #: How often it dies in each build: at ten moments.
 DEATHS = (4, 3, 3)
+#: A server comes, one goes, and one gets another volume while it runs.
+BEFORE, AFTER = (
+    {
+        'name': 'life',
+        'instances': [
+            *(
+                {'name': name, 'type': 'volume', 'spec': {'size': 1}}
+                for name in volumes
+            ),
+            documents.server('db', flavor='tiny', volumes=volumes),
+            documents.server('web', count=count, flavor='tiny'),
+            *others,
+        ],
+        'groups': [documents.group('anti-affinity', 'web', scope='rack')],
+    }
+    for volumes, count, others in (
+        (['data'], 2, [documents.server('extra', flavor='tiny')]),
+        (['data', 'more'], 3, []),
+    )
+)
 #: Within so many seconds after an event: it is not the events that matter.
 JITTER = 0.5
 
 
-@functools.cache
-def count_of_build() -> int:
-    """Return how many events the web cluster has until it is ACTIVE.
+def counts(*versions: Any) -> list[int]:
+    """Return how many events there are whenever a cluster is as asked for.
 
     By the same engine on the fake cloud: about as many as here.
     """
     ann = context.Context('alpha', 'ann')
+    found = []
     with tempfile.TemporaryDirectory() as folder:
         service = deploy.assemble(
             FakeCloud(),
             database=f'sqlite:///{folder}/vcluster.sqlite',
             settings=engine.Settings(poll_interval=0.01),
         )
-        document = documents.of_template(through_service.TEMPLATE)
-        cluster_id = service.create(ann, document)['id']
-        service.engine.join(cluster_id)
-        status = service.show(ann, cluster_id)['status']
-        assert status == 'ACTIVE', status
-        count = len(service.events(ann, cluster_id))
+        cluster_id = service.create(ann, versions[0])['id']
+        for document in versions:
+            service.engine.join(cluster_id)
+            service.update(ann, cluster_id, document=document)
+            service.engine.join(cluster_id)
+            shown = service.show(ann, cluster_id)
+            assert shown['status'] == 'ACTIVE', shown['status_reason']
+            found.append(len(service.events(ann, cluster_id)))
         service.stop()
+    return found
+
+
+@functools.cache
+def count_of_build() -> int:
+    (count,) = counts(documents.of_template(through_service.TEMPLATE))
     return count
 
 
-class Killed(through_service.ServiceTestCase):
+class KilledCase(through_service.ServiceTestCase):
     def setUp(self) -> None:
         super().setUp()
         # Nobody else is to find the cloud without the service.
         self.addCleanup(self.world.start, 'vcluster')
         self.addDetail('seed', content.text_content(f'VCLUSTER_SEED={SEED}'))
-
-    def die_in(self, number: int) -> None:
-        """Kill it a few times in one build; all of it is there after."""
-        draw = random.Random(f'{SEED}-{number}')
-        events = draw.sample(range(count_of_build()), DEATHS[number])
-        self.begin()
-        for event in sorted(events):
-            self.die_after(event, draw.uniform(0, JITTER))
-        found = self.settle()
-        assert found is not None
-        self.assert_web_cluster_once(found)
-        self.delete()
-        self.assert_nothing_left()
 
     def die_after(self, event: int, pause: float) -> None:
         moment = f'{pause:.2f} s after event {event}'
@@ -88,6 +105,21 @@ class Killed(through_service.ServiceTestCase):
         time.sleep(pause)
         self.world.kill('vcluster')
         self.world.start('vcluster')
+
+
+class Killed(KilledCase):
+    def die_in(self, number: int) -> None:
+        """Kill it a few times in one build; all of it is there after."""
+        draw = random.Random(f'{SEED}-{number}')
+        events = draw.sample(range(count_of_build()), DEATHS[number])
+        self.begin()
+        for event in sorted(events):
+            self.die_after(event, draw.uniform(0, JITTER))
+        found = self.settle()
+        assert found is not None
+        self.assert_web_cluster_once(found)
+        self.delete()
+        self.assert_nothing_left()
 
     def test_while_it_is_asked_for_the_cluster(self) -> None:
         """Whoever heard no answer asks again, by the id of his choice."""
@@ -136,3 +168,49 @@ def _build(number: int) -> Callable[[Killed], None]:
 
 for _number in range(len(DEATHS)):
     setattr(Killed, f'test_at_random_moments_{_number}', _build(_number))
+
+
+class KilledInAChange(KilledCase):
+    """Whenever it dies, what was begun is complete in the end."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.document = BEFORE
+
+    def test_a_change_is_gone_on_with(self) -> None:
+        draw = random.Random(SEED)
+        self.begin()
+        before = self.settle()
+        assert before is not None
+        old, new = counts(BEFORE, AFTER)
+        moment = self.count_events() + draw.randrange(new - old)
+        answer = self.request(
+            'PUT', f'/vclusters/{self.cluster_id}', {'vcluster': AFTER}
+        )
+        self.assertEqual(202, answer.status_code, answer.text)
+        self.die_after(moment, draw.uniform(0, JITTER))
+        found = self.settle()
+        assert found is not None
+        self.assertEqual('ACTIVE', found['status'], found['status_reason'])
+        self.assertIsNone(found['status_reason'])
+        self.assert_changed(before['members'], found['members'])
+        self.delete()
+        self.assert_nothing_left()
+
+    def assert_changed(self, before: Any, members: Any) -> None:
+        stay = ('data', 'db', 'web-0', 'web-1')
+        self.assertEqual({*stay, 'more', 'web-2'}, {*members})
+        for name in stay:
+            self.assertEqual(before[name]['id'], members[name]['id'], name)
+        self.assert_built(members)
+        for volume in ('data', 'more'):
+            self.assert_attached(members, volume, 'db')
+        webs = [m for name, m in members.items() if name.startswith('web')]
+        self.assertEqual(3, len({self.world.rack_of(each) for each in webs}))
+        made = self.world.everything() - self.before
+        kinds = collections.Counter(thing.kind for thing in made)
+        self.assertEqual(
+            (4, 2, 2),
+            tuple(kinds[k] for k in ('server', 'volume', 'attachment')),
+        )
+        self.assertEqual(4, kinds['allocation'])

@@ -28,7 +28,8 @@ class CloudContract:
     ``opener`` is the CloudOpener, ``cloud`` and ``other_cloud`` two
     different tenants' clouds; both know the flavor, image and external
     network below. ``tenant`` is the project and the user of ``cloud``.
-    ``pause`` is slept between two polls.
+    ``pause`` is slept between two polls. ``leave_attached`` has a volume in
+    use by a server that is no more.
     """
 
     flavor = 'tiny'
@@ -775,6 +776,29 @@ class CloudContract:
             lambda: self.cloud.volume_state(volume_id).status == 'available',
             'the volume to be free',
         )
+
+    def test_only_a_server_that_is_gone_is_freed_of_its_volume(self):
+        server_id, _ = self.make_server()
+        volume_id = self.request_volume()
+        self.settled_volume(volume_id)
+        self.cloud.attach_volume(server_id, volume_id, None)
+
+        def attached():
+            return self.cloud.volume_state(volume_id).attached_to
+
+        self.until(lambda: server_id in attached(), 'the attachment')
+        self.cloud.drop_attachment(server_id, volume_id)
+        self.assertEqual({server_id}, {*attached()})
+        self.delete(Kind.SERVER, server_id)
+        self.until(lambda: not attached(), 'the volume to be free')
+        self.leave_attached(server_id, volume_id)
+        self.assertEqual({server_id}, {*attached()})
+        self.cloud.drop_attachment(server_id, volume_id)
+        self.until(
+            lambda: self.cloud.volume_state(volume_id).status == 'available',
+            'the volume to be free',
+        )
+        self.cloud.drop_attachment(server_id, volume_id)
 
     # Finding and removing
 

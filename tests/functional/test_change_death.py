@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine dies at a change: before the new cluster is, it is the old one.
 
-Wherever it dies: at every call to the cloud, and at every write of the
-record.
+Wherever it dies: before every call to the cloud, and before every write of
+the record. There is no other moment.
 """
 
 import contextlib
 
 from heat_vcluster import exception
-from heat_vcluster.cloud.fake import CloudDeath, FakeCloud
-from tests.functional import base, changed, changes, deaths
+from heat_vcluster.cloud.fake import CloudDeath, FakeCloud, world
+from heat_vcluster.engine import change
+from tests.functional import base, changed, changes, deaths, documents
 
 #: More calls, or writes, than there are in a change.
 ENOUGH = 200
@@ -57,21 +58,15 @@ class ChangeDeathCase(deaths.DeathCase, changes.ChangeCase):
 
 
 class EveryCallTest(ChangeDeathCase):
-    def every_call(self, at, step):
-        for number in range(1, ENOUGH, step):
+    def test_before_a_call(self):
+        for number in range(1, ENOUGH):
             wanted = self.wanted
-            has_died = self.die(self.update, number, at)
+            has_died = self.die(self.update, number)
             self.assert_goes_on(wanted)
             if not has_died:
                 self.assertGreater(number, 35)
                 return
         self.fail('a change has more calls than expected')
-
-    def test_before_a_call(self):
-        self.every_call('before', 1)
-
-    def test_after_a_call(self):
-        self.every_call('after', 3)
 
 
 class StoppedHeirTest(ChangeDeathCase):
@@ -106,19 +101,54 @@ class StoppedHeirTest(ChangeDeathCase):
         self.assertEqual(view['members'], after['members'])
 
 
+class ServerGroupTest(deaths.DeathCase, changes.ChangeCase):
+    """A rule changes under its name: what held the old one goes, anyhow."""
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def document(self, **spec):
+        rule = documents.group('spread', 'm', scope='host', **spec)
+        return changes.counted(3, rule)
+
+    def update(self, doomed):
+        wanted = self.document(max_per_domain=2)
+        doomed.update(base.ANN, self.cluster, document=wanted)
+
+    def test_whenever_an_engine_dies(self):
+        for number in range(1, ENOUGH):
+            view = self.build(self.document(max_per_domain=1))
+            self.cluster = view['id']
+            self.assertTrue(view['server_groups'][0]['held'])
+            self.rest(self.cluster)
+            has_died = self.die(self.update, ENOUGH, write=(number, 'after'))
+            self.heir.engine.attend()
+            self.rest(self.cluster, self.heir)
+            after = self.show(self.cluster)
+            self.assert_is(after, *view['members'])
+            self.assertEqual([], [*self.cloud.world.of(world.ServerGroup)])
+            (told,) = after['server_groups']
+            self.assertEqual(change.OUTDATED, told['why'])
+            self.delete_by_heir()
+            if not has_died:
+                self.assertGreater(number, 6)
+                return
+        self.fail('a change has more writes than expected')
+
+
 class EveryWriteTest(ChangeDeathCase):
-    def every_write(self, moment, step):
-        for number in range(1, ENOUGH, step):
+    def test_before_a_write(self):
+        for number in range(1, ENOUGH):
             wanted = self.wanted
-            has_died = self.die_at_write(number, moment)
+            has_died = self.die_at_write(number)
             self.assert_goes_on(wanted)
             if not has_died:
                 self.assertGreater(number, 30)
                 return
         self.fail('a change has more writes than expected')
 
-    def die_at_write(self, number, moment):
-        store, doomed = self.life(write=(number, moment))
+    def die_at_write(self, number):
+        store, doomed = self.life(write=(number, 'before'))
         with contextlib.suppress(CloudDeath):
             self.update(doomed)
         self.until(
@@ -131,9 +161,3 @@ class EveryWriteTest(ChangeDeathCase):
         has_died = self.cloud.faults.is_dead
         self.bury(store, doomed)
         return has_died
-
-    def test_before_a_write(self):
-        self.every_write('before', 1)
-
-    def test_after_a_write(self):
-        self.every_write('after', 3)

@@ -101,10 +101,10 @@ class EveryCallTest(FaultCase):
 class EveryCallOfARevertTest(FaultCase):
     """The cloud also refuses while all is set back."""
 
-    def test_call_of_a_revert_that_fails(self):
-        for number in range(1, ENOUGH, 2):
+    def every_call(self, late):
+        for number in range(1, ENOUGH):
             self.cloud.faults.clear()
-            self.ruin_late(number)
+            self.ruin_late(number, late)
             view = self.change(self.view['id'], changed.AFTER)
             self.assert_old(view, REASON)
             if self.cloud.faults.hit is None:
@@ -112,11 +112,16 @@ class EveryCallOfARevertTest(FaultCase):
                 return
         self.fail('a revert has more calls than expected')
 
-    def ruin_late(self, number):
+    def test_call_of_a_revert_that_fails_without_effect(self):
+        self.every_call(late=False)
+
+    def test_call_of_a_revert_that_fails_after_its_effect(self):
+        self.every_call(late=True)
+
+    def ruin_late(self, number, late):
         """Let the last step fail, and the n-th call after that."""
 
         def fail(call):
-            late = number % 4 == 1
             self.cloud.faults.at(number, numbered.raising(broken), late=late)
             raise broken()
 

@@ -40,6 +40,25 @@ class ScaleDownTest(changes.ChangeCase):
             self.assertLessEqual(self.ids(view).items(), before.items())
             self.assertEqual(racks, self.racks(view))
 
+    def test_of_2_1_1_one_of_the_two_goes_though_others_are_younger(self):
+        view = self.build(changes.counted(4, EVEN))
+        for name, host in zip(
+            sorted(view['members']),
+            ('r1h1', 'r1h2', 'r2h1', 'r3h1'),
+            strict=True,
+        ):
+            self.cloud.migrate(view['members'][name]['id'], host)
+        after = self.change(view['id'], changes.counted(3, EVEN))
+        self.assert_is(after)
+        self.assertEqual([1, 1, 1], sorted(self.racks_now(after)))
+        gone = {*view['members']} - {*after['members']}
+        self.assertLessEqual(gone, {'m-0', 'm-1'})
+
+    def racks_now(self, view):
+        places = self.places(view).values()
+        racks = [self.cloud.domain(place, 'rack') for place in places]
+        return [racks.count(rack) for rack in {*racks}]
+
     def test_a_wish_chooses_too(self):
         wish = documents.group('spread', 'm', scope='rack', max_per_domain=1)
         wish['spec']['weight'] = 5

@@ -180,24 +180,22 @@ class FailingCheckTest(upkeep.FailingCase):
             )
 
         failed = self.fail_every_call(
-            lambda: self.build(documents.SMALL)['id'], 'check', judge
+            documents.SMALL, 'check', judge, lambda view: None
         )
         self.assertGreater(failed, 5)
 
 
 class DyingCheckTest(upkeep.DyingCase):
-    def prepare(self):
-        view = self.build(documents.SMALL)
-        self.cloud.lose(self.server(view, 'web'))
-        return view['id']
-
     def test_an_heir_with_a_trust_goes_on(self):
         def judge(view):
             self.assertEqual('ACTIVE', view['status'])
             self.assertIsNone(view['error_code'], view['status_reason'])
             self.assertEqual('DEGRADED', view['compliance']['status'])
 
-        self.die_everywhere(self.prepare, 'check', judge)
+        def spoil(view):
+            self.cloud.spoil(self.server(view, 'web'))
+
+        self.die_everywhere(documents.SMALL, 'check', judge, spoil)
 
 
 class DyingCheckWithoutTrustTest(upkeep.DyingCase):

@@ -30,6 +30,9 @@ class FakeCloudTest(cloud_contract.CloudContract, testtools.TestCase):
         super().setUp()
         self.addCleanup(self._sweep)
 
+    def leave_attached(self, server_id, volume_id):
+        self.opener.item(volume_id).stale.add(server_id)
+
     def _sweep(self):
         # Cleanups run last to first: the contract's own has yet to come.
         self.addCleanup(lambda: self.assertEqual((), self.opener.leftovers()))

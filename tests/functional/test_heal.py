@@ -71,6 +71,20 @@ class HealTest(upkeep.UpkeepCase):
             self.cloud.item(self.server(view, 'm')).boot_volume_id,
         )
 
+    def test_volumes_are_taken_from_a_server_that_never_let_go(self):
+        for document, name in ((documents.SMALL, 'db'), (BOOTED, 'm')):
+            before = self.build(document)
+            lost = self.server(before, name)
+            self.cloud.lose(lost, is_stale=True)
+            view = self.heal(before['id'], document)
+            (volume,) = (
+                each['id']
+                for each in view['members'].values()
+                if each['type'] == 'volume'
+            )
+            state = self.cloud.open(base.ANN).volume_state(volume)
+            self.assertEqual({self.server(view, name)}, {*state.attached_to})
+
     def test_its_place_fits_the_others_where_they_really_are(self):
         """The place it had is taken by a peer that was moved there."""
         document = documents.servers(3, documents.APART)
@@ -191,11 +205,9 @@ class HealTest(upkeep.UpkeepCase):
 
 
 class FailingHealTest(upkeep.FailingCase):
-    def prepare(self):
-        view = self.build(documents.SMALL)
+    def harm(self, view):
         self.cloud.spoil(self.server(view, 'db'))
         self.cloud.lose(self.server(view, 'web'))
-        return view['id']
 
     def test_a_fault_at_every_call(self):
         def judge(view):
@@ -207,16 +219,14 @@ class FailingHealTest(upkeep.FailingCase):
             self.assertIn('heal: ', view['status_reason'])
             self.assertLessEqual(statuses, {'ACTIVE', 'ERROR'})
 
-        failed = self.fail_every_call(self.prepare, 'heal', judge, every=2)
-        self.assertGreater(failed, 8)
+        failed = self.fail_every_call(
+            documents.SMALL, 'heal', judge, self.harm
+        )
+        self.assertGreater(failed, 16)
 
 
 class DyingHealTest(upkeep.DyingCase):
-    def prepare(self):
-        view = self.build(documents.SMALL)
-        self.cloud.spoil(self.server(view, 'db'))
-        self.cloud.lose(self.server(view, 'web'))
-        return view['id']
+    harm = FailingHealTest.harm
 
     def test_an_heir_with_a_trust_goes_on(self):
         def judge(view):
@@ -224,12 +234,17 @@ class DyingHealTest(upkeep.DyingCase):
             self.assertEqual('COMPLIANT', view['compliance']['status'])
             self.assert_built(documents.SMALL, view)
 
-        self.die_everywhere(self.prepare, 'heal', judge, every=4)
+        self.die_everywhere(documents.SMALL, 'heal', judge, self.harm)
 
 
 class DyingHealWithoutTrustTest(upkeep.DyingCase):
     trusts = False
-    prepare = DyingHealTest.prepare
+
+    def prepare(self):
+        view = self.build(documents.SMALL)
+        self.cloud.spoil(self.server(view, 'db'))
+        self.cloud.lose(self.server(view, 'web'))
+        return view['id']
 
     def test_what_was_half_made_is_made_when_it_is_asked_for_again(self):
         for number in range(8, 60, 10):

@@ -168,7 +168,7 @@ class FailingPowerTest(upkeep.FailingCase):
                 self.assertIn('stop: member', view['status_reason'])
 
         failed = self.fail_every_call(
-            lambda: self.build(TIERS)['id'], 'stop', judge
+            TIERS, 'stop', judge, lambda view: self.do('start', view['id'])
         )
         self.assertGreater(failed, 8)
 
@@ -186,7 +186,11 @@ class DyingPowerTest(upkeep.DyingCase):
                 },
             )
 
-        self.die_everywhere(lambda: self.build(TIERS)['id'], 'stop', judge)
+        def start(view):
+            self.do('start', view['id'], service=self.heir)
+            self.rest(self.cluster, self.heir)
+
+        self.die_everywhere(TIERS, 'stop', judge, start)
 
 
 class DyingPowerWithoutTrustTest(upkeep.DyingCase):

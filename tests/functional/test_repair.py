@@ -199,7 +199,10 @@ class RepairTest(upkeep.UpkeepCase):
 
 
 class FailingRepairTest(upkeep.FailingCase):
-    drift = RepairTest.drift
+    def move_together(self, view):
+        place = self.cloud.places(view['id'])['m-0']
+        for name in ('m-1', 'm-2'):
+            self.cloud.migrate(self.server(view, name), place)
 
     def test_a_fault_at_every_call(self):
         def judge(view):
@@ -208,16 +211,14 @@ class FailingRepairTest(upkeep.FailingCase):
                 self.assertIn('repair: ', view['status_reason'])
 
         failed = self.fail_every_call(
-            lambda: self.drift(THREE, m_1='m_0', m_2='m_0')['id'],
-            'repair',
-            judge,
-            every=2,
+            THREE, 'repair', judge, self.move_together
         )
-        self.assertGreater(failed, 4)
+        self.assertGreater(failed, 8)
 
 
 class DyingRepairTest(upkeep.DyingCase):
     drift = RepairTest.drift
+    move_together = FailingRepairTest.move_together
 
     def test_an_heir_with_a_trust_goes_on(self):
         def judge(view):
@@ -225,12 +226,7 @@ class DyingRepairTest(upkeep.DyingCase):
             self.assertEqual('COMPLIANT', view['compliance']['status'])
             self.assert_built(THREE, view)
 
-        self.die_everywhere(
-            lambda: self.drift(THREE, m_1='m_0', m_2='m_0')['id'],
-            'repair',
-            judge,
-            every=2,
-        )
+        self.die_everywhere(THREE, 'repair', judge, self.move_together)
 
     def test_the_dead_leaves_no_rule_broken_more(self):
         for number in range(4, 40, 5):

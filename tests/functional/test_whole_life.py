@@ -79,13 +79,23 @@ class WholeLifeTest(changes.ChangeCase, upkeep.UpkeepCase):
 
     def test_one_that_rests_is_not_changed(self):
         view = self.replaced()
-        self.do('stop', view['id'])
-        self.assertRaises(
-            exception.NotChangeable,
-            self.change,
-            view['id'],
-            changes.counted(2, APART),
-        )
+        for off, on in (('stop', 'start'), ('suspend', 'resume')):
+            self.do(off, view['id'])
+            before = self.things()
+            for ask in (self.service.plan_change, self.change_by_document):
+                error = self.assertRaises(
+                    exception.NotChangeable,
+                    ask,
+                    base.ANN,
+                    view['id'],
+                    changes.counted(2, APART),
+                )
+                self.assertIn(f': {on} it first', str(error))
+            self.assertEqual(before, self.things())
+            self.do(on, view['id'])
+
+    def change_by_document(self, context, cluster_id, document):
+        self.service.update(context, cluster_id, document=document)
 
     def test_what_is_to_be_survived_follows_each_change(self):
         def wanted(count):
@@ -177,6 +187,21 @@ class ServerGroupsTest(changes.ChangeCase):
         self.assertEqual({}, self.groups())
         (told,) = view['server_groups']
         self.assertEqual((name, False), (told['group'], told['held']))
+
+    def test_group_of_a_rule_that_comes_is_there_in_the_end(self):
+        view = self.build(changes.counted(2))
+        wanted = changes.counted(2, self.APART)
+        wanted['instances'].append(documents.server('n', count=2))
+        wanted['groups'].append(
+            documents.group('anti-affinity', 'n', scope='host')
+        )
+        view = self.change(view['id'], wanted)
+        self.assert_is(view, 'm-0', 'm-1', 'n-0', 'n-1')
+        ((rule, group_id),) = self.groups().items()
+        self.assertEqual('anti-affinity-of-n', rule)
+        self.assertEqual([None] * 2 + [group_id] * 2, self.group_ids(view))
+        told = {one['group']: one['held'] for one in view['server_groups']}
+        self.assertTrue(told[rule])
 
     def test_failure_leaves_the_groups_that_there_were(self):
         view = self.build(changes.counted(2))

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stories of built clusters share: how a verb fails, and who goes on.
 
-Each verb is tried with a fault at every one of its calls, and with a death at
-every one of its calls and of its writes.
+Each verb is tried with a fault at every one of its calls, and with a death
+before every one of its calls and of its writes: there is no other moment.
 """
+
+import collections
 
 from heat_vcluster import exception, states
 from heat_vcluster.cloud.fake import FakeCloud
-from tests.functional import base, deaths
+from tests.functional import base, deaths, numbered
 
 ENOUGH = 150
 REFUSAL = exception.CloudError('fake', 'it is broken')
+IN_PROGRESS = {str(status) for status in states.UPKEEP}
 
 
 class UpkeepCase(base.EngineTest):
@@ -36,66 +39,67 @@ class UpkeepCase(base.EngineTest):
     def compliance(self, cluster_id):
         return self.show(cluster_id)['compliance']
 
+    def made(self, cluster_id):
+        """Return how many there are of each of its things."""
+        return collections.Counter(
+            (thing.kind, thing.owner)
+            for thing in self.cloud.open(base.ANN).find(cluster_id)
+        )
+
+    def go_through(self, document, verb, attempt, harm):
+        """Attempt a verb with trouble at its first, second, ... moment.
+
+        All on one cluster: ``harm(view)`` brings it to where there is
+        something to do, and after each attempt it has what it had at first.
+        ``attempt(number)`` tells whether there was such a moment. Returns
+        how many there are.
+        """
+        self.cluster = self.build(document)['id']
+        self.rest(self.cluster)
+        made = self.made(self.cluster)
+        for number in range(1, ENOUGH):
+            harm(self.show(self.cluster))
+            if not attempt(number):
+                return number - 1
+            self.assertEqual(made, self.made(self.cluster))
+            self.assertEqual({}, dict(self.cloud.world.holds))
+        self.fail(f'{verb} has more moments than expected')
+
 
 class FailingCase(UpkeepCase):
-    def fail_every_call(self, prepare, verb, judge, every=1, **asked):
-        """A fault at each call, or at ``every`` so many of them.
+    def make_cloud(self):
+        cloud = FakeCloud()
+        cloud.faults = numbered.NumberedFaults()
+        return cloud
 
-        ``prepare()`` returns a cluster; ``judge(view)`` tells if it is
-        what it should be after a failure, and a repeated verb mends it.
+    def fail_every_call(self, document, verb, judge, harm, **asked):
+        """``judge(view)`` tells if it is what it should be after a failure.
+
+        The verb repeated mends it. Returns how often it failed.
         """
-        failed = 0
-        for number in range(1, ENOUGH, every):
-            cluster_id = prepare()
-            count = iter(range(1, ENOUGH * 10))
+        failed = []
 
-            def refuse(call, count=count, number=number):
-                if next(count) == number:
-                    raise REFUSAL
-
-            for name in CALLS:
-                self.cloud.faults.before(name, None, refuse, times=None)
-            view = self.do(verb, cluster_id, **asked)
-            self.cloud.faults.clear()
-            is_over = next(count) <= number
-            if is_over:
-                self.assertIsNone(view['error_code'], view['status_reason'])
-            else:
-                failed += view['error_code'] is not None
+        def attempt(number):
+            self.cloud.faults.at(number, refuse)
+            view = self.do(verb, self.cluster, **asked)
+            is_hit = self.cloud.faults.hit is not None
+            self.cloud.faults.cancel()
+            if is_hit:
+                failed.append(view['error_code'] is not None)
                 judge(view)
-                view = self.do(verb, cluster_id, **asked)
-                self.assertIsNone(view['error_code'], view['status_reason'])
-            self.assertEqual({}, dict(self.cloud.world.holds))
-            self.assertIsNone(self.delete(cluster_id))
-            self.assert_nothing_left()
-            if is_over:
-                return failed
-        self.fail(f'{verb} has more calls than expected')
+                view = self.do(verb, self.cluster, **asked)
+            self.assertIsNone(view['error_code'], view['status_reason'])
+            self.rest(self.cluster)
+            return is_hit
+
+        self.go_through(document, verb, attempt, harm)
+        self.assertIsNone(self.delete(self.cluster))
+        self.assert_nothing_left()
+        return sum(failed)
 
 
-#: Every call that a cloud takes of an engine at work on a built cluster.
-CALLS = (
-    'attach_volume',
-    'change_power',
-    'delete',
-    'ensure_floating_ip',
-    'ensure_port',
-    'ensure_server',
-    'find',
-    'find_holds',
-    'is_claimed',
-    'is_gone',
-    'is_moving',
-    'locate',
-    'migrate',
-    'release',
-    'reserve',
-    'resolve',
-    'server_state',
-    'shared_hosts',
-    'snapshot',
-    'volume_state',
-)
+def refuse(call):
+    raise REFUSAL
 
 
 class DyingCase(deaths.DeathCase, UpkeepCase):
@@ -106,34 +110,27 @@ class DyingCase(deaths.DeathCase, UpkeepCase):
     def make_cloud(self):
         return FakeCloud(trusts=self.trusts)
 
-    def die_everywhere(self, prepare, verb, judge, every=1, **asked):
-        """``judge(view)`` says what must hold once an heir went on.
+    def die_everywhere(self, document, verb, judge, harm, **asked):
+        """``judge(view)`` says what must hold once an heir went on."""
 
-        Right after each call and before each write, or ``every`` so many
-        of them: to die before a call is to die after what came before it.
-        """
-        for how, first in (('after', 1), ('write', 2)):
-            for number in range(first, ENOUGH, every):
-                self.cluster = prepare()
-                if not self._die_once(verb, how, number, asked):
-                    judge(self.show(self.cluster))
-                    self.delete_by_heir()
-                    self.assertGreater(number, 3)
-                    break
-                if self.show(self.cluster)['status'] in IN_PROGRESS:
-                    self.settle_by_heir()
-                judge(self.show(self.cluster))
-                self.delete_by_heir()
-            else:
-                self.fail(f'{verb} has more moments than expected')
-
-    def _die_once(self, verb, how, number, asked):
         def act(doomed):
             self.ask(doomed, verb, self.cluster, **asked)
 
-        if how == 'write':
-            return self.die(act, ENOUGH * 10, write=(number, 'before'))
-        return self.die(act, number, at=how)
+        def die_at_call(number):
+            return end(self.die(act, number))
 
+        def die_at_write(number):
+            # The first is that which asks for it.
+            at = (number + 1, 'before')
+            return end(self.die(act, ENOUGH * 10, write=at))
 
-IN_PROGRESS = {str(status) for status in states.UPKEEP}
+        def end(has_died):
+            if self.show(self.cluster)['status'] in IN_PROGRESS:
+                self.settle_by_heir()
+            judge(self.show(self.cluster))
+            return has_died
+
+        for attempt in (die_at_call, die_at_write):
+            moments = self.go_through(document, verb, attempt, harm)
+            self.assertGreater(moments, 3)
+            self.delete_by_heir()

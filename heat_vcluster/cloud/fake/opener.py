@@ -222,10 +222,17 @@ class FakeCloud(Trusts):
             pool = self.world.pools[name]
             pool.foreign_gb += self.world.free_gb(pool) or 0
 
-    def lose(self, thing_id: str) -> None:
-        """Let a thing vanish, by somebody's doing behind our back."""
+    def lose(self, thing_id: str, *, is_stale: bool = False) -> None:
+        """Let a thing vanish, by somebody's doing behind our back.
+
+        ``is_stale``: the volumes of a server are never told that it is gone.
+        """
         with self.world.lock:
-            del self.world.items[thing_id]
+            lost = self.world.items.pop(thing_id)
+            if is_stale and isinstance(lost, world.Server):
+                for volume in self.world.of(world.Volume):
+                    if volume.id in (*lost.links, lost.boot_volume_id):
+                        volume.stale.add(thing_id)
             for port in self.world.of(world.Port):
                 if port.device_id == thing_id:
                     port.device_id = None

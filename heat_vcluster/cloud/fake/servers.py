@@ -31,8 +31,6 @@ PROGRESS = {
     State.BUILDING: (model.Progress.BUILDING, 'BUILD'),
     State.READY: (model.Progress.READY, 'ACTIVE'),
     State.FAILED: (model.Progress.FAILED, 'ERROR'),
-    # As nova shows it: only its task state says that it is going.
-    State.DELETING: (model.Progress.READY, 'ACTIVE'),
 }
 
 #: What it takes, and what it comes to.
@@ -160,7 +158,7 @@ class Servers(Side):
     def _check_attachable(self, volume: Volume) -> None:
         kind = self._world.volume_types.get(volume.type_name or '')
         is_shared = kind is not None and kind.is_multiattach
-        is_taken = any(
+        is_taken = bool(volume.stale) or any(
             volume.id in server.links or volume.id == server.boot_volume_id
             for server in self._world.of(Server)
         )
@@ -186,8 +184,10 @@ class Servers(Side):
             self._advance_server(server)
         if server is None or server.id not in self._world.items:
             return model.ServerState(model.Progress.GONE, 'DELETED')
-        progress, status = PROGRESS[server.state]
-        if server.state is State.READY:
+        # As nova shows it: only its task state says that one is going.
+        shown = server.was if server.state is State.DELETING else server.state
+        progress, status = PROGRESS[shown]
+        if shown is State.READY:
             status = server.status
         return model.ServerState(
             progress,
@@ -303,6 +303,12 @@ class Servers(Side):
         server.links[volume_id] = Link.DETACHING
 
     @called
+    def drop_attachment(self, server_id: str, volume_id: str) -> None:
+        volume = self._own(Volume, volume_id)
+        if volume is not None and server_id not in self._world.items:
+            volume.stale.discard(server_id)
+
+    @called
     def tell_domains(self, server_id: str, domains: Mapping[str, str]) -> None:
         self._need(Server, server_id, NOVA).domains = dict(domains)
 
@@ -405,7 +411,7 @@ class Servers(Side):
 
     def _begin_delete_server(self, server: Server) -> None:
         if server.state is not State.DELETING:
-            server.state = State.DELETING
+            server.was, server.state = server.state, State.DELETING
             server.polls = self._world.build_polls
 
 

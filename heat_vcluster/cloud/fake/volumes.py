@@ -114,7 +114,8 @@ class Volumes(Servers):
                 server.id
                 for server, link in links
                 if link is not Link.ATTACHING
-            ),
+            )
+            | volume.stale,
             volume.size_gb,
         )
 
@@ -195,7 +196,7 @@ def _status(volume: Volume, links: _Links) -> str:
             State.FAILED: 'error',
             State.DELETING: 'deleting',
         }[volume.state]
-    if Link.ATTACHED in kinds:
+    if Link.ATTACHED in kinds or volume.stale:
         return 'in-use'
     for link in (Link.ATTACHING, Link.DETACHING):
         if link in kinds:

@@ -141,6 +141,7 @@ class Server(Item):
     host: str | None = None
     has_no_valid_host: bool = False
     status: str = 'ACTIVE'  # while it is ready, as nova shows it
+    was: State = State.READY  # before it was deleted, and is still shown
     next_status: str | None = None  # it is on its way to that
     next_host: str | None = None  # it moves there
     links: dict[str, Link] = dataclasses.field(default_factory=dict)
@@ -168,6 +169,8 @@ class Volume(Item):
     pool: str | None = None
     is_bootable: bool = False
     asked: spec.VolumeSpec | None = None
+    #: Servers that are gone, and did not let go of it.
+    stale: set[str] = dataclasses.field(default_factory=set)
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

@@ -200,6 +200,11 @@ class OpenStackCloud(base.Cloud):
     def detach_volume(self, server_id: str, volume_id: str) -> None:
         self._compute.detach(server_id, volume_id)
 
+    def drop_attachment(self, server_id: str, volume_id: str) -> None:
+        # Asked by us, cinder would not look whether nova has it in use.
+        if self._compute.show(server_id) is None:
+            self._volume.drop_attachment(server_id, volume_id)
+
     # -- changing what is there -------------------------------------------
 
     def mark_server(self, server_id: str, marks: model.Marks) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.parse
 from collections.abc import Mapping
@@ -102,6 +103,16 @@ class BlockStorage:
             f'/volumes/{volume_id}/action',
             {'os-extend': {'new_size': size_gb}},
         )
+
+    def drop_attachment(self, server_id: str, volume_id: str) -> None:
+        found = self._show(volume_id)
+        for one in found['attachments'] if found else ():
+            if one.get('server_id') == server_id:
+                # In conflict: it is being removed.
+                with contextlib.suppress(errors.Conflict):
+                    self._service.delete(
+                        f'/attachments/{one["attachment_id"]}'
+                    )
 
     # -- seeing -----------------------------------------------------------
 
