@@ -323,6 +323,7 @@ class Service:
                 outside, self._planner, now, whole, choices
             ),
         )
+        proposal.check(self.load, cluster.document, settled)
         proposed = proposal.compare(
             self.load, cluster.document, settled, rows, cluster.changes + 1
         )
@@ -377,6 +378,10 @@ class Service:
         if cluster.status is not ClusterStatus.ACTIVE:
             raise _not_changeable(cluster)
         counts.check_removal(cluster.document, wanted.document, remove)
+        if not counts.shrinking(cluster.document, wanted.document):
+            # Who is to be there is known; else it is checked once it is.
+            grown = counts.grown(cluster.document, wanted.document)
+            proposal.check(self.load, cluster.document, grown)
         if self._is_as_it_was(cluster, wanted) and not cluster.status_reason:
             return False
         self._begin_change(context, cluster, wanted, remove, timeout)

@@ -140,6 +140,7 @@ class Changing:
                 self._cloud, self._parts.planner, now, whole, choices
             ),
         )
+        proposal.check(self._parts.load, self._record.document, document)
         decided = dataclasses.replace(asked, document=document)
         change = self._change(decided)
         change.check_quota()

@@ -105,6 +105,12 @@ def inside(
     return incarnations.rename(load(document), running(rows))
 
 
+def check(load: Load, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise InvalidDocument if that cannot be, or the new one forbids it."""
+    before, after = load(old), load(new)
+    difference.check(before, after, difference.of(before, after))
+
+
 def compare(
     load: Load,
     old: Mapping[str, Any],

@@ -26,12 +26,12 @@ def batches(
 ) -> tuple[Batch, ...]:
     """Return the servers that replace others, by their inside names.
 
-    None, if the document has no ``update_policy``. ``handing_over`` are
+    None, if the document has no ``batch_size``. ``handing_over`` are
     those that run, and give up a volume. Raises InvalidDocument if as many
     have to stay in service as there are.
     """
-    policy = new.document.get('update_policy')
-    if policy is None:
+    policy = new.document.get('update_policy', {})
+    if 'batch_size' not in policy:
         return ()
     before = {
         incarnations.shown(member.name): member for member in old.members
