@@ -342,6 +342,7 @@ class Service:
         now: proposal.Running,
     ) -> View:
         found = proposal.resolve(outside, proposed.new, proposed.staying)
+        proposal.check_disks(proposed, found)
         coming = incarnations.only(proposed.new, proposed.coming)
         if coming.members:
             outside.resolve(coming)  # whether the quotas suffice

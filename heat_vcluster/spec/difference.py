@@ -54,6 +54,15 @@ class Difference:
         return tuple(v.member for v in self.verdicts if v.fate in fates)
 
     @property
+    def resized(self) -> tuple[str, ...]:
+        """Return the servers that stay, and get another flavor."""
+        return tuple(
+            verdict.member
+            for verdict in self.verdicts
+            if verdict.fate is Fate.CHANGED and FLAVOR in verdict.properties
+        )
+
+    @property
     def is_empty(self) -> bool:
         return not self.has_other_rules and all(
             verdict.fate is Fate.KEPT for verdict in self.verdicts
@@ -63,12 +72,19 @@ class Difference:
     def touches_placement(self) -> bool:
         """Tell whether places or rules are other ones than before."""
         still = self.having(Fate.KEPT, Fate.CHANGED)
-        return self.has_other_rules or len(still) < len(self.verdicts)
+        return (
+            self.has_other_rules
+            or len(still) < len(self.verdicts)
+            or bool(self.resized)
+        )
 
 
+FLAVOR = 'flavor'
 #: What a service can change of a thing that runs.
 IN_PLACE = {
-    'server': frozenset({'metadata', 'tags', 'security_groups', 'volumes'}),
+    'server': frozenset(
+        {FLAVOR, 'metadata', 'tags', 'security_groups', 'volumes'}
+    ),
     'volume': frozenset({'metadata', 'size'}),
     'network': frozenset[str](),
 }
@@ -77,10 +93,11 @@ IN_PLACE = {
 def of(old: model.GroupSpec, new: model.GroupSpec) -> Difference:
     """Compare two requests by the names of their members."""
     before = {member.name: member for member in old.members}
+    asked = _replace_on(new)
     verdicts: dict[str, Verdict] = {}
     for member in _in_order(new):
         verdicts[member.name] = _verdict(
-            before.get(member.name), member, verdicts
+            before.get(member.name), member, verdicts, FLAVOR not in asked
         )
     return Difference(
         (
@@ -153,6 +170,7 @@ def _verdict(
     before: model.Member | None,
     after: model.Member,
     others: Mapping[str, Verdict],
+    may_resize: bool,
 ) -> Verdict:
     name, kind = after.name, after.type
     if before is None:
@@ -172,6 +190,9 @@ def _verdict(
             f'{", ".join(lasting)} cannot be changed in place',
             tuple(each.partition(' ')[0] for each in lasting),
         )
+    if FLAVOR in differing and not may_resize:
+        reason = 'the document lets another flavor replace it'
+        return Verdict(name, kind, Fate.REPLACED, differing, reason, (FLAVOR,))
     renewed = dict(_renewed(after.spec, others))
     if renewed:
         reason = f'what it is built on is replaced: {", ".join(renewed)}'

@@ -91,7 +91,7 @@ class ReplaceTest(changes.ChangeCase):
         """Four apart in four racks, all of them replaced at once."""
         view = self.build(changes.counted(4, APART))
         document = changes.replacing(
-            changes.counted(4, APART, flavor='medium')
+            changes.counted(4, APART, flavor='medium'), 'flavor'
         )
         after = self.change(view['id'], document)
         self.assert_is(after, 'm-0', 'm-1', 'm-2', 'm-3')
@@ -103,7 +103,9 @@ class ReplaceTest(changes.ChangeCase):
     def test_old_ones_do_not_make_the_new_ones_skew(self):
         """Of 2-1-1-1 the new ones are not 1-2-2-0 to fill it up."""
         view = self.build(changes.counted(5, EVEN))
-        document = changes.replacing(changes.counted(5, EVEN, flavor='medium'))
+        document = changes.replacing(
+            changes.counted(5, EVEN, flavor='medium'), 'flavor'
+        )
         after = self.change(view['id'], document)
         self.assert_is(after)
         counts = {}
@@ -120,7 +122,9 @@ class ReplaceTest(changes.ChangeCase):
         for host in cloud.world.hosts:
             cloud.fill_host(host)
         before = self.things()
-        document = changes.replacing(documents.servers(2, flavor='xlarge'))
+        document = changes.replacing(
+            documents.servers(2, flavor='xlarge'), 'flavor'
+        )
         after = self.change(view['id'], document)
         self.assertEqual('vcluster.no_valid_placement', after['error_code'])
         self.assertIn('beside the old ones', after['status_reason'])

@@ -21,7 +21,9 @@ class WholeLifeTest(changes.ChangeCase, upkeep.UpkeepCase):
         view = self.build(changes.counted(3, APART))
         view = self.change(
             view['id'],
-            changes.replacing(changes.counted(3, APART, flavor='medium')),
+            changes.replacing(
+                changes.counted(3, APART, flavor='medium'), 'flavor'
+            ),
         )
         self.assert_is(view, 'm-0', 'm-1', 'm-2')
         self.assertEqual('COMPLIANT', self.check(view['id']))

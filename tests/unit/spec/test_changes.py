@@ -195,19 +195,38 @@ class DifferenceTest(base.SpecTest):
         new = [
             server('a'),
             server('b', metadata={'x': 'y'}, tags=['t']),
-            server('c', flavor='g', metadata={'x': 'y'}),
+            server('c', image='j', metadata={'x': 'y'}),
             server('e'),
         ]
         self.assertEqual(
             {
                 'a': ('kept', ()),
                 'b': ('changed', ('metadata', 'tags')),
-                'c': ('replaced', ('flavor', 'metadata')),
+                'c': ('replaced', ('image', 'metadata')),
                 'd': ('removed', ()),
                 'e': ('added', ()),
             },
             self.fates(old, new),
         )
+
+    def test_a_flavor_replaces_only_if_it_is_named(self):
+        old, new = load(server()), {'instances': [server(flavor='g')]}
+        for allowed, fate in (
+            ([], 'changed'),
+            ('any', 'changed'),
+            (['image'], 'changed'),
+            (['flavor'], 'replaced'),
+        ):
+            policy = {'replace_on': allowed}
+            wanted = loader.load({**new, 'update_policy': policy})
+            found = difference.of(old, wanted)
+            (verdict,) = found.verdicts
+            self.assertEqual(fate, verdict.fate)
+            self.assertEqual(
+                ('web',) if fate == 'changed' else (), found.resized
+            )
+            self.assertTrue(found.touches_placement)
+            difference.check(old, wanted, found)
 
     def test_security_groups_are_changed_in_place_networks_are_not(self):
         old = [network(), server(networks=['net'])]
@@ -269,7 +288,7 @@ class DifferenceTest(base.SpecTest):
         ]
         self.assertEqual(
             [
-                'instances[0].spec.flavor',
+                'instances[0].spec.image',
                 'instances[1].spec.image',
                 'instances[2].spec.size',
                 'instances[3].type',
@@ -280,9 +299,9 @@ class DifferenceTest(base.SpecTest):
         self.assertEqual(
             {
                 'instances[0].spec.image': (
-                    "'a' would have to be replaced (flavor, image, key_name "
-                    'cannot be changed in place); to allow that, name image, '
-                    'key_name in update_policy.replace_on'
+                    "'a' would have to be replaced (image, key_name cannot be "
+                    'changed in place); to allow that, name image, key_name '
+                    'in update_policy.replace_on'
                 ),
                 'instances[1].spec.image': (
                     "'b' would have to be replaced (image cannot be changed "
@@ -372,7 +391,7 @@ class DifferenceTest(base.SpecTest):
                 'instances[2].spec.networks[0].fixed_ip',
                 'instances[3].spec.boot_volume',
             ],
-            [*self.refused(both('f'), both('g'), replace_on='any')],
+            [*self.refused(both('f'), both('g'), replace_on=['flavor'])],
         )
 
     def test_rules_are_compared_by_what_they_say(self):
