@@ -75,8 +75,8 @@ class Change(builds.Build):
         """Know again where those are to be that get another flavor."""
         places = dict(self._plan.placement)
         for name in self.proposed.resizing:
-            fact = self.facts(name).get(members.RESIZE)
-            if fact is not None:
+            fact = self.facts(name).get(members.RESIZE) or {}
+            if 'place' in fact:
                 places[name] = fact['place']
                 self._domains[name] = fact['domains']
         self._plan = dataclasses.replace(self._plan, placement=places)
@@ -273,7 +273,11 @@ class Change(builds.Build):
         The compute service has chosen it. Raises MemberFailed.
         """
         seat = self.cloud.locate(self.facts(member)['server_id'])
-        if seat is None or seat.host == self.place(member):
+        if seat is None:
+            raise exception.MemberFailed(
+                member, 'it cannot be told where its server was resized'
+            )
+        if seat.host == self.place(member):
             return
         found = landing.judge(
             self.cloud,

@@ -80,6 +80,10 @@ def _settle(
 ) -> None:
     """Let the record follow; what is not done is tried again later."""
     fact = row.facts[members.RESIZE]
+    left = None if is_done else {'is_open': True}
+    if 'place' not in fact:  # left from a change before this one
+        writer.set_member(row.name, facts={members.RESIZE: left})
+        return
     place, domains = fact['place'], fact['domains']
     told = row.facts.get(members.TOLD) or dict(row.domains)
     if domains != told:
@@ -91,7 +95,6 @@ def _settle(
             writer.add_event(
                 row.name, 'untold', 'its server does not know where it is now'
             )
-    left = None if is_done else {'place': place, 'domains': domains}
     writer.set_member(
         row.name,
         facts={members.RESIZE: left, members.TOLD: told},

@@ -164,6 +164,32 @@ class ResizeTest(ResizeCase):
             self.cloud.domain(host, 'rack'), self.real_rack(after, 'm-0')
         )
 
+    def test_a_batch_is_in_service_before_the_next(self):
+        policy = {'batch_size': 1, 'min_in_service': 1}
+        document = changes.counted(2, APART, flavor='medium')
+        after = self.resize({**document, 'update_policy': policy})
+        self.assert_resized(after)
+        self.assertEqual(1, self.events(after['id']).count('batch'))
+
+    def test_one_at_a_time_is_out_of_service(self):
+        under_way = []
+
+        def look(call):
+            under_way.append(
+                sum(s.next_flavor is not None for s in self.all_servers())
+            )
+
+        self.cloud.faults.after('resize', None, look, times=None)
+        self.assert_resized(self.resize())
+        self.assertEqual([1, 1], under_way)
+
+    def all_servers(self):
+        return [
+            item
+            for item in self.cloud.world.items.values()
+            if item.kind == 'server'
+        ]
+
     def test_the_flavor_may_be_said_to_replace(self):
         after = self.resize(
             changes.replacing(
