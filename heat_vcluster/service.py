@@ -325,6 +325,7 @@ class Service:
                 outside, self._planner, now, whole, choices
             ),
         )
+        proposal.check(self.load, cluster.document, settled)
         proposed = proposal.compare(
             self.load, cluster.document, settled, rows, cluster.changes + 1
         )
@@ -343,6 +344,7 @@ class Service:
         now: proposal.Running,
     ) -> View:
         found = proposal.resolve(outside, proposed.new, proposed.staying)
+        proposal.check_disks(proposed, found)
         coming = incarnations.only(proposed.new, proposed.coming)
         if coming.members:
             outside.resolve(coming)  # whether the quotas suffice
@@ -379,6 +381,10 @@ class Service:
         if cluster.status is not ClusterStatus.ACTIVE:
             raise _not_changeable(cluster)
         counts.check_removal(cluster.document, wanted.document, remove)
+        if not counts.shrinking(cluster.document, wanted.document):
+            # Who is to be there is known; else it is checked once it is.
+            grown = counts.grown(cluster.document, wanted.document)
+            proposal.check(self.load, cluster.document, grown)
         if self._is_as_it_was(cluster, wanted) and not cluster.status_reason:
             return False
         self._begin_change(context, cluster, wanted, remove, timeout)

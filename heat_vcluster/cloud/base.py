@@ -205,6 +205,31 @@ class Cloud(abc.ABC):
         """
 
     @abc.abstractmethod
+    def resize(self, server_id: str, flavor_id: str) -> None:
+        """Ask for another flavor; poll ``resize_state``.
+
+        The compute service chooses the host, the present one or another, and
+        claims the whole of the new flavor there beside what the old one
+        takes, until it is confirmed. Where it cannot, the server stays what
+        it was. One on its way to that flavor, or there, is left alone.
+        """
+
+    @abc.abstractmethod
+    def resize_state(self, server_id: str) -> model.Resize:
+        """Tell what flavor a server has, and whether that is for good."""
+
+    @abc.abstractmethod
+    def confirm_resize(self, server_id: str) -> None:
+        """Ask for what is open to be for good; done already is no error."""
+
+    @abc.abstractmethod
+    def revert_resize(self, server_id: str) -> None:
+        """Ask for a server to go back to its old flavor and host.
+
+        Done already is no error, and one that was confirmed stays as it is.
+        """
+
+    @abc.abstractmethod
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

@@ -63,7 +63,9 @@ class Resolution:
 
     ``flavors`` .. ``volume_types`` map names as written to ids; ``demands``
     has one entry per server and volume that takes part in placement.
-    ``choices`` has the smaller flavors that each server might have instead.
+    ``choices`` has the smaller flavors that each server might have instead,
+    ``disks`` the GB of each flavor's root disk and of its ephemeral one, by
+    name and by id.
     ``grouping`` are the server groups that the quotas leave room for.
     """
 
@@ -79,6 +81,9 @@ class Resolution:
     )
     grouping: grouping.Grouping = dataclasses.field(
         default_factory=grouping.Grouping
+    )
+    disks: Mapping[str, tuple[int, int]] = dataclasses.field(
+        default_factory=dict
     )
 
 
@@ -204,6 +209,19 @@ class ServerState:
     no_valid_host: bool = False
     host: str | None = None
     attached: frozenset[str] = frozenset()  # ids of attached volumes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resize:
+    """How a server stands with its flavor.
+
+    ``flavor_id`` is what it has now; None: one that is not offered any more.
+    ``is_open``: it runs resized, and that can be confirmed or taken back.
+    """
+
+    flavor_id: str | None
+    is_under_way: bool = False
+    is_open: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

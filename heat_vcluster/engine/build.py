@@ -450,9 +450,13 @@ class Build(members.Site):
                     'domains': named.of_member[member],
                 }
                 for member, place in ordered.items()
-                if before.get(member) != place
+                if before.get(member) != place and self._is_to_be(member)
             }
         )
+
+    def _is_to_be(self, member: str) -> bool:
+        """Tell whether it is nowhere else than where it is planned."""
+        return True
 
     def _write_plan(self, disguised: placement.Plan) -> None:
         self._writer.set_plan(disguised)

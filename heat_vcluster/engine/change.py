@@ -15,7 +15,13 @@ from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import grouping, model
 from heat_vcluster.db import records
 from heat_vcluster.engine import build as builds
-from heat_vcluster.engine import decision, proposal, reasons, removal
+from heat_vcluster.engine import (
+    decision,
+    landing,
+    proposal,
+    reasons,
+    removal,
+)
 from heat_vcluster.members import base as members
 from heat_vcluster.members import server
 from heat_vcluster.placement import model as placement
@@ -42,6 +48,8 @@ class Change(builds.Build):
         self._is_undoing = False
         self._record: records.ChangeRecord | None = None
         self._now: proposal.Running | None = None
+        self._before = placement.Snapshot((), ())
+        self._worked: set[int] = set()  # batches with servers resized now
 
     # -- what it is about -------------------------------------------------
 
@@ -57,8 +65,21 @@ class Change(builds.Build):
         self.wanted = proposed.new
         self._record = record
         self.load(rows, domains)
+        assert self._snapshot is not None  # noqa: S101  (it was loaded)
+        self._before = self._snapshot
+        self._take_up_resizes()
         ready = self._finished & frozenset(proposed.coming)
         self._finished = ready | frozenset(proposed.staying)
+
+    def _take_up_resizes(self) -> None:
+        """Know again where those are to be that get another flavor."""
+        places = dict(self._plan.placement)
+        for name in self.proposed.resizing:
+            fact = self.facts(name).get(members.RESIZE) or {}
+            if 'place' in fact:
+                places[name] = fact['place']
+                self._domains[name] = fact['domains']
+        self._plan = dataclasses.replace(self._plan, placement=places)
 
     def resolve(self) -> None:
         """Find out what the names mean, of what is touched by the change."""
@@ -73,11 +94,14 @@ class Change(builds.Build):
             self.cloud, self.proposed.new, self._unchanged()
         )
         before = incarnations.only(
-            self.proposed.old, [each.member for each in self.proposed.in_place]
+            _with_new_flavors(self.proposed),
+            [each.member for each in self.proposed.in_place],
         )
         if before.members:
             known = self.cloud.resolve(before, is_begun=True)
             found = _with_names(found, known)
+        if not self._is_undoing:
+            proposal.check_disks(self.proposed, found)
         return found
 
     def _unchanged(self) -> frozenset[str]:
@@ -117,6 +141,7 @@ class Change(builds.Build):
         self._now = now
         if self.proposed.fates.touches_placement:
             self.reserve(states.ClusterStatus.UPDATING)
+            self._note_resizes()
         self._record = dataclasses.replace(
             self.record_of_change,
             is_held=True,
@@ -140,8 +165,39 @@ class Change(builds.Build):
     def _without_place(
         self, demands: Sequence[placement.Demand]
     ) -> Sequence[placement.Demand]:
-        coming = frozenset(self.proposed.coming)
-        return [demand for demand in demands if demand.member in coming]
+        fresh = {*self.proposed.coming, *self.proposed.resizing}
+        return [demand for demand in demands if demand.member in fresh]
+
+    def _is_to_be(self, member: str) -> bool:
+        return member not in self.proposed.resizing
+
+    def _is_unbuilt(self, member: str) -> bool:
+        if member in self.proposed.resizing:
+            return 'flavor' not in self.facts(member).get(members.RESIZE, {})
+        return super()._is_unbuilt(member)
+
+    def _hold_again(self, demands: Sequence[placement.Demand]) -> None:
+        """As ever; who is resized may find room elsewhere by himself."""
+        for demand in demands:
+            if demand.member in self.proposed.resizing:
+                self._hold(self._plan, [demand])
+        super()._hold_again(
+            [d for d in demands if d.member not in self.proposed.resizing]
+        )
+
+    def _note_resizes(self) -> None:
+        """Keep where those are to be that get another flavor."""
+        for name in self.proposed.resizing:
+            if self.place(name) is not None:
+                self._note_resize(name)
+
+    def _note_resize(self, member: str) -> None:
+        fact = {
+            **(self.facts(member).get(members.RESIZE) or {}),
+            'place': self.place(member),
+            'domains': dict(self.domains(member)),
+        }
+        self.record(member, **{members.RESIZE: fact})
 
     def _write_plan(self, disguised: placement.Plan) -> None:
         """Keep it with the change: the cluster has its own until then."""
@@ -203,10 +259,65 @@ class Change(builds.Build):
             self.record(each.member, **{CHANGED: True})
         self._apply(pairs)
         for each in pairs:
+            self._resize(each, stage)
+        for each in pairs:
             self.tell(each.member, 'changed', 'it is changed in place')
+
+    def _resize(self, each: proposal.InPlace, stage: int) -> None:
+        """Resize one server, and see that it is where it may be."""
+        if each.member not in self.proposed.resizing:
+            return
+        self._worked.add(stage)
+        self._one(each, 'resize')
+        self._named(each.member, lambda: self._land(each.member))
+
+    def _land(self, member: str) -> None:
+        """Go by where a resized server is, if all strict rules hold there.
+
+        The compute service has chosen it. Raises MemberFailed.
+        """
+        seat = self.cloud.locate(self.facts(member)['server_id'])
+        if seat is None:
+            raise exception.MemberFailed(
+                member, 'it cannot be told where its server was resized'
+            )
+        if seat.host == self.place(member):
+            return
+        found = landing.judge(
+            self.cloud,
+            self._planner,
+            self.proposed.new,
+            self.resolution.demands,
+            self._before,
+            {**self._plan.placement, member: seat.host},
+            seat.host,
+            self._servers(),
+        )
+        if found.broken:
+            raise exception.MemberFailed(
+                member,
+                'the compute service put its resized server where '
+                f'{", ".join(found.broken)} would not hold',
+            )
+        self._keep(found.plan, found.snapshot)
+        self._note_resize(member)
+        self.tell(
+            member,
+            'moved',
+            'the compute service resized it at another place than planned, '
+            'where the rules hold too',
+        )
+
+    def _servers(self) -> frozenset[str]:
+        return frozenset(
+            facts['server_id']
+            for facts in self._facts.values()
+            if facts.get('server_id')
+        )
 
     def end_batch(self, stage: int, has_work: bool) -> None:
         """Pause before the next batch, unless it was over long ago."""
+        has_work = has_work or stage in self._worked
         if not has_work or stage == len(self.proposed.batches) - 1:
             return
         policy = self.proposed.document['update_policy']
@@ -274,6 +385,7 @@ class Change(builds.Build):
         self._is_undoing = True
         for _ in range(removal.ATTEMPTS - 1):
             try:
+                self._take_back_resizes()
                 self.resolve_again()
                 self._apply(pairs)
             except exception.LeaseLost:
@@ -284,6 +396,10 @@ class Change(builds.Build):
             else:
                 return []
         return self._set_back_each(pairs)
+
+    def _take_back_resizes(self) -> None:
+        for each in self.proposed.in_place:
+            self._one(each, 'take_back')
 
     def remains(self) -> list[str]:
         """Say what cannot be set back, member by member. Never raises."""
@@ -305,6 +421,13 @@ class Change(builds.Build):
     def _set_back_each(self, pairs: Sequence[proposal.InPlace]) -> list[str]:
         """Set back as many as can be; say what cannot."""
         stuck: dict[str, str] = {}
+        for each in self.proposed.in_place:
+            try:
+                self._one(each, 'take_back')
+            except exception.LeaseLost:
+                raise
+            except Exception as error:
+                stuck.setdefault(each.member, reasons.words(error))
         try:
             self.resolve_again()
         except Exception as error:
@@ -339,6 +462,22 @@ class Change(builds.Build):
             if time.monotonic() > until:
                 raise exception.TimedOut('The time allowed has run out')
             time.sleep(builds.FIRST_PAUSE * self._settings.poll_interval)
+
+
+def _with_new_flavors(proposed: proposal.Proposal) -> spec.GroupSpec:
+    """Return what there was; of flavors that go nothing has to be known."""
+    new = {m.name: m.spec for m in proposed.new.members}
+
+    def current(member: spec.Member) -> spec.Member:
+        before, after = member.spec, new.get(member.name)
+        if isinstance(before, spec.ServerSpec) and isinstance(
+            after, spec.ServerSpec
+        ):
+            before = dataclasses.replace(before, flavor=after.flavor)
+        return dataclasses.replace(member, spec=before)
+
+    old = proposed.old
+    return dataclasses.replace(old, members=tuple(map(current, old.members)))
 
 
 def _with_names(

@@ -20,10 +20,11 @@ from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import grouping, model
 from heat_vcluster.db import records
-from heat_vcluster.engine import base, flows, proposal, reasons
+from heat_vcluster.engine import base, confirming, flows, proposal, reasons
 from heat_vcluster.engine import build as builds
 from heat_vcluster.engine.change import CHANGED, OUTDATED, Change
 from heat_vcluster.engine.cleanup import Cleanup
+from heat_vcluster.members import base as members
 from heat_vcluster.spec import model as spec
 
 LOG = logging.getLogger(__name__)
@@ -139,6 +140,7 @@ class Changing:
                 self._cloud, self._parts.planner, now, whole, choices
             ),
         )
+        proposal.check(self._parts.load, self._record.document, document)
         decided = dataclasses.replace(asked, document=document)
         change = self._change(decided)
         change.check_quota()
@@ -180,9 +182,16 @@ class Changing:
                 raise reasons.interrupted(row)
 
     def _finish(self) -> None:
-        """Remove what went out of the definition."""
-        self._forget_changes()
+        """Confirm what was resized; remove what went out of the definition."""
+        self._forget_changes(CHANGED)
         rows = self._store.get_members(self._record.id)
+        unconfirmed = confirming.confirm(
+            [row for row in rows if row.role is not Role.GOING],
+            self._cloud,
+            self._writer,
+            self._parts.settings,
+            self._check_ours,
+        )
         for row in rows:
             if row.role is Role.GOING and states.is_allowed(
                 row.status, MemberStatus.DELETING
@@ -203,7 +212,7 @@ class Changing:
         self._check_ours()
         self._regroup(outdated, new)
         cleanup.note(left)
-        note = reasons.remains_of_change(left)
+        note = reasons.remains_of_change(left, unconfirmed=unconfirmed)
         self._writer.add_event(None, 'updated', note or 'it is as asked for')
         if self._is_delete_next():
             self._writer.set_status(ClusterStatus.DELETING)
@@ -261,16 +270,16 @@ class Changing:
             left = cleanup.sweep(self._cloud, there)
         self._check_ours()
         cleanup.note(left)
-        self._forget_changes()
+        self._forget_changes(CHANGED, members.RESIZE)
         self._end(error, reasons.remains_of_change(left, held, stuck))
 
-    def _forget_changes(self) -> None:
+    def _forget_changes(self, *facts: str) -> None:
         """Let no later change set back what this one has changed."""
         self._writer.set_members(
             {
-                row.name: {'facts': {CHANGED: None}}
+                row.name: {'facts': dict.fromkeys(facts)}
                 for row in self._store.get_members(self._record.id)
-                if row.facts.get(CHANGED)
+                if any(row.facts.get(fact) for fact in facts)
             }
         )
 

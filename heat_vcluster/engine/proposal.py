@@ -7,6 +7,7 @@ changes anything.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import (
     Callable,
@@ -16,7 +17,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import Any
+from typing import Any, cast
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import base as cloud
@@ -24,6 +25,8 @@ from heat_vcluster.cloud import model
 from heat_vcluster.db import records
 from heat_vcluster.engine import base, decision, remembered, rolling
 from heat_vcluster.engine import build as builds
+from heat_vcluster.placement import columns
+from heat_vcluster.placement import model as placement
 from heat_vcluster.spec import counts, difference, incarnations
 from heat_vcluster.spec import model as spec
 
@@ -33,6 +36,10 @@ Fate = difference.Fate
 BESIDE = (
     'those that are replaced are there until the end, so that there has to '
     'be room for the new ones beside the old ones'
+)
+RESIZED = (
+    'a server that gets another flavor has the old one until the end, so that '
+    'there has to be room for the new one beside it'
 )
 
 
@@ -60,6 +67,19 @@ class Proposal:
     fates: difference.Difference
     in_place: tuple[InPlace, ...]
     batches: tuple[rolling.Batch, ...] = ()
+
+    @property
+    def resizing(self) -> tuple[str, ...]:
+        """Return the servers that stay, and get another flavor."""
+        still = {member.name for member in self.new.members}
+        return tuple(
+            each.member
+            for each in self.in_place
+            if each.member in still
+            and isinstance(each.before, spec.ServerSpec)
+            and isinstance(each.after, spec.ServerSpec)
+            and each.before.flavor != each.after.flavor
+        )
 
     @property
     def coming(self) -> tuple[str, ...]:
@@ -103,6 +123,12 @@ def inside(
 ) -> spec.GroupSpec:
     """Return what a document asks, by the inside names of who is there."""
     return incarnations.rename(load(document), running(rows))
+
+
+def check(load: Load, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise InvalidDocument if that cannot be, or the new one forbids it."""
+    before, after = load(old), load(new)
+    difference.check(before, after, difference.of(before, after))
 
 
 def compare(
@@ -383,10 +409,15 @@ def decide(
             raise exception.MemberFailed(
                 name, 'it is not there, or failed, and cannot be built upon'
             )
+    resizing = {
+        name: now.places[name]
+        for name in proposal.resizing
+        if name in now.places
+    }
     pinned = {
         name: now.places[name]
         for name in (*proposal.staying, *_waiting(proposal))
-        if name in now.places
+        if name in now.places and name not in resizing
     }
 
     def seen(reading: model.Reading) -> model.Reading:
@@ -396,8 +427,8 @@ def decide(
             _refuse_unknown(decision.unseen(around, now.unremembered), pinned)
         return around
 
-    try:
-        made = decision.decide(
+    def attempt(look: decision.Look) -> decision.Decision:
+        return decision.decide(
             outside,
             planner,
             rolling.with_moments(proposal.old, proposal.new, proposal.batches),
@@ -406,22 +437,94 @@ def decide(
             pinned=pinned,
             used=used,
             choices=found.choices,
-            look=seen,
-            sees=now.unremembered,
+            look=look,
+            sees=now.unremembered | frozenset(resizing.values()),
         )
+
+    try:
+        made = _preferring_to_stay(attempt, seen, resizing)
     except exception.NoValidPlacement as refusal:
         if proposal.fates.having(Fate.REPLACED):
             raise refusal.because(BESIDE) from refusal
+        if resizing:
+            raise refusal.because(RESIZED) from refusal
         raise
     wanted = {member.name for member in proposal.new.members}
-    placement = {
+    places = {
         name: place
         for name, place in made.plan.placement.items()
         if name in wanted
     }
     return dataclasses.replace(
-        made, plan=dataclasses.replace(made.plan, placement=placement)
+        made, plan=dataclasses.replace(made.plan, placement=places)
     )
+
+
+def _preferring_to_stay(
+    attempt: Callable[[decision.Look], decision.Decision],
+    seen: decision.Look,
+    here: Mapping[str, str],
+) -> decision.Decision:
+    """Keep those that are resized where they are, if there is such a plan."""
+    if here:
+        with contextlib.suppress(exception.NoValidPlacement):
+            return attempt(lambda reading: _staying(seen(reading), here))
+    return attempt(seen)
+
+
+def _staying(reading: model.Reading, here: Mapping[str, str]) -> model.Reading:
+    """Let those have no other choice that have the room where they are."""
+    table = columns.of(reading.snapshot.hosts, reading.snapshot.levels)
+    numbers = {name: number for number, name in enumerate(table.names)}
+
+    def fits(demand: placement.Demand, host: str) -> bool:
+        return (
+            isinstance(demand, placement.ServerDemand)
+            and host in numbers
+            and (demand.candidates is None or host in demand.candidates)
+            and all(
+                name in table.free
+                and table.free[name][numbers[host]] >= amount
+                for name, amount in demand.resources.items()
+            )
+        )
+
+    return dataclasses.replace(
+        reading,
+        demands=tuple(
+            dataclasses.replace(
+                demand, candidates=frozenset({here[demand.member]})
+            )
+            if demand.member in here and fits(demand, here[demand.member])
+            else demand
+            for demand in reading.demands
+        ),
+    )
+
+
+def check_disks(proposal: Proposal, found: model.Resolution) -> None:
+    """Raise InvalidDocument for disks that would have to become smaller.
+
+    Those that boot from a volume have none of the flavor's as their root.
+    """
+    faults: dict[str, exception.Fault] = {}
+    for name in proposal.resizing:
+        before, member = proposal.old.member(name), proposal.new.member(name)
+        one = cast(spec.ServerSpec, before.spec)
+        two = cast(spec.ServerSpec, member.spec)
+        old, new = found.disks.get(one.flavor), found.disks.get(two.flavor)
+        if old is None or new is None:
+            continue
+        has_root = two.boot_volume is None
+        if (has_root and new[0] < old[0]) or new[1] < old[1]:
+            path = f'{member.path}.spec.flavor'
+            faults[path] = exception.Fault(
+                path,
+                f"the disk of '{member.base}' cannot become smaller; name "
+                'flavor in update_policy.replace_on to have it replaced',
+            )
+    if faults:
+        raise exception.InvalidDocument(list(faults.values()))
 
 
 def _refuse_unknown(
@@ -443,4 +546,5 @@ def _waiting(proposal: Proposal) -> Iterator[str]:
     }
     for batch in proposal.batches[1:]:
         for name in batch:
-            yield before[incarnations.shown(name)]
+            if before[incarnations.shown(name)] != name:
+                yield before[incarnations.shown(name)]

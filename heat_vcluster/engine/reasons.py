@@ -96,11 +96,13 @@ def remains_of_change(
     left: Sequence[removal.Leftover] | None,
     held: str | None = None,
     stuck: Sequence[str] = (),
+    unconfirmed: Sequence[str] = (),
 ) -> str:
     """Say what is left of a change; empty if nothing is.
 
     ``left`` and ``held`` as in ``remains``; ``stuck``: members that could
-    not be set back, and why.
+    not be set back, and why; ``unconfirmed``: those that were resized, and
+    why that could not be confirmed.
     """
     said = []
     if left is None:
@@ -112,6 +114,11 @@ def remains_of_change(
         said.append(
             f'{len(left)} left behind: {things} ({left[0].reason}); their '
             'removal is tried again after the next update'
+        )
+    if unconfirmed:
+        said.append(
+            f'Resized, and not confirmed: {"; ".join(unconfirmed)}; it is '
+            'tried again after the next update, or confirm it yourself'
         )
     if stuck:
         said.append(f'Not set back: {"; ".join(stuck)}')

@@ -24,24 +24,28 @@ def batches(
     new: spec.GroupSpec,
     handing_over: frozenset[str],
 ) -> tuple[Batch, ...]:
-    """Return the servers that replace others, by their inside names.
+    """Return the servers that replace others or are resized, by name.
 
-    None, if the document has no ``update_policy``. ``handing_over`` are
+    None, if the document has no ``batch_size``. ``handing_over`` are
     those that run, and give up a volume. Raises InvalidDocument if as many
     have to stay in service as there are.
     """
-    policy = new.document.get('update_policy')
-    if policy is None:
+    policy = new.document.get('update_policy', {})
+    if 'batch_size' not in policy:
         return ()
     before = {
         incarnations.shown(member.name): member for member in old.members
     }
     still = {member.name for member in old.members}
     replaced = collections.defaultdict(list)
+    resized = set()
     for member in new.of_type('server'):
-        if incarnations.shown(member.name) in before and (
-            member.name not in still
-        ):
+        one = before.get(incarnations.shown(member.name))
+        if one is None:
+            continue
+        if member.name in still and _has_other_flavor(one, member):
+            resized.add(member.name)
+        if member.name in resized or member.name not in still:
             replaced[member.base].append(member.name)
     faults = []
     found: list[list[str]] = []
@@ -49,15 +53,16 @@ def batches(
         count = sum(member.base == base for member in old.members)
         spare = count - policy.get('min_in_service', 0)
         gives_up = any(
-            before[incarnations.shown(name)].name in handing_over
+            name in resized
+            or before[incarnations.shown(name)].name in handing_over
             for name in names
         )
         if spare < 1 and gives_up:
             faults.append(
                 exception.Fault(
                     'update_policy.min_in_service',
-                    f"'{base}' has to be replaced, and of {count} none may be "
-                    'out of service',
+                    f"'{base}' has to be replaced or resized, and of {count} "
+                    'none may be out of service',
                 )
             )
         size = max(1, min(policy['batch_size'], spare))
@@ -70,6 +75,14 @@ def batches(
     return tuple(map(tuple, found))
 
 
+def _has_other_flavor(one: spec.Member, other: spec.Member) -> bool:
+    return (
+        isinstance(one.spec, spec.ServerSpec)
+        and isinstance(other.spec, spec.ServerSpec)
+        and one.spec.flavor != other.spec.flavor
+    )
+
+
 def with_moments(
     old: spec.GroupSpec,
     new: spec.GroupSpec,
@@ -79,6 +92,7 @@ def with_moments(
 
     That is each strict rule that is in both definitions, over those that
     are in service then: the new ones so far, and the old ones of the rest.
+    One that is resized counts where it is to be.
     """
     lasting = {
         (group.name, group.policy, group.scope, repr(group.options))
@@ -94,6 +108,7 @@ def with_moments(
             name: before[incarnations.shown(name)]
             for batch in dealt[number:]
             for name in batch
+            if before[incarnations.shown(name)] != name
         }
         groups.extend(
             _moment(group, later, number)

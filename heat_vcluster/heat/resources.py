@@ -141,8 +141,9 @@ class Cluster(resource.Resource):
             properties.Schema.LIST,
             'The members: a list of maps with name, type (server, volume or '
             'network), count, spec and depends_on. An update changes each '
-            'member in place where the services can, and else builds a new '
-            'one beside it; all of it or nothing.',
+            'member in place where the services can; where they cannot it '
+            'builds a new one beside it if update_policy allows that. All of '
+            'it or nothing.',
             required=True,
             update_allowed=True,
             constraints=[constraints.Length(min=1)],
@@ -181,8 +182,10 @@ class Cluster(resource.Resource):
         ),
         UPDATE_POLICY: properties.Schema(
             properties.Schema.MAP,
-            'How servers are replaced by an update: a map of batch_size, '
-            'min_in_service and pause_seconds. Without it all at once.',
+            'What an update may replace: a map of replace_on (a list of '
+            'properties such as image, or any; without it a change that '
+            'cannot be made in place is refused), and, for a few at a time, '
+            'batch_size, min_in_service and pause_seconds.',
             update_allowed=True,
         ),
         TIMEOUTS: properties.Schema(
@@ -288,12 +291,14 @@ class Cluster(resource.Resource):
         result = super().validate()
         sketch = draft.of(self._document_of(self.properties.data))
         if sketch.can_be_checked:
-            self._refuse_faults(sketch)
+            self._refuse_faults(sketch, self.client().validate)
         return result
 
-    def _refuse_faults(self, sketch: draft.Draft) -> None:
+    def _refuse_faults(
+        self, sketch: draft.Draft, check: Callable[[Any], None]
+    ) -> None:
         try:
-            self.client().validate(sketch.document)
+            check(sketch.document)
         except exception.InvalidDocument as error:
             faults = sketch.certain(error.faults)
             if faults:
@@ -499,6 +504,28 @@ class Cluster(resource.Resource):
         before = self._document_of(view)
         with contextlib.suppress(exception.NotChangeable):
             self.client().update(self.resource_id, document=before)
+
+    def preview_update(
+        self,
+        after: Any,
+        before: Any,
+        after_props: Any,
+        *others: Any,
+        **options: Any,
+    ) -> Any:
+        """As ever, but what an update would refuse the preview does."""
+        is_other = super().preview_update(
+            after, before, after_props, *others, **options
+        )
+        if is_other and self.resource_id is not None:
+            sketch = draft.of(self._document_of(after_props.data))
+            if sketch.can_be_checked:
+                self._refuse_faults(sketch, self._check_change)
+        return is_other
+
+    def _check_change(self, document: Mapping[str, Any]) -> None:
+        with contextlib.suppress(exception.NotChangeable):
+            self.client().plan(document, cluster_id=self.resource_id)
 
     def check_update_complete(self, update: Update) -> bool:
         if update.document is None:

@@ -24,6 +24,9 @@ RESERVATION = 'reservation'
 PLACE_LOST = 'place_lost'
 #: The fact of a server that was made: the domains that it knows as its own.
 TOLD = 'told_domains'
+#: The fact of a server that is to get another flavor: ``place`` and
+#: ``domains`` where it is to be then, and once that was asked for ``flavor``.
+RESIZE = 'resize'
 #: The fact that a server is to be made without its server group.
 UNGROUPED = 'ungrouped'
 
@@ -221,6 +224,30 @@ class MemberType(abc.ABC):
     ) -> None:
         """Become what is asked for now, as far as that can be undone."""
 
+    def resize(  # noqa: B027
+        self,
+        site: Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        """Take another size, in the room that is held for it.
+
+        It comes after ``change``, and stays open: see the next one.
+        """
+
+    def take_back(  # noqa: B027
+        self,
+        site: Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        """Undo what ``resize`` did, if that can be: it comes first then.
+
+        ``before`` is what the member is to be again.
+        """
+
     def grow(  # noqa: B027
         self,
         site: Site,
@@ -237,7 +264,7 @@ class MemberType(abc.ABC):
         before: spec.MemberSpec,
         after: spec.MemberSpec,
     ) -> str | None:
-        """Say what of a growth is there to stay, should all be set back."""
+        """Say what of it is there to stay, should all be set back."""
         return None
 
     def take_up(  # noqa: B027

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
-from heat_vcluster.members import base, network
+from heat_vcluster.members import base, network, resizing
 from heat_vcluster.spec import model as spec
 
 PORTS = 'ports'
@@ -122,6 +122,35 @@ class Server(base.MemberType):
             for attachment in two.volumes:
                 come_to_rest(site, volume_id(site, attachment.volume))
             attach_volumes(site, member, two)
+
+    def resize(
+        self,
+        site: base.Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        one, two = cast(spec.ServerSpec, before), cast(spec.ServerSpec, after)
+        if one.flavor != two.flavor:
+            resizing.resize(site, member, site.resolution.flavors[two.flavor])
+
+    def take_back(
+        self,
+        site: base.Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> None:
+        resizing.take_back(site, member)
+
+    def remains(
+        self,
+        site: base.Site,
+        member: str,
+        before: spec.MemberSpec,
+        after: spec.MemberSpec,
+    ) -> str | None:
+        return resizing.remains(site, member)
 
     def take_up(
         self, site: base.Site, member: str, there: Sequence[model.Thing]

@@ -2,7 +2,8 @@
 """What becomes of each member when one document takes another's place.
 
 Pure. Only what a service can change of a thing that runs is changed in
-place; all else takes a new thing, which is built beside the old one.
+place; all else takes a new thing, which is built beside the old one if the
+new document allows that.
 """
 
 from __future__ import annotations
@@ -28,13 +29,18 @@ class Fate(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """One member's fate. ``properties``: what differs, as in its spec."""
+    """One member's fate.
+
+    ``properties``: what differs, as in its spec. ``needs``: for which of
+    them it is replaced, as ``replace_on`` names them.
+    """
 
     member: str
     type: str
     fate: Fate
     properties: tuple[str, ...] = ()
     reason: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +54,15 @@ class Difference:
         return tuple(v.member for v in self.verdicts if v.fate in fates)
 
     @property
+    def resized(self) -> tuple[str, ...]:
+        """Return the servers that stay, and get another flavor."""
+        return tuple(
+            verdict.member
+            for verdict in self.verdicts
+            if verdict.fate is Fate.CHANGED and FLAVOR in verdict.properties
+        )
+
+    @property
     def is_empty(self) -> bool:
         return not self.has_other_rules and all(
             verdict.fate is Fate.KEPT for verdict in self.verdicts
@@ -57,36 +72,33 @@ class Difference:
     def touches_placement(self) -> bool:
         """Tell whether places or rules are other ones than before."""
         still = self.having(Fate.KEPT, Fate.CHANGED)
-        return self.has_other_rules or len(still) < len(self.verdicts)
+        return (
+            self.has_other_rules
+            or len(still) < len(self.verdicts)
+            or bool(self.resized)
+        )
 
 
+FLAVOR = 'flavor'
 #: What a service can change of a thing that runs.
 IN_PLACE = {
-    'server': frozenset({'metadata', 'tags', 'security_groups', 'volumes'}),
+    'server': frozenset(
+        {FLAVOR, 'metadata', 'tags', 'security_groups', 'volumes'}
+    ),
     'volume': frozenset({'metadata', 'size'}),
     'network': frozenset[str](),
 }
 
 
 def of(old: model.GroupSpec, new: model.GroupSpec) -> Difference:
-    """Compare two requests by the names of their members.
-
-    Raises InvalidDocument for what cannot be built beside the old one.
-    """
+    """Compare two requests by the names of their members."""
     before = {member.name: member for member in old.members}
+    asked = _replace_on(new)
     verdicts: dict[str, Verdict] = {}
     for member in _in_order(new):
         verdicts[member.name] = _verdict(
-            before.get(member.name), member, verdicts
+            before.get(member.name), member, verdicts, FLAVOR not in asked
         )
-    faults = [
-        fault
-        for name, verdict in verdicts.items()
-        if verdict.fate is Fate.REPLACED
-        for fault in _conflicts(before[name], new.member(name), verdicts)
-    ]
-    if faults:
-        raise exception.InvalidDocument(faults)
     return Difference(
         (
             *(verdicts[member.name] for member in new.members),
@@ -98,6 +110,49 @@ def of(old: model.GroupSpec, new: model.GroupSpec) -> Difference:
         ),
         _rules(old) != _rules(new),
     )
+
+
+def check(
+    old: model.GroupSpec, new: model.GroupSpec, found: Difference
+) -> None:
+    """Raise InvalidDocument for what may not or cannot be replaced.
+
+    Copies of a counted instance share their place, and what is told there.
+    """
+    before = {member.name: member for member in old.members}
+    verdicts = {verdict.member: verdict for verdict in found.verdicts}
+    faults: dict[str, exception.Fault] = {}
+    for name in found.having(Fate.REPLACED):
+        member = new.member(name)
+        for fault in (
+            *_unasked(new, member, verdicts[name]),
+            *_conflicts(before[name], member, verdicts),
+        ):
+            faults.setdefault(fault.path, fault)
+    if faults:
+        raise exception.InvalidDocument(list(faults.values()))
+
+
+def _unasked(
+    new: model.GroupSpec, member: model.Member, verdict: Verdict
+) -> Iterator[exception.Fault]:
+    """Tell why one is not replaced, at the first thing that is other."""
+    allowed = _replace_on(new)
+    refused = [each for each in verdict.needs if each not in allowed]
+    if not refused or 'any' in allowed:
+        return
+    first = refused[0]
+    names = ', '.join(refused)
+    yield exception.Fault(
+        f'{member.path}.{"type" if first == "type" else f"spec.{first}"}',
+        f"'{member.base}' would have to be replaced ({verdict.reason}); to "
+        f'allow that, name {names} in update_policy.replace_on',
+    )
+
+
+def _replace_on(new: model.GroupSpec) -> frozenset[str]:
+    policy = new.document.get('update_policy', {})
+    return frozenset(policy.get('replace_on', ()))
 
 
 def _in_order(wanted: model.GroupSpec) -> Iterator[model.Member]:
@@ -115,12 +170,15 @@ def _verdict(
     before: model.Member | None,
     after: model.Member,
     others: Mapping[str, Verdict],
+    may_resize: bool,
 ) -> Verdict:
     name, kind = after.name, after.type
     if before is None:
         return Verdict(name, kind, Fate.ADDED)
     if before.type != kind:
-        return Verdict(name, kind, Fate.REPLACED, ('type',), 'type differs')
+        return Verdict(
+            name, kind, Fate.REPLACED, ('type',), 'type differs', ('type',)
+        )
     differing = tuple(_differing(before.spec, after.spec))
     lasting = tuple(p for p in differing if p not in IN_PLACE[kind])
     if lasting:
@@ -130,11 +188,16 @@ def _verdict(
             Fate.REPLACED,
             differing,
             f'{", ".join(lasting)} cannot be changed in place',
+            tuple(each.partition(' ')[0] for each in lasting),
         )
-    renewed = tuple(_renewed(after.spec, others))
+    if FLAVOR in differing and not may_resize:
+        reason = 'the document lets another flavor replace it'
+        return Verdict(name, kind, Fate.REPLACED, differing, reason, (FLAVOR,))
+    renewed = dict(_renewed(after.spec, others))
     if renewed:
         reason = f'what it is built on is replaced: {", ".join(renewed)}'
-        return Verdict(name, kind, Fate.REPLACED, differing, reason)
+        needs = tuple(dict.fromkeys(renewed.values()))
+        return Verdict(name, kind, Fate.REPLACED, differing, reason, needs)
     if _gets_other_volumes(after.spec, others):
         differing = (*dict.fromkeys((*differing, 'volumes')),)
     if differing:
@@ -181,13 +244,14 @@ def _is_new(
 
 def _renewed(
     asked: model.MemberSpec, others: Mapping[str, Verdict]
-) -> Iterator[str]:
+) -> Iterator[tuple[str, str]]:
+    """Yield what it is built on and is new, and the property that says so."""
     if isinstance(asked, model.ServerSpec):
         if asked.boot_volume and _is_new(asked.boot_volume, others):
-            yield asked.boot_volume.name
+            yield asked.boot_volume.name, 'boot_volume'
         for nic in asked.networks:
             if _is_new(nic.network, others):
-                yield nic.network.name
+                yield nic.network.name, 'networks'
 
 
 def _gets_other_volumes(

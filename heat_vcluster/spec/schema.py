@@ -208,8 +208,32 @@ _NETWORK = _mapping(
         'port_security': _FLAG,
     }
 )
+_SPECS: dict[str, Schema] = {
+    'server': _SERVER,
+    'volume': _VOLUME,
+    'network': _NETWORK,
+}
+#: What is always changed in place.
+_LIGHT = ('metadata', 'tags', 'security_groups', 'volumes')
+#: For what a member may have to be replaced; ``any``: for all of these.
+REPLACE_ON = (
+    'any',
+    'type',
+    *dict.fromkeys(
+        name
+        for kind in _SPECS.values()
+        for name in kind['properties']
+        if name not in _LIGHT
+    ),
+)
 _UPDATE_POLICY = _mapping(
     {
+        'replace_on': {
+            'type': 'array',
+            'items': {'enum': list(REPLACE_ON)},
+            'uniqueItems': True,
+            'x-must-be': "a list of properties, each once, or 'any'",
+        },
         'batch_size': {
             'type': 'integer',
             'minimum': 1,
@@ -226,13 +250,11 @@ _UPDATE_POLICY = _mapping(
             'maximum': 24 * 3600,
             'x-must-be': 'a whole number of seconds, a day at most',
         },
-    },
-    ['batch_size'],
+    }
 )
-_SPECS: dict[str, Schema] = {
-    'server': _SERVER,
-    'volume': _VOLUME,
-    'network': _NETWORK,
+_UPDATE_POLICY['dependentRequired'] = {
+    'min_in_service': ['batch_size'],
+    'pause_seconds': ['batch_size'],
 }
 
 

@@ -62,7 +62,17 @@ class _Speller:
                         for place, entry in enumerate(entries)
                     ]
                 document[key] = entries
+        if isinstance(document.get('update_policy'), dict):
+            document['update_policy'] = self._policy(document['update_policy'])
         return document
+
+    def _policy(self, raw: dict[str, Any]) -> dict[str, Any]:
+        policy = self._renamed(raw, ('update_policy',), {})
+        if policy.get('replace_on') == 'any':
+            written = self._places.written(('update_policy', 'replace_on'))
+            self._places.record(('update_policy', 'replace_on', 0), written)
+            policy['replace_on'] = ['any']
+        return policy
 
     def _wrapped_alone(self, raw: dict[str, Any]) -> None:
         for key in raw:

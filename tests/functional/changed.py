@@ -17,7 +17,7 @@ _GROUPS = [
 
 BEFORE = {
     'name': 'small',
-    'update_policy': {'batch_size': 1},
+    'update_policy': {'batch_size': 1, 'replace_on': ['flavor']},
     'instances': [
         _NET,
         _volume('data'),
@@ -31,7 +31,7 @@ BEFORE = {
 #: place, and gets a volume that comes; the server extra goes.
 AFTER = {
     'name': 'small',
-    'update_policy': {'batch_size': 1},
+    'update_policy': {'batch_size': 1, 'replace_on': ['flavor']},
     'instances': [
         _NET,
         _volume('data'),

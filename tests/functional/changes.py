@@ -21,6 +21,13 @@ def with_spec(document, name, **changes):
     return changed
 
 
+def replacing(document, *properties):
+    """Return a document that lets members be replaced for these, or any."""
+    policy = document.get('update_policy') or {}
+    policy = {**policy, 'replace_on': [*properties] or 'any'}
+    return {**document, 'update_policy': policy}
+
+
 class ChangeCase(base.EngineTest):
     def change(self, cluster_id, document, **options):
         """Update, and wait until it is over; return the view."""

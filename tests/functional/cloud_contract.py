@@ -33,6 +33,7 @@ class CloudContract:
     """
 
     flavor = 'tiny'
+    larger_flavor = 'small'
     image = 'cirros'
     external_network = 'public'
     volume_type = 'standard'
@@ -570,6 +571,72 @@ class CloudContract:
                     before[name] - amount, self.free(target)[name]
                 )
             host = target
+
+    def test_server_is_resized_and_goes_back_or_stays_so(self):
+        server_id, host = self.make_server()
+        small, large = (
+            self.cloud.resolve(
+                load(
+                    {
+                        'instances': [
+                            {
+                                'name': 'm',
+                                'type': 'server',
+                                'spec': {'image': self.image, 'flavor': name},
+                            }
+                        ]
+                    }
+                ),
+                is_begun=True,
+            )
+            for name in (self.flavor, self.larger_flavor)
+        )
+        for flavor in (self.flavor, self.larger_flavor):
+            self.assertIn(flavor, small.disks)
+        first = small.flavors[self.flavor]
+        other = large.flavors[self.larger_flavor]
+        (demand,) = large.demands
+
+        def state(**wanted):
+            found = self.cloud.resize_state(server_id)
+            is_it = all(getattr(found, k) == v for k, v in wanted.items())
+            return found if is_it and not found.is_under_way else None
+
+        def resize():
+            for _ in 'twice':
+                self.cloud.resize(server_id, other)
+            found = self.until(lambda: state(is_open=True), 'the resize')
+            self.assertEqual(other, found.flavor_id)
+            seat = self.cloud.locate(server_id)
+            self.assertEqual(demand.resources, seat.resources)
+            # The old room is taken until it is confirmed.
+            taken = demand.resources if seat.host == host else {}
+            for name, amount in self.free(host).items():
+                self.assertEqual(before[name] - taken.get(name, 0), amount)
+            return seat
+
+        self.assertEqual(first, state(is_open=False).flavor_id)
+        before = self.free(host)
+        resize()
+        for _ in 'twice':
+            self.cloud.revert_resize(server_id)
+            self.until(lambda: state(is_open=False), 'the revert')
+        self.assertEqual(first, state(is_open=False).flavor_id)
+        self.assertEqual(host, self.cloud.locate(server_id).host)
+        self.until(lambda: before == self.free(host), 'the room to be free')
+
+        seat = resize()
+        for _ in 'twice':
+            self.cloud.confirm_resize(server_id)
+            self.until(lambda: state(is_open=False), 'the confirmation')
+        self.assertEqual(other, state(is_open=False).flavor_id)
+        self.assertEqual(seat, self.cloud.locate(server_id))
+        self.assertEqual('ACTIVE', self.cloud.server_state(server_id).status)
+        self.cloud.revert_resize(server_id)
+        self.assertEqual(other, state(is_open=False).flavor_id)
+        self.assertRaises(
+            exception.CloudError, self.cloud.resize, str(uuid.uuid4()), other
+        )
 
     def test_server_stays_where_it_is_if_there_is_no_room_for_it(self):
         server_id, host = self.make_server()

@@ -178,7 +178,9 @@ class DefinitionTest(changes.ChangeCase):
         self.assert_whole(after, *self.view['members'])
 
     def test_other_flavor_makes_another_server_with_the_same_volume(self):
-        document = changes.with_spec(self.document, 'db', flavor='medium')
+        document = changes.replacing(
+            changes.with_spec(self.document, 'db', flavor='medium'), 'flavor'
+        )
         after, kept = self.become(document)
         self.assertEqual({'net', 'data', 'web'}, kept)
         server = self.cloud.item(after['members']['db']['id'])
@@ -187,8 +189,9 @@ class DefinitionTest(changes.ChangeCase):
         self.assertEqual([], self.broken_now(document, after))
 
     def test_other_volume_is_attached_to_the_same_server(self):
-        document = changes.with_spec(
-            self.document, 'data', volume_type='standard'
+        document = changes.replacing(
+            changes.with_spec(self.document, 'data', volume_type='standard'),
+            'volume_type',
         )
         after, kept = self.become(document)
         self.assertEqual({'net', 'db', 'web'}, kept)
@@ -196,14 +199,50 @@ class DefinitionTest(changes.ChangeCase):
         self.assertEqual([after['members']['data']['id']], [*server.links])
 
     def test_other_network_replaces_what_is_on_it(self):
-        document = changes.with_spec(
-            self.document, 'net', subnets=[{'cidr': '10.61.0.0/24'}]
+        document = changes.replacing(
+            changes.with_spec(
+                self.document, 'net', subnets=[{'cidr': '10.61.0.0/24'}]
+            ),
+            *('subnets', 'networks'),
         )
         after, kept = self.become(document)
         self.assertEqual({'data'}, kept)
         for name in ('db', 'web'):
             address = after['members'][name]['addresses'][0]
             self.assertTrue(address.startswith('10.61.'), address)
+
+    def test_nothing_is_replaced_unless_the_document_says_so(self):
+        before = self.things()
+        document = changes.with_spec(
+            self.document, 'net', subnets=[{'cidr': '10.61.0.0/24'}]
+        )
+        document = changes.with_spec(document, 'db', user_data='x')
+        document = changes.replacing(document, 'subnets', 'user_data')
+        for verb in (
+            lambda: self.service.update(
+                base.ANN, self.view['id'], document=document
+            ),
+            lambda: self.service.plan_change(
+                base.ANN, self.view['id'], document
+            ),
+        ):
+            error = self.assertRaises(exception.InvalidDocument, verb)
+            (fault,) = error.faults
+            self.assertEqual('instances[3].spec.networks', fault.path)
+            self.assertIn('built on is replaced: net', fault.message)
+            self.assertIn('update_policy.replace_on', fault.message)
+        after = self.service.show(base.ANN, self.view['id'])
+        self.assertEqual(self.view, after)
+        self.assertEqual(before, self.things())
+
+    def test_it_is_refused_too_once_it_is_known_who_goes(self):
+        view = self.build(changes.counted(2))
+        before = self.things()
+        after = self.change(view['id'], changes.counted(1, user_data='x'))
+        self.assertEqual('vcluster.invalid_document', after['error_code'])
+        self.assertIn('instances[0].spec.user_data', after['status_reason'])
+        self.assertEqual(before, self.things())
+        self.assert_whole(after, *view['members'])
 
     def test_rule_that_holds_already_touches_nothing(self):
         calls = len(self.cloud.calls)

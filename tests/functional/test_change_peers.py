@@ -109,7 +109,9 @@ class ReplaceTest(changes.ChangeCase):
     def test_old_ones_do_not_count(self):
         """Four apart in four racks, all of them replaced at once."""
         view = self.build(changes.counted(4, APART))
-        document = changes.counted(4, APART, flavor='medium')
+        document = changes.replacing(
+            changes.counted(4, APART, flavor='medium'), 'flavor'
+        )
         after = self.change(view['id'], document)
         self.assert_is(after, 'm-0', 'm-1', 'm-2', 'm-3')
         self.assertFalse(
@@ -120,7 +122,9 @@ class ReplaceTest(changes.ChangeCase):
     def test_old_ones_do_not_make_the_new_ones_skew(self):
         """Of 2-1-1-1 the new ones are not 1-2-2-0 to fill it up."""
         view = self.build(changes.counted(5, EVEN))
-        document = changes.counted(5, EVEN, flavor='medium')
+        document = changes.replacing(
+            changes.counted(5, EVEN, flavor='medium'), 'flavor'
+        )
         after = self.change(view['id'], document)
         self.assert_is(after)
         counts = {}
@@ -137,7 +141,10 @@ class ReplaceTest(changes.ChangeCase):
         for host in cloud.world.hosts:
             cloud.fill_host(host)
         before = self.things()
-        after = self.change(view['id'], documents.servers(2, flavor='xlarge'))
+        document = changes.replacing(
+            documents.servers(2, flavor='xlarge'), 'flavor'
+        )
+        after = self.change(view['id'], document)
         self.assertEqual('vcluster.no_valid_placement', after['error_code'])
         self.assertIn('beside the old ones', after['status_reason'])
         self.assertEqual(before, self.things())
@@ -150,7 +157,7 @@ class RollingTest(changes.ChangeCase):
 
     def document(self, **spec):
         return {
-            'update_policy': self.policy,
+            'update_policy': {**self.policy, 'replace_on': ['flavor']},
             'instances': [
                 {
                     'name': 'data',
@@ -204,7 +211,7 @@ class RollingTest(changes.ChangeCase):
             self.assertEqual(view['members'][name], after['members'][name])
 
     def test_without_a_policy_they_go_all_at_once(self):
-        self.policy = None
+        self.policy = {}
         view = self.build(self.document())
         without, _ = self.watch()
         self.change(view['id'], self.document(flavor='medium'))

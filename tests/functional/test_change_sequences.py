@@ -46,8 +46,9 @@ def definitions(draw):
     }
     names = [group['name'] for group in document['groups']]
     hypothesis.assume(len(names) == len({*names}))
+    policy = document['update_policy'] = {'replace_on': 'any'}
     if draw(st.booleans()):
-        document['update_policy'] = {'batch_size': draw(st.integers(1, 2))}
+        policy['batch_size'] = draw(st.integers(1, 2))
     return document
 
 

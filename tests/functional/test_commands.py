@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands: the real shell, the real API, a whole service."""
 
-from tests.functional import api, base, documents, keystone, served
+from tests.functional import api, base, changes, documents, keystone, served
 
 FAULTY = """
 instances:
@@ -26,7 +26,9 @@ class UpdateTest(served.ShellTest):
         ).json['members']
 
     def test_a_dry_run_tells_what_would_become_of_each_member(self):
-        self.write(documents.servers(3, flavor='medium'))
+        self.write(
+            changes.replacing(documents.servers(3, flavor='medium'), 'flavor')
+        )
         said = self.run_shell('update shop -f web.yaml --dry-run')
         for word in ('m-0 is replaced', 'flavor', 'm-2 is added'):
             self.assertIn(word, said.out)

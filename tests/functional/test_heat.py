@@ -86,7 +86,9 @@ class HeatTest(served.ServedTest, heat_base.HeatTest):
         self.assertEqual(2, self.cloud.item(after['data']['id']).size_gb)
 
         self.cloud.faults.ruin('server', reason='no disk')
-        other = larger.replace('flavor: small', 'flavor: medium')
+        other = larger.replace('flavor: small', 'flavor: medium') + (
+            '      update_policy: {replace_on: [flavor]}\n'
+        )
         failure = self.assertRaises(
             heat_exception.ResourceFailure,
             self.run_heat,

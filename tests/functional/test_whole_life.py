@@ -20,7 +20,10 @@ class WholeLifeTest(changes.ChangeCase, upkeep.UpkeepCase):
         """Return a cluster of three whose servers are not the first ones."""
         view = self.build(changes.counted(3, APART))
         view = self.change(
-            view['id'], changes.counted(3, APART, flavor='medium')
+            view['id'],
+            changes.replacing(
+                changes.counted(3, APART, flavor='medium'), 'flavor'
+            ),
         )
         self.assert_is(view, 'm-0', 'm-1', 'm-2')
         self.assertEqual('COMPLIANT', self.check(view['id']))

@@ -21,6 +21,8 @@ ATTACHMENT = 'attachment'
 POWER = 'power'
 #: Or a server that is not moved after all.
 MOVE = 'move'
+#: Or one that does not get its new flavor after all.
+RESIZE = 'resize'
 BUILDING = 'building'
 DELETING = 'deleting'
 

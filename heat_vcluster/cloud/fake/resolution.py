@@ -40,6 +40,11 @@ class Resolver(Side):
             security_groups=names.found['security group'],
             choices=self._choices(wanted, demands),
             grouping=grouping.choose(wanted, self._room(is_begun)),
+            disks={
+                key: (flavor.disk_gb, 0)
+                for flavor in self._world.flavors.values()
+                for key in (flavor.name, flavor.id)
+            },
         )
 
     def _room(self, is_begun: bool) -> grouping.Room:

@@ -140,7 +140,7 @@ class Servers(Side):
             if server.group_id == of.group_id and server is not of
         ]
 
-    def _suits_group(self, server: Server) -> bool:
+    def _suits_group(self, server: Server, place: str) -> bool:
         """Tell whether nova's filters let its group have it there.
 
         Who sits nowhere, as he found no place, does not count.
@@ -152,8 +152,8 @@ class Servers(Side):
             return False
         where = [s.host for s in self._grouped(server) if s.host is not None]
         if group.policy == grouping.AFFINITY:
-            return not where or server.asked_host in where
-        return where.count(server.asked_host) < group.most
+            return not where or place in where
+        return where.count(place) < group.most
 
     def _check_attachable(self, volume: Volume) -> None:
         kind = self._world.volume_types.get(volume.type_name or '')
@@ -275,6 +275,78 @@ class Servers(Side):
         return True
 
     @called
+    def resize(self, server_id: str, flavor_id: str) -> None:
+        server = self._need(Server, server_id, NOVA)
+        flavor = self._world.flavors.get(flavor_id)
+        if flavor is None:
+            raise exception.CloudError(
+                NOVA, f'Flavor {flavor_id} could not be found.'
+            )
+        if flavor in (server.flavor, server.next_flavor):
+            return
+        if server.state is not State.READY or server.status != 'ACTIVE':
+            raise exception.CloudError(
+                NOVA,
+                f"Cannot 'resize' instance {server_id} while it is in "
+                f'vm_state {server.status}',
+            )
+        self._charge(
+            NOVA,
+            cores=max(flavor.vcpus - server.flavor.vcpus, 0),
+            ram=max(flavor.ram_mb - server.flavor.ram_mb, 0),
+        )
+        server.next_flavor = flavor
+        server.status = 'RESIZE'
+
+    @called
+    def resize_state(self, server_id: str) -> model.Resize:
+        server = self._need(Server, server_id, NOVA)
+        self._advance_resize(server)
+        return model.Resize(
+            server.flavor.id,
+            is_under_way=server.next_flavor is not None,
+            is_open=server.before is not None,
+        )
+
+    @called
+    def confirm_resize(self, server_id: str) -> None:
+        server = self._need(Server, server_id, NOVA)
+        if server.before is not None:
+            server.before, server.status = None, 'ACTIVE'
+
+    @called
+    def revert_resize(self, server_id: str) -> None:
+        server = self._need(Server, server_id, NOVA)
+        if server.before is not None:
+            server.flavor, server.host = server.before
+            server.before, server.status = None, 'ACTIVE'
+
+    def _advance_resize(self, server: Server) -> None:
+        """Give the server its new flavor, on a host that has the room."""
+        flavor = server.next_flavor
+        if flavor is None or self._faults.is_stuck(
+            server.kind, server.member, faults.RESIZE
+        ):
+            return
+        server.next_flavor, server.status = None, 'ACTIVE'
+        wanted = server.takes(flavor)
+        order = (*self._world.resizes_to, server.host, *self._world.hosts)
+        hosts = [
+            host
+            for host in order
+            if host is not None
+            and self._world.hosts[host].is_enabled
+            and self._world.fits(host, wanted)
+            and self._suits_group(server, host)
+        ]
+        if not hosts or self._faults.ruined(faults.RESIZE, server.member):
+            return
+        if not self._world.confirms_resizes:
+            server.before = (server.flavor, server.host or '')
+            server.status = 'VERIFY_RESIZE'
+        server.flavor, server.host = flavor, hosts[0]
+
+    @called
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:
@@ -341,7 +413,7 @@ class Servers(Side):
             host is not None
             and host.is_enabled
             and self._world.fits(host.name, server.resources)
-            and self._suits_group(server)
+            and self._suits_group(server, host.name)
         )
         if not is_good:
             server.state = State.FAILED

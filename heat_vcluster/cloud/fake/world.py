@@ -144,11 +144,17 @@ class Server(Item):
     was: State = State.READY  # before it was deleted, and is still shown
     next_status: str | None = None  # it is on its way to that
     next_host: str | None = None  # it moves there
+    next_flavor: Flavor | None = None  # it is resized to that
+    # What it goes back to unless its resize is confirmed: it takes room.
+    before: tuple[Flavor, str] | None = None
     links: dict[str, Link] = dataclasses.field(default_factory=dict)
 
     @property
     def resources(self) -> dict[str, int]:
-        return self.flavor.resources(
+        return self.takes(self.flavor)
+
+    def takes(self, flavor: Flavor) -> dict[str, int]:
+        return flavor.resources(
             boots_from_volume=self.boot_volume_id is not None
         )
 
@@ -236,6 +242,9 @@ class World:
         self.holds: dict[str, model.Hold] = {}
         self.rivals: dict[str, tuple[str, Mapping[str, int]]] = {}
         self.may_migrate = True
+        # Where servers that are resized go first, if there is room.
+        self.resizes_to: tuple[str, ...] = ()
+        self.confirms_resizes = False  # by itself, before it is asked to
         self.trusts: dict[str, tuple[str, str]] = {}  # id: project, user
         # How many servers a group may have; whether any filter heeds groups.
         self.group_members: int | None = None
@@ -318,6 +327,8 @@ class World:
         for server in self.of(Server):
             if server.host == host:
                 used.update(server.resources)
+            if server.before is not None and server.before[1] == host:
+                used.update(server.takes(server.before[0]))
         for place, resources in self.rivals.values():
             if place == host:
                 used.update(resources)

@@ -192,6 +192,18 @@ class OpenStackCloud(base.Cloud):
     def is_moving(self, server_id: str) -> bool:
         return self._compute.is_moving(server_id)
 
+    def resize(self, server_id: str, flavor_id: str) -> None:
+        self._compute.resize(server_id, flavor_id)
+
+    def resize_state(self, server_id: str) -> model.Resize:
+        return self._compute.resize_state(server_id)
+
+    def confirm_resize(self, server_id: str) -> None:
+        self._compute.end_resize(server_id, 'confirmResize')
+
+    def revert_resize(self, server_id: str) -> None:
+        self._compute.end_resize(server_id, 'revertResize')
+
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:

@@ -16,6 +16,7 @@ from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import errors, made, tags
 from heat_vcluster.cloud.openstack.session import Service
 
+NOVA = 'nova'
 #: The fault of a server whose host had no room left, or was disabled.
 NO_HOST = 'No valid host was found'
 #: That of one in a server group where no filter looks at those.
@@ -49,6 +50,9 @@ MOVING_TASKS = frozenset(
         'resize_confirming',
     }
 )
+#: The status of a server that runs resized, until it is confirmed.
+RESIZED = 'VERIFY_RESIZE'
+RESIZING = frozenset({'RESIZE', 'REVERT_RESIZE'})
 #: With more servers than this being built, they are asked for all at once.
 CROWD = 3
 
@@ -112,6 +116,7 @@ class Compute:
         self._made = known
         self._secrets = secrets
         self._building = Building(service)
+        self._flavor_ids: dict[str, str | None] = {}
 
     # -- making -----------------------------------------------------------
 
@@ -167,7 +172,7 @@ class Compute:
         while True:
             found = self.show(server_id)
             if found is None:
-                raise exception.CloudError('nova', 'the server is gone')
+                raise exception.CloudError(NOVA, 'the server is gone')
             is_busy = found.get(TASK) is not None
             if found['status'] == after and not is_busy:
                 return
@@ -202,7 +207,7 @@ class Compute:
         found = self.show(server_id)
         if found is None:
             return False
-        if found['status'] == 'VERIFY_RESIZE':
+        if found['status'] == RESIZED:
             # Refused: it is being confirmed, which shows nowhere.
             with contextlib.suppress(errors.Refused):
                 self._service.post(
@@ -210,6 +215,56 @@ class Compute:
                 )
             return True
         return found['status'] in MOVING or found.get(TASK) in MOVING_TASKS
+
+    def resize(self, server_id: str, flavor_id: str) -> None:
+        patience = self._service.patience()
+        while True:
+            state = self.resize_state(server_id)
+            if state.is_under_way or state.flavor_id == flavor_id:
+                return
+            try:
+                self._service.post(
+                    f'/servers/{server_id}/action',
+                    {'resize': {'flavorRef': flavor_id}},
+                )
+                return
+            except (errors.Conflict, errors.Unclear):
+                # It is at something else; or the answer got lost.
+                if state.is_open or not patience.wait():
+                    raise
+
+    def end_resize(self, server_id: str, action: str) -> None:
+        """Confirm or revert what is open, if anything is."""
+        patience = self._service.patience()
+        while self.resize_state(server_id).is_open:
+            try:
+                self._service.post(
+                    f'/servers/{server_id}/action', {action: None}
+                )
+                return
+            except (errors.Refused, errors.Unclear):
+                if not patience.wait():
+                    raise
+
+    def resize_state(self, server_id: str) -> model.Resize:
+        found = self.show(server_id)
+        if found is None:
+            raise exception.CloudError(NOVA, 'the server is gone')
+        task = found.get(TASK) or ''
+        is_open = found['status'] == RESIZED
+        return model.Resize(
+            self._flavor_id(found['flavor']['original_name']),
+            is_under_way=found['status'] in RESIZING
+            or task.startswith('resize_'),
+            is_open=is_open and not task,
+        )
+
+    def _flavor_id(self, name: str) -> str | None:
+        """A server tells its flavor by the name that it had then."""
+        if name not in self._flavor_ids:
+            found = {each['name']: each['id'] for each in self.flavors()}
+            self._flavor_ids = {name: None, **found}
+        return self._flavor_ids[name]
 
     def detach(self, server_id: str, volume_id: str) -> None:
         patience = self._service.patience()

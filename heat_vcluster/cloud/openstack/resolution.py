@@ -99,7 +99,21 @@ class Resolver:
             self._groups,
             self._choices,
             self._grouping(wanted, checks_quotas),
+            self._disks(),
         )
+
+    def _disks(self) -> dict[str, tuple[int, int]]:
+        """Return the disks of all flavors, if there are servers at all."""
+        if not self._flavors:
+            return {}
+        return {
+            flavor[key]: (
+                int(flavor['disk']),
+                int(flavor.get('OS-FLV-EXT-DATA:ephemeral') or 0),
+            )
+            for flavor in self._all_flavors
+            for key in ('name', 'id')
+        }
 
     def _grouping(
         self, wanted: spec.GroupSpec, checks_quotas: bool

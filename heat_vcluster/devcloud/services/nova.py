@@ -55,6 +55,7 @@ class Nova(base.Service):
                     'initial_ram_allocation_ratio': 1.0,
                     'initial_disk_allocation_ratio': 1.0,
                     'reserved_host_memory_mb': 0,
+                    'allow_resize_to_same_host': True,
                     # The fake hypervisor forgets its servers on a restart;
                     # nova would believe it and stop them.
                     'sync_power_state_interval': -1,

@@ -72,6 +72,35 @@ class RollingTest(base.TestCase):
         )
         self.assertIn("'db' has to be replaced", str(error))
 
+    def resized(self, **policy):
+        """Return the two requests: all servers stay, and get a flavor."""
+        old = loader.load(document(3, APART))
+        asked = document(3, APART, **policy)
+        for instance in asked['instances']:
+            instance['spec']['flavor'] = 'g'
+        return old, loader.load(asked)
+
+    def test_servers_that_are_resized_are_dealt_too(self):
+        old, new = self.resized(batch_size=2)
+        dealt = rolling.batches(old, new, frozenset())
+        self.assertEqual(
+            (('web-0', 'web-1', 'db-0', 'db-1'), ('web-2',)), dealt
+        )
+        # They have one place each, which the rule is for.
+        whole = rolling.with_moments(old, new, dealt)
+        self.assertEqual(['apart'], [group.name for group in whole.groups])
+
+    def test_one_that_is_resized_is_out_of_service(self):
+        old, new = self.resized(batch_size=1, min_in_service=2)
+        error = self.assertRaises(
+            exception.InvalidDocument,
+            rolling.batches,
+            old,
+            new,
+            frozenset(),
+        )
+        self.assertIn("'db' has to be replaced or resized", str(error))
+
     def test_strict_rules_hold_for_those_in_service_in_between(self):
         old, new = self.specs(3, APART, WISH, batch_size=1)
         dealt = rolling.batches(old, new, frozenset())

@@ -73,7 +73,14 @@ class ObedientClient(client.Client):
     def _never(self, *args, **kwargs):
         raise AssertionError('Heat never asks for this')
 
-    plan = show_plan = release_plan = create_planned = _never
+    def plan(self, document, *, cluster_id):
+        self.calls.append('plan')
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.asked = copy.deepcopy(document)
+        return {'verdict': 'feasible', 'changes': []}
+
+    show_plan = release_plan = create_planned = _never
     list = members = member = events = topology = limits = _never
     stop = start = heal = repair = plan_repair = _never
 

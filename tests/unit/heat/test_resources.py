@@ -326,6 +326,43 @@ class ChangeTest(base.HeatTest):
             schema = self.resource.properties_schema[name]
             self.assertTrue(schema.update_allowed, name)
 
+    def preview(self, *what):
+        after = self.definition(*what)
+
+        def properties(definition):
+            return definition.properties(
+                self.resource.properties_schema, self.resource.context
+            )
+
+        before = self.resource.frozen_definition()
+        return self.resource.preview_update(
+            after, before, properties(after), properties(before), None
+        )
+
+    def test_a_preview_asks_what_the_service_would_do(self):
+        self.assertTrue(self.preview())
+        self.assertEqual(
+            {'size': 2}, self.service.asked['instances'][1]['spec']
+        )
+        self.assertEqual(['plan'], self.service.calls)
+        self.assertFalse(self.preview('size: 1', 'size: 1'))
+        self.assertEqual(['plan'], self.service.calls)
+
+    def test_a_preview_tells_what_may_not_be_replaced(self):
+        fault = exception.Fault('instances[2].spec.image', 'say so')
+        self.service.refusals = [exception.InvalidDocument([fault])]
+        error = self.assertRaises(
+            heat_exception.StackValidationFailed, self.preview
+        )
+        self.assertIn('instances[2].spec.image', str(error))
+
+    def test_an_update_that_may_not_be_replaces_no_resource(self):
+        fault = exception.Fault('instances[2].spec.image', 'say so')
+        self.service.refusals = [exception.InvalidDocument([fault])]
+        self.assertIn('instances[2].spec.image', str(self.fail()))
+        self.assertEqual(('UPDATE', 'FAILED'), self.resource.state)
+        self.assertFalse(self.resource.needs_replace_failed())
+
     def test_one_that_is_no_more_is_replaced(self):
         self.service.script = ['GONE']
         self.fail()

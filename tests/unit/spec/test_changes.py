@@ -195,19 +195,38 @@ class DifferenceTest(base.SpecTest):
         new = [
             server('a'),
             server('b', metadata={'x': 'y'}, tags=['t']),
-            server('c', flavor='g', metadata={'x': 'y'}),
+            server('c', image='j', metadata={'x': 'y'}),
             server('e'),
         ]
         self.assertEqual(
             {
                 'a': ('kept', ()),
                 'b': ('changed', ('metadata', 'tags')),
-                'c': ('replaced', ('flavor', 'metadata')),
+                'c': ('replaced', ('image', 'metadata')),
                 'd': ('removed', ()),
                 'e': ('added', ()),
             },
             self.fates(old, new),
         )
+
+    def test_a_flavor_replaces_only_if_it_is_named(self):
+        old, new = load(server()), {'instances': [server(flavor='g')]}
+        for allowed, fate in (
+            ([], 'changed'),
+            ('any', 'changed'),
+            (['image'], 'changed'),
+            (['flavor'], 'replaced'),
+        ):
+            policy = {'replace_on': allowed}
+            wanted = loader.load({**new, 'update_policy': policy})
+            found = difference.of(old, wanted)
+            (verdict,) = found.verdicts
+            self.assertEqual(fate, verdict.fate)
+            self.assertEqual(
+                ('web',) if fate == 'changed' else (), found.resized
+            )
+            self.assertTrue(found.touches_placement)
+            difference.check(old, wanted, found)
 
     def test_security_groups_are_changed_in_place_networks_are_not(self):
         old = [network(), server(networks=['net'])]
@@ -249,6 +268,110 @@ class DifferenceTest(base.SpecTest):
             'replaced', self.fates([server('x')], [volume('x')])['x'][0]
         )
 
+    def refused(self, old, new, **policy):
+        """Return path -> message of what is not replaced."""
+        old = load(*old)
+        new = loader.load({'instances': new, 'update_policy': policy})
+        try:
+            difference.check(old, new, difference.of(old, new))
+        except exception.InvalidDocument as error:
+            return {fault.path: fault.message for fault in error.faults}
+        return {}
+
+    def test_only_what_the_new_document_names_is_replaced(self):
+        old = [server('a'), server('b', count=2), volume(size=2), volume('x')]
+        new = [
+            server('a', image='j', key_name='k', flavor='g'),
+            server('b', count=2, image='j'),
+            volume(),
+            server('x'),
+        ]
+        self.assertEqual(
+            [
+                'instances[0].spec.image',
+                'instances[1].spec.image',
+                'instances[2].spec.size',
+                'instances[3].type',
+            ],
+            [*self.refused(old, new)],
+        )
+        found = self.refused(old, new, replace_on=['flavor', 'size'])
+        self.assertEqual(
+            {
+                'instances[0].spec.image': (
+                    "'a' would have to be replaced (image, key_name cannot be "
+                    'changed in place); to allow that, name image, key_name '
+                    'in update_policy.replace_on'
+                ),
+                'instances[1].spec.image': (
+                    "'b' would have to be replaced (image cannot be changed "
+                    'in place); to allow that, name image in '
+                    'update_policy.replace_on'
+                ),
+                'instances[3].type': (
+                    "'x' would have to be replaced (type differs); to allow "
+                    'that, name type in update_policy.replace_on'
+                ),
+            },
+            found,
+        )
+        self.assertEqual({}, self.refused(old, new, replace_on='any'))
+
+    def test_what_it_is_built_on_counts_by_what_refers_to_it(self):
+        def both(cidr, kind):
+            return [
+                network(cidr),
+                volume('root', image='i', volume_type=kind),
+                {
+                    'name': 'db',
+                    'type': 'server',
+                    'spec': {
+                        'flavor': 'f',
+                        'boot_volume': 'root',
+                        'networks': ['net'],
+                    },
+                },
+            ]
+
+        old, new = both('10.0.0.0/24', 'slow'), both('10.1.0.0/24', 'fast')
+        for allowed, refused in (
+            (
+                [],
+                [
+                    '[0].spec.subnets',
+                    '[1].spec.volume_type',
+                    '[2].spec.boot_volume',
+                ],
+            ),
+            (['subnets', 'volume_type'], ['[2].spec.boot_volume']),
+            (['subnets', 'volume_type', 'boot_volume'], ['[2].spec.networks']),
+            (['subnets', 'volume_type', 'boot_volume', 'networks'], []),
+        ):
+            self.assertEqual(
+                [f'instances{place}' for place in refused],
+                [*self.refused(old, new, replace_on=allowed)],
+            )
+
+    def test_what_may_be_replaced_is_named_as_it_is(self):
+        wanted = loader.load(
+            {'instances': [server()], 'update_policy': {'replace_on': 'any'}}
+        )
+        self.assertEqual(
+            {'replace_on': ['any']}, wanted.document['update_policy']
+        )
+        self.assertEqual(wanted, loader.load(wanted.document))
+        for policy, path in (
+            ({'replace_on': ['imag']}, 'update_policy.replace_on[0]'),
+            ({'replace_on': 'image'}, 'update_policy.replace_on'),
+            ({'min_in_service': 1}, 'update_policy.min_in_service'),
+        ):
+            error = self.assertRaises(
+                exception.InvalidDocument,
+                loader.load,
+                {'instances': [server()], 'update_policy': policy},
+            )
+            self.assertEqual([path], [fault.path for fault in error.faults])
+
     def test_what_two_cannot_have_at_a_time_is_refused(self):
         def both(flavor):
             nic = {'network': 'net', 'fixed_ip': '10.0.0.9'}
@@ -263,15 +386,12 @@ class DifferenceTest(base.SpecTest):
                 },
             ]
 
-        error = self.assertRaises(
-            exception.InvalidDocument, self.fates, both('f'), both('g')
-        )
         self.assertEqual(
             [
                 'instances[2].spec.networks[0].fixed_ip',
                 'instances[3].spec.boot_volume',
             ],
-            sorted(fault.path for fault in error.faults),
+            [*self.refused(both('f'), both('g'), replace_on=['flavor'])],
         )
 
     def test_rules_are_compared_by_what_they_say(self):
