@@ -186,17 +186,19 @@ class Servers(Side):
             self._advance_server(server)
         if server is None or server.id not in self._world.items:
             return model.ServerState(model.Progress.GONE, 'DELETED')
-        progress, status = PROGRESS[server.state]
-        if server.state is State.READY:
-            status = server.status
         return model.ServerState(
-            progress,
-            status,
+            PROGRESS[server.state][0],
+            self._status_of(server),
             server.reason,
             server.has_no_valid_host,
             server.host,
             frozenset(server.links),
         )
+
+    def _status_of(self, server: Server) -> str:
+        if server.state is State.READY:
+            return server.status
+        return PROGRESS[server.state][1]
 
     @called
     def locate(self, server_id: str) -> model.Seat | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import threading
 import time
 import urllib.parse
@@ -281,6 +282,17 @@ class Compute:
         except errors.NotFound:
             return None
         return found
+
+    def named(self, name: str) -> list[made.Body]:
+        """Return the servers with that id or, failing that, that name."""
+        found = self.show(_part(name))
+        if found is not None:
+            return [found]
+        # Nova takes it for a pattern, and finds more.
+        items = self._service.pages(
+            '/servers/detail', 'servers', name=f'^{re.escape(name)}$'
+        )
+        return [item for item in items if item['name'] == name]
 
     # -- finding and removing ---------------------------------------------
 
