@@ -284,22 +284,27 @@ def show(
         },
         'compliance': {
             **inspection.show(found, wanted, named.known, upkeep.now()),
-            'not_judged': [*_unjudged(found)],
+            'not_judged': [*_unjudged(found, wanted)],
         },
     }
 
 
-def _unjudged(found: inspection.Finding) -> dict[str, list[str]]:
+def _unjudged(
+    found: inspection.Finding, wanted: spec.GroupSpec
+) -> dict[str, tuple[str, ...]]:
     """Return the groups with members that are nobody knows where.
 
-    Name -> members: of a volume the cloud may not tell. What a rule cannot
-    count where it is, it could not count if it was built either.
+    Name -> members: of a volume the cloud may not tell.
     """
-    groups: dict[str, list[str]] = {group: [] for group in found.unjudged}
-    for group, member in found.plan.unsteered:
-        if member not in found.places:
-            groups.setdefault(group, []).append(member)
-    return groups
+    hidden = {
+        group.name: tuple(n for n in group.members if n not in found.places)
+        for group in wanted.groups
+    }
+    return {
+        name: members
+        for name, members in hidden.items()
+        if members or name in found.unjudged
+    }
 
 
 def refuse_broken(found: inspection.Finding, wanted: spec.GroupSpec) -> None:
@@ -307,7 +312,7 @@ def refuse_broken(found: inspection.Finding, wanted: spec.GroupSpec) -> None:
     shown = show(found, wanted, ())['compliance']['rules']
     reasons = [*map(upkeep.words_of, shown)]
     strict = {group.name for group in wanted.groups if group.is_hard}
-    for group, hidden in _unjudged(found).items():
+    for group, hidden in _unjudged(found, wanted).items():
         if group in strict:
             which = ', '.join(map(incarnations.shown, hidden)) or 'its members'
             reasons.append(

@@ -119,7 +119,7 @@ class Operation:
             elif self._record.status is ClusterStatus.ADOPTING:
                 self._adopt()
             elif self._record.status is ClusterStatus.RELEASING:
-                self._let_go(self._open(), self._recorded())
+                self._let_go(self._recorded())
             elif self._record.status is ClusterStatus.DELETING:
                 self._remove(has_begun)
         except (exception.Interrupted, exception.TrustLost) as error:
@@ -443,7 +443,7 @@ class Operation:
             error = self._signal.reason or upkeep.cause(failure)
             if not isinstance(error, exception.VClusterError):
                 LOG.exception('Cluster %s: adoption failed', self._record.id)
-            self._let_go(outside, error)
+            self._let_go(error, outside)
 
     def _recorded(self) -> BaseException | None:
         """Return why a cluster that is given up was not adopted, if so."""
@@ -452,33 +452,42 @@ class Operation:
         return reasons.recorded(self._record)
 
     def _let_go(
-        self, outside: cloud.Cloud, error: BaseException | None = None
+        self,
+        error: BaseException | None,
+        outside: cloud.Cloud | None = None,
+        has_begun: threading.Event | None = None,
     ) -> None:
         """Take all marks off, and leave all things alone.
 
         ``error``: why it was not adopted. Else, or if it is not wanted
-        anyway, nothing of the cluster is left in the end.
+        anyway, nothing of the cluster is left in the end. ``has_begun`` is
+        set once it is on record as under way.
         """
-        record, writer = self._record, self._writer
+        writer = self._writer
+        if outside is None and not self._is_all_deleted():
+            outside = self._open()
         if error is None:
             writer.begin_release()
         else:
             writer.begin_release(reasons.words(error), reasons.code(error))
-        writer.add_event(None, 'release', 'begun')
+        if has_begun is not None:
+            has_begun.set()
+        note = '' if outside is None else self._take_marks_off(outside)
+        self._end_release(error, note)
+
+    def _take_marks_off(self, outside: cloud.Cloud) -> str:
+        """Return what is left, in words; nothing if nothing is."""
+        self._writer.add_event(None, 'release', 'begun')
         cleanup = self._cleanup(self._keeper.is_lost.is_set)
         held = cleanup.release_holds()
+        rows = self._store.get_members(self._record.id)
         left = releasing.release(
-            outside,
-            self._parts.settings,
-            record.id,
-            self._store.get_members(record.id),
+            outside, self._parts.settings, self._record.id, rows
         )
         self._check_ours()
         cleanup.note(left)
-        self._writer.set_members(
-            dict(releasing.closed(self._store.get_members(record.id), left))
-        )
-        self._end_release(error, reasons.remains_of_release(left, held))
+        self._writer.set_members(dict(releasing.closed(rows, left)))
+        return reasons.remains_of_release(left, held)
 
     def _end_release(self, error: BaseException | None, note: str) -> None:
         wanted = self._store.get_cluster(self._record.id).wanted
@@ -497,9 +506,7 @@ class Operation:
     def _remove(self, has_begun: threading.Event) -> None:
         """Remove all of it; but nothing of what is not the cluster's."""
         if self._is_left_alone():
-            site = self._open()
-            has_begun.set()
-            self._let_go(site)
+            self._let_go(None, has_begun=has_begun)
             return
         writer = self._writer
         try:
@@ -543,13 +550,15 @@ class Operation:
         """Tell whether an engine died when all but the word was done."""
         return (
             self._record.status is ClusterStatus.DELETING
-            and all(
-                member.status is MemberStatus.DELETED
-                for member in self._store.get_members(self._record.id)
-            )
-            and not self._store.get_holds(
-                self._record.id, records.HoldState.HELD
-            )
+            and self._is_all_deleted()
+        )
+
+    def _is_all_deleted(self) -> bool:
+        return all(
+            member.status is MemberStatus.DELETED
+            for member in self._store.get_members(self._record.id)
+        ) and not self._store.get_holds(
+            self._record.id, records.HoldState.HELD
         )
 
     def _clear(self, outside: cloud.Cloud) -> None:

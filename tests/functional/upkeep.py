@@ -136,4 +136,4 @@ class DyingCase(deaths.DeathCase, UpkeepCase):
         return self.die(act, number, at=how)
 
 
-IN_PROGRESS = {str(status) for status in states.UPKEEP}
+IN_PROGRESS = {str(status) for status in states.UPKEEP | states.GIVING_UP}
