@@ -13,7 +13,7 @@ from heat_vcluster.api.operation import (
     Resource,
     operation,
 )
-from heat_vcluster.api.resources.clusters import linked, split
+from heat_vcluster.api.resources.clusters import faults_of, linked, split
 from heat_vcluster.api.schemas import adoption as schemas
 from heat_vcluster.api.schemas import clusters
 
@@ -47,7 +47,9 @@ class Adoption(Resource):
         except exception.InvalidDocument as error:
             raise exception.InvalidDocument((*wrong, *error.faults)) from error
         if wrong:
-            raise exception.InvalidRequest(wrong)
+            raise exception.InvalidDocument(
+                (*wrong, *faults_of(self.parts.service, document))
+            )
         members = asked['members']
         if asked.get('dry_run'):
             view = self.parts.service.plan_adoption(
