@@ -12,6 +12,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from oslo_utils import uuidutils
+
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import errors, made, tags
@@ -285,9 +287,10 @@ class Compute:
 
     def named(self, name: str) -> list[made.Body]:
         """Return the servers with that id or, failing that, that name."""
-        found = self.show(_part(name))
-        if found is not None:
-            return [found]
+        if uuidutils.is_uuid_like(name):
+            found = self.show(name)
+            if found is not None:
+                return [found]
         # Nova takes it for a pattern, and finds more.
         items = self._service.pages(
             '/servers/detail', 'servers', name=f'^{re.escape(name)}$'

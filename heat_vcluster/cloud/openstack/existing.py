@@ -187,10 +187,13 @@ class Existing:
             self._compute.mark(server_id, model.Marks(no_metadata=keys))
 
     def _disown_volume(self, volume_id: str, cluster_id: str) -> None:
-        for found in self._volume.named(volume_id):
-            if _is_of(cluster_id, found['metadata']):
-                for keys in _in_turn(found['metadata']):
-                    self._volume.mark(volume_id, model.Marks(no_metadata=keys))
+        try:
+            found = self._cinder.get(f'/volumes/{volume_id}')['volume']
+        except errors.NotFound:
+            return
+        if _is_of(cluster_id, found['metadata']):
+            for keys in _in_turn(found['metadata']):
+                self._volume.mark(volume_id, model.Marks(no_metadata=keys))
 
     def _disown_network(
         self, kind: model.Kind, thing_id: str, cluster_id: str
