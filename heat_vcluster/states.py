@@ -145,8 +145,9 @@ CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
     (ClusterStatus.STOPPED, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.SUSPENDED, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.ADOPTING, ClusterStatus.ACTIVE): 'all members are its own',
-    (ClusterStatus.ADOPTING, ClusterStatus.RELEASING): 'a step failed',
-    (ClusterStatus.ADOPTING, ClusterStatus.ERROR): 'its engine died',
+    (ClusterStatus.ADOPTING, ClusterStatus.RELEASING): (
+        'a step failed, or its engine died'
+    ),
     **{
         (whole, ClusterStatus.RELEASING): 'its members are to be left alone'
         for whole in sorted({*RELEASABLE, ClusterStatus.ERROR})
