@@ -37,7 +37,7 @@ def check(**given: Any) -> None:
 
     The names are those of the keys in a request: ``id``, ``name``,
     ``metadata``, ``tags``, ``timeout``, ``hold_seconds``, ``status``,
-    ``sort``, ``marker``, ``limit``, ``after``, ``remove``.
+    ``sort``, ``marker``, ``limit``, ``after``, ``remove``, ``members``.
     """
     faults = [
         Fault(path, message)
@@ -137,6 +137,15 @@ def _remove(path: str, value: Any) -> Found:
         yield from _text(f'{path}[{index}]', name, NAME_LENGTH)
 
 
+def _members(path: str, value: Any) -> Found:
+    if not isinstance(value, Mapping):
+        yield path, 'it must be a mapping of members to ids or names'
+        return
+    for key, text in value.items():
+        yield from _text(f'{path}.{key}', key, NAME_LENGTH)
+        yield from _text(f'{path}.{key}', text, NAME_LENGTH)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -193,4 +202,5 @@ _CHECKS: dict[str, Callable[[str, Any], Found]] = {
     'limit': _limit,
     'after': _after,
     'remove': _remove,
+    'members': _members,
 }

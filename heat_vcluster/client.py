@@ -128,6 +128,47 @@ class Client(abc.ABC):
         """
 
     @abc.abstractmethod
+    def adopt(
+        self,
+        document: Any,
+        members: Mapping[str, str],
+        *,
+        allow_drifted: bool = False,
+        cluster_id: str | None = None,
+        name: str | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> View:
+        """Begin to bring what is there under a cluster; return at once.
+
+        ``members`` has the id or name of the server or volume that each
+        member of the document is. It is ADOPTING, then ACTIVE, and its
+        members are as those that were built; or ERROR, and nothing of them
+        was changed. Raises InvalidDocument if they are not what the document
+        says, and RulesBroken if strict rules do not hold where they are,
+        unless ``allow_drifted``: then it is DRIFTED, for ``repair``. The
+        other arguments and errors are those of ``create``.
+        """
+
+    @abc.abstractmethod
+    def plan_adoption(self, document: Any, members: Mapping[str, str]) -> View:
+        """Say what an ``adopt`` would find; nothing is changed.
+
+        ``members``: name -> ``id``, ``type`` and ``domains``; ``compliance``
+        as that of a check. Raises InvalidDocument.
+        """
+
+    @abc.abstractmethod
+    def release(self, cluster_id: str) -> None:
+        """Begin to give a cluster up, and leave its members alone.
+
+        Return at once. It is RELEASING, and then no more: all members go on
+        as they are, under no rules. Raises WrongStatus unless it is ACTIVE,
+        STOPPED or SUSPENDED.
+        """
+
+    @abc.abstractmethod
     def show(self, cluster_id: str) -> View:
         """Raises ClusterNotFound, also once it is deleted."""
 

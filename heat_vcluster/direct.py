@@ -52,6 +52,19 @@ class DirectClient(client.Client):
     def update(self, cluster_id: str, **changes: Any) -> client.View:
         return self._service.update(self._context, cluster_id, **changes)
 
+    def adopt(
+        self, document: Any, members: Mapping[str, str], **options: Any
+    ) -> client.View:
+        return self._service.adopt(self._context, document, members, **options)
+
+    def plan_adoption(
+        self, document: Any, members: Mapping[str, str]
+    ) -> client.View:
+        return self._service.plan_adoption(self._context, document, members)
+
+    def release(self, cluster_id: str) -> None:
+        self._service.release(self._context, cluster_id)
+
     def show(self, cluster_id: str) -> client.View:
         return self._service.show(self._context, cluster_id)
 

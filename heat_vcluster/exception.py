@@ -319,6 +319,22 @@ class NotChangeable(VClusterError):
     code = 'vcluster.not_changeable'
 
 
+class RulesBroken(VClusterError):
+    """Strict rules do not hold where the members are; ``reasons`` say which.
+
+    The tenant's to read: no real name of a place is among them.
+    """
+
+    code = 'vcluster.rules_broken'
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(
+            'Rules do not hold where the members are: '
+            + '; '.join(self.reasons)
+        )
+
+
 class ClusterBusy(VClusterError):
     """Another engine is at work on the cluster."""
 

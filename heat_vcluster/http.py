@@ -119,6 +119,40 @@ class HttpClient(client.Client):
         body = {'vcluster': asked}
         return self._show('vcluster', 'PUT', _path(cluster_id), json=body)
 
+    def adopt(
+        self,
+        document: Any,
+        members: Mapping[str, str],
+        *,
+        allow_drifted: bool = False,
+        cluster_id: str | None = None,
+        name: str | None = None,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> client.View:
+        wishes = _wishes(name, timeout, metadata, tags)
+        wishes['id'] = cluster_id or str(uuid.uuid4())
+        body = {
+            'vcluster': {**values(document), **wishes},
+            'members': dict(members),
+            'allow_drifted': allow_drifted,
+        }
+        return self._show('vcluster', 'POST', '/vclusters/adopt', json=body)
+
+    def plan_adoption(
+        self, document: Any, members: Mapping[str, str]
+    ) -> client.View:
+        body = {
+            'vcluster': values(document),
+            'members': dict(members),
+            'dry_run': True,
+        }
+        return self._show('adoption', 'POST', '/vclusters/adopt', json=body)
+
+    def release(self, cluster_id: str) -> None:
+        self._call('POST', _path(cluster_id, 'actions', 'release'))
+
     def show(self, cluster_id: str) -> client.View:
         return self._show('vcluster', 'GET', _path(cluster_id))
 

@@ -131,6 +131,21 @@ class VCluster:
         """
         return self._client.create_planned(plan_id, **options)
 
+    def adopt(
+        self, document: Any, members: Mapping[str, str], **options: Any
+    ) -> clients.View:
+        """Begin to bring what is there under a cluster; returns at once.
+
+        ``options`` as those of ``client.Client.adopt``; see there.
+        """
+        return self._client.adopt(document, members, **options)
+
+    def plan_adoption(
+        self, document: Any, members: Mapping[str, str]
+    ) -> clients.View:
+        """Say what an ``adopt`` would find."""
+        return self._client.plan_adoption(document, members)
+
     def update(self, cluster_id: str, **changes: Any) -> clients.View:
         """Change ``name``, ``metadata`` or ``tags``; or all of it.
 
@@ -181,6 +196,10 @@ class VCluster:
 
     def resume(self, cluster_id: str) -> clients.View:
         return self._client.resume(cluster_id)
+
+    def release(self, cluster_id: str) -> None:
+        """Begin to give it up; its members are left alone."""
+        self._client.release(cluster_id)
 
     def delete(self, cluster_id: str) -> None:
         """Begin to remove all of it; returns at once."""

@@ -218,6 +218,51 @@ class Proxy(proxy.Proxy):
         cluster: Cluster = self._create(Cluster, **attrs)
         return cluster
 
+    def adopt_cluster(
+        self,
+        document: Mapping[str, Any],
+        members: Mapping[str, str],
+        *,
+        allow_drifted: bool = False,
+        **attrs: Any,
+    ) -> Cluster:
+        """Begin to bring what is there under a cluster; returns at once.
+
+        ``members`` has the id or name of what each member of the document
+        is; ``attrs`` as for ``create_cluster``. With ``allow_drifted`` also
+        where rules do not hold.
+        """
+        response = self._post_adoption(
+            {**document, **attrs}, members, allow_drifted=allow_drifted
+        )
+        found: Cluster = Cluster.existing(
+            connection=self._get_connection(), **response.json()['vcluster']
+        )
+        return found
+
+    def plan_adoption(
+        self, document: Mapping[str, Any], members: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return the ``members`` and the ``compliance`` that it would have."""
+        response = self._post_adoption(document, members, dry_run=True)
+        found: dict[str, Any] = response.json()['adoption']
+        return found
+
+    def _post_adoption(
+        self,
+        document: Mapping[str, Any],
+        members: Mapping[str, str],
+        **asked: Any,
+    ) -> Any:
+        body = {'vcluster': document, 'members': dict(members), **asked}
+        response = self.post(f'{Cluster.base_path}/adopt', json=body)
+        exceptions.raise_from_response(response)
+        return response
+
+    def release_cluster(self, cluster: Any) -> None:
+        """Begin to give it up and leave its members alone; returns at once."""
+        self._post_action(cluster, 'release')
+
     def get_cluster(self, cluster: Any) -> Cluster:
         found: Cluster = self._get(Cluster, cluster)
         return found

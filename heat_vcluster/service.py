@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Unpack
 
 from heat_vcluster import arguments, exception, states, views
@@ -15,8 +15,14 @@ from heat_vcluster import quota as quotas
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
 from heat_vcluster.db import records
+from heat_vcluster.engine import (
+    adoption,
+    decision,
+    inspection,
+    proposal,
+    repairing,
+)
 from heat_vcluster.engine import base as engine_base
-from heat_vcluster.engine import decision, inspection, proposal, repairing
 from heat_vcluster.engine import work as works
 from heat_vcluster.planner import Planner
 from heat_vcluster.spec import counts, incarnations, loader
@@ -26,7 +32,11 @@ View = views.View
 ClusterStatus = states.ClusterStatus
 
 #: A cluster in one of these waits for somebody to begin.
-NOT_BEGUN = (ClusterStatus.PLANNING, ClusterStatus.HELD)
+NOT_BEGUN = (
+    ClusterStatus.PLANNING,
+    ClusterStatus.HELD,
+    ClusterStatus.ADOPTING,
+)
 #: What one that is off needs before it can become another one.
 FIRST = {ClusterStatus.STOPPED: 'start', ClusterStatus.SUSPENDED: 'resume'}
 
@@ -196,6 +206,71 @@ class Service:
             )
 
         return self._build(context, write)
+
+    def adopt(
+        self,
+        context: ctx.Context,
+        document: Any,
+        members: Mapping[str, str],
+        *,
+        allow_drifted: bool = False,
+        cluster_id: str | None = None,
+        **wishes: Unpack[arguments.Wishes],
+    ) -> View:
+        """Record a cluster of what is there, and begin to bring it under it.
+
+        ``members`` has the id or name of each member's real thing. Raises
+        InvalidDocument, and RulesBroken unless that is allowed.
+        """
+        wanted = self._load_allowed(document)
+        wishes['name'] = wishes.get('name') or wanted.name
+        arguments.check(members=members)
+        recorded = self._check_wishes(context, cluster_id, **wishes)
+        cluster_id = cluster_id or str(uuid.uuid4())
+        standing, found = self._look(context, wanted, members, cluster_id)
+        if not allow_drifted:
+            adoption.refuse_broken(found, wanted)
+
+        def write(trust_id: str | None) -> records.ClusterRecord:
+            return self._store.create_cluster(
+                id=cluster_id,
+                project_id=context.project_id,
+                document=wanted.document,
+                members=[each.new for each in standing],
+                status=ClusterStatus.ADOPTING,
+                action={'drifted': allow_drifted},
+                trust_id=trust_id,
+                **recorded,
+            )
+
+        return self._build(context, write)
+
+    def plan_adoption(
+        self, context: ctx.Context, document: Any, members: Mapping[str, str]
+    ) -> View:
+        """Say what an adoption would find; nothing is changed.
+
+        Raises InvalidDocument.
+        """
+        wanted = self._load_allowed(document)
+        arguments.check(members=members)
+        standing, found = self._look(
+            context, wanted, members, str(uuid.uuid4())
+        )
+        return adoption.show(found, wanted, standing)
+
+    def _look(
+        self,
+        context: ctx.Context,
+        wanted: spec.GroupSpec,
+        members: Mapping[str, str],
+        cluster_id: str,
+    ) -> tuple[tuple[adoption.Standing, ...], inspection.Finding]:
+        outside = self._opener.open(context)
+        standing = adoption.look(outside, wanted, members, cluster_id)
+        return standing, adoption.judge(
+            outside, self._planner, wanted, standing, cluster_id
+        )
 
     def _check_wishes(
         self,
@@ -559,10 +634,24 @@ class Service:
         status: ClusterStatus,
         **asked: Any,
     ) -> View:
-        """Begin what has such a status; by the trust for an outsider.
+        """Begin what has such a status, and show it.
 
         Raises WrongStatus, NotEntrusted, TrustLost.
         """
+        self._begin_action(
+            context, cluster_id, status, states.HOMES[status], **asked
+        )
+        return self.show(context, cluster_id)
+
+    def _begin_action(
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        status: ClusterStatus,
+        homes: Collection[ClusterStatus],
+        **asked: Any,
+    ) -> None:
+        """As ``_act``; by the trust of its user for an outsider."""
         cluster = self._find(context, cluster_id)
         self.engine.check_open()
         self.engine.watch()
@@ -572,13 +661,21 @@ class Service:
         self._store.begin_action(
             cluster_id,
             status,
-            homes=states.HOMES[status],
+            homes=homes,
             deadline=self._deadline(None),
             request_id=context.request_id,
             **asked,
         )
         self.engine.begin(cluster_id, acting)
-        return self.show(context, cluster_id)
+
+    def release(self, context: ctx.Context, cluster_id: str) -> None:
+        """Begin to give it up; its members are left alone.
+
+        Raises as the verbs above do. It is no more in the end.
+        """
+        self._begin_action(
+            context, cluster_id, ClusterStatus.RELEASING, states.RELEASABLE
+        )
 
     def delete(self, context: ctx.Context, cluster_id: str) -> None:
         """Begin to delete; work that builds it is stopped first.

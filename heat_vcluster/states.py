@@ -30,6 +30,8 @@ class ClusterStatus(enum.StrEnum):
     REVERTING = 'REVERTING'
     FINISHING = 'FINISHING'
     ROLLING_BACK = 'ROLLING_BACK'
+    ADOPTING = 'ADOPTING'
+    RELEASING = 'RELEASING'
     ERROR = 'ERROR'
     DELETING = 'DELETING'
     DELETED = 'DELETED'
@@ -95,6 +97,15 @@ UPKEEP = frozenset(HOMES)
 #: A cluster in one of these was built, whatever is done about it now.
 BUILT = UPKEEP | frozenset().union(*HOMES.values())
 
+#: A cluster in one of these may be given up, its members left alone.
+RELEASABLE = frozenset(
+    {
+        ClusterStatus.ACTIVE,
+        ClusterStatus.STOPPED,
+        ClusterStatus.SUSPENDED,
+    }
+)
+
 #: Moves of a cluster: (from, to) -> why it happens.
 CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
     (ClusterStatus.PLANNING, ClusterStatus.CREATING): 'all places are held',
@@ -133,6 +144,18 @@ CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
     (ClusterStatus.DELETING, ClusterStatus.ERROR): 'something is left',
     (ClusterStatus.STOPPED, ClusterStatus.DELETING): 'delete was asked for',
     (ClusterStatus.SUSPENDED, ClusterStatus.DELETING): 'delete was asked for',
+    (ClusterStatus.ADOPTING, ClusterStatus.ACTIVE): 'all members are its own',
+    (ClusterStatus.ADOPTING, ClusterStatus.RELEASING): (
+        'a step failed, or its engine died'
+    ),
+    **{
+        (whole, ClusterStatus.RELEASING): 'its members are to be left alone'
+        for whole in sorted({*RELEASABLE, ClusterStatus.ERROR})
+    },
+    (ClusterStatus.RELEASING, ClusterStatus.DELETED): 'no mark is left',
+    (ClusterStatus.RELEASING, ClusterStatus.ERROR): (
+        'it was not adopted, or a mark is left'
+    ),
     **{
         (home, doing): 'it is asked for'
         for doing, homes in HOMES.items()
@@ -153,6 +176,7 @@ CLUSTER_MOVES: dict[tuple[ClusterStatus, ClusterStatus], str] = {
 MEMBER_MOVES: dict[tuple[MemberStatus, MemberStatus], str] = {
     (MemberStatus.PLANNED, MemberStatus.HELD): 'its place is held',
     (MemberStatus.PLANNED, MemberStatus.BUILDING): 'it needs no hold',
+    (MemberStatus.PLANNED, MemberStatus.ACTIVE): 'it is adopted',
     (MemberStatus.PLANNED, MemberStatus.DELETED): 'it was never built',
     (MemberStatus.HELD, MemberStatus.BUILDING): 'its first part is made',
     (MemberStatus.HELD, MemberStatus.DELETED): 'its hold is released',
@@ -172,6 +196,16 @@ MEMBER_MOVES: dict[tuple[MemberStatus, MemberStatus], str] = {
         )
     },
     (MemberStatus.ACTIVE, MemberStatus.ERROR): 'a check found it at fault',
+    **{
+        (there, MemberStatus.DELETED): 'it is left alone'
+        for there in (
+            MemberStatus.BUILDING,
+            MemberStatus.ACTIVE,
+            MemberStatus.STOPPED,
+            MemberStatus.SUSPENDED,
+            MemberStatus.ERROR,
+        )
+    },
     (MemberStatus.ERROR, MemberStatus.PLANNED): 'it is made again',
     (MemberStatus.PLANNED, MemberStatus.ERROR): 'it was not made again',
     (MemberStatus.HELD, MemberStatus.ERROR): 'it was not made again',
@@ -200,6 +234,10 @@ CHANGING = frozenset(
     }
 )
 
+#: The members of a cluster in one of these are not its own: not yet, or not
+#: any more.
+GIVING_UP = frozenset({ClusterStatus.ADOPTING, ClusterStatus.RELEASING})
+
 #: A cluster in one of these is being worked on by an engine.
 IN_PROGRESS = UPKEEP | frozenset(
     {
@@ -207,6 +245,8 @@ IN_PROGRESS = UPKEEP | frozenset(
         ClusterStatus.CREATING,
         *CHANGING,
         ClusterStatus.ROLLING_BACK,
+        ClusterStatus.ADOPTING,
+        ClusterStatus.RELEASING,
         ClusterStatus.DELETING,
     }
 )

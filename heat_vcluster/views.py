@@ -127,7 +127,8 @@ def show_member(
     floating = [ip['address'] for ip in member.facts.get('floating_ips', ())]
     return {
         'id': member.resource_id,
-        'name': '-'.join(
+        'name': member.facts.get(members.NAMED)
+        or '-'.join(
             word
             for word in (cluster.built_as, incarnations.shown(member.name))
             if word

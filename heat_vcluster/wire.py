@@ -143,7 +143,7 @@ def _error(
     if issubclass(kind, exception.CloudError):
         service, _, reason = message.partition(': ')
         return kind(service, reason)
-    if issubclass(kind, exception.NoValidPlacement):
+    if issubclass(kind, (exception.NoValidPlacement, exception.RulesBroken)):
         error: exception.VClusterError = kind(told)
     else:
         # What else it was made of is in its message.

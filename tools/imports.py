@@ -40,6 +40,7 @@ VALUES = ('exception', 'states', 'context', 'registry')
 CLOUD_INTERFACE = (
     'cloud',
     'cloud.base',
+    'cloud.existing',
     'cloud.grouping',
     'cloud.model',
 )

@@ -34,6 +34,7 @@ STATUSES: dict[type[Any], int] = {
     exception.ClusterBusy: 409,
     exception.WrongStatus: 409,
     exception.NotChangeable: 409,
+    exception.RulesBroken: 409,
     exception.ReservationConflict: 409,
     exception.NoValidPlacement: 409,
     exception.NotEntrusted: 409,
@@ -136,7 +137,7 @@ def _details(error: exception.VClusterError) -> list[dict[str, str]]:
                 {'path': fault.path, 'message': fault.message}
                 for fault in error.faults
             ]
-        case exception.NoValidPlacement():
+        case exception.NoValidPlacement() | exception.RulesBroken():
             return [
                 {'path': '', 'message': reason} for reason in error.reasons
             ]

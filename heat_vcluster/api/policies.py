@@ -62,6 +62,12 @@ RULES = (
         'clusters:create', OWN_MEMBER, 'Create a cluster', ('POST', _CLUSTERS)
     ),
     _rule(
+        'clusters:adopt',
+        OWN_MEMBER,
+        'Bring what is there under a cluster',
+        ('POST', f'{_CLUSTERS}/adopt'),
+    ),
+    _rule(
         'clusters:list',
         READER,
         "List a project's clusters",
@@ -91,6 +97,12 @@ RULES = (
         MEMBER,
         'Delete a cluster',
         ('DELETE', _CLUSTER),
+    ),
+    _rule(
+        'clusters:release',
+        MEMBER,
+        'Give a cluster up, and leave its members alone',
+        ('POST', f'{_CLUSTER}/actions/release'),
     ),
     _rule(
         'clusters:check',

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from heat_vcluster.api.operation import Operation, Resource
 from heat_vcluster.api.resources import (
     actions,
+    adoption,
     clusters,
     health,
     limits,
@@ -29,6 +30,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     ('/v2/openapi.json', versions.OpenApi),
     (_CLUSTERS, clusters.Clusters),
     (f'{_CLUSTERS}/validate', clusters.Validation),
+    (f'{_CLUSTERS}/adopt', adoption.Adoption),
     (_PLANS, plans.Plans),
     (f'{_PLANS}/{{plan_id:uuid}}', plans.Plan),
     (_CLUSTER, clusters.Cluster),
@@ -39,6 +41,7 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     (f'{_CLUSTER}/actions/start', actions.Start),
     (f'{_CLUSTER}/actions/suspend', actions.Suspend),
     (f'{_CLUSTER}/actions/resume', actions.Resume),
+    (f'{_CLUSTER}/actions/release', adoption.Release),
     (f'{_CLUSTER}/members', members.Members),
     (f'{_CLUSTER}/members/{{name}}', members.Member),
     (f'{_CLUSTER}/events', members.Events),

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import context as ctx
 from heat_vcluster import exception
-from heat_vcluster.cloud import grouping, model
+from heat_vcluster.cloud import existing, grouping, model
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach as reaches
 from heat_vcluster.spec import model as spec
@@ -272,6 +272,35 @@ class Cloud(abc.ABC):
         """Ask for more room; as large already is no error (poll the state).
 
         It cannot be taken back.
+        """
+
+    # -- what others have made ---------------------------------------------
+
+    @abc.abstractmethod
+    def existing_servers(self, name_or_id: str) -> tuple[existing.Server, ...]:
+        """Return the tenant's servers of that id or, failing that, name."""
+
+    @abc.abstractmethod
+    def existing_volumes(self, name_or_id: str) -> tuple[existing.Volume, ...]:
+        """Return the tenant's volumes of that id or, failing that, name."""
+
+    @abc.abstractmethod
+    def adopt(
+        self, thing_kind: model.Kind, thing_id: str, owner: model.Owner
+    ) -> None:
+        """Let a thing bear its owner's tag, as if it were made for him.
+
+        Its tenant's own words stay. Done already is no error.
+        """
+
+    @abc.abstractmethod
+    def disown(
+        self, thing_kind: model.Kind, thing_id: str, cluster_id: str
+    ) -> None:
+        """Take the cluster's tag off a thing, and leave it alone.
+
+        One that does not bear it, or is gone, is no error. A server group
+        cannot do without.
         """
 
     # -- removal ----------------------------------------------------------

@@ -71,8 +71,14 @@ class Store:
         trust_id: str | None = None,
         request_id: str | None = None,
         limits: Mapping[str, int] | None = None,
+        status: states.ClusterStatus = states.ClusterStatus.PLANNING,
+        action: Mapping[str, Any] | None = None,
     ) -> records.ClusterRecord:
         """Write a new cluster down: PLANNING, its members PLANNED.
+
+        Or in another ``status``, to be begun with an ``action``. Raises
+        InvalidRequest for a member whose real thing another cluster of the
+        project has; two can never have it.
 
         With ``expires_at`` it is a plan to be held. Said again, with the
         same project and document, it returns what is there (even DELETED by
@@ -89,7 +95,8 @@ class Store:
             'built_as': name,
             'metadata': dict(metadata or {}),
             'document': dict(document),
-            'status': states.ClusterStatus.PLANNING.value,
+            'status': status.value,
+            'action': dict(action) if action else None,
             'fence': 0,
             'cancel_requested': False,
             'wanted': states.Wanted.PRESENT.value,
@@ -116,6 +123,7 @@ class Store:
         ):
             if not _has(connection, models.clusters.c.id == id):
                 usage.check(connection, project_id, asked, limits or {})
+                _check_free(connection, project_id, members)
                 connection.execute(sa.insert(models.clusters), cluster)
                 if rows:
                     connection.execute(sa.insert(models.members), rows)
@@ -844,5 +852,35 @@ def _new_member(
         'desired': dict(member.desired),
         'status': states.MemberStatus.PLANNED.value,
         'domains': {},
-        'facts': {},
+        'facts': dict(member.facts),
+        'resource_id': member.resource_id,
+        'place': member.place,
     }
+
+
+def _check_free(
+    connection: Any, project_id: str, members: Sequence[records.NewMember]
+) -> None:
+    """Raise InvalidRequest for real things that another cluster has."""
+    wanted = {m.resource_id: m.name for m in members if m.resource_id}
+    if not wanted:
+        return
+    table, clusters = models.members, models.clusters
+    rows = connection.execute(
+        sa.select(table.c.resource_id, table.c.cluster_id)
+        .join(clusters, clusters.c.id == table.c.cluster_id)
+        .where(
+            clusters.c.project_id == project_id,
+            clusters.c.deleted_at.is_(None),
+            table.c.resource_id.in_(wanted),
+        )
+    )
+    faults = [
+        exception.Fault(
+            f'members.{wanted[row.resource_id]}',
+            f'{row.resource_id} is a member of cluster {row.cluster_id}',
+        )
+        for row in rows
+    ]
+    if faults:
+        raise exception.InvalidRequest(faults)

@@ -12,6 +12,10 @@ from typing import Any
 from heat_vcluster import states
 from heat_vcluster.placement import model as placement
 
+#: The fact of a member whose real things are not the cluster's: not yet, or
+#: not any more. Whoever removes the cluster leaves them alone.
+LEFT_ALONE = 'left_alone'
+
 
 class HoldState(enum.StrEnum):
     """``HELD`` from before the room is asked for until it is given back."""
@@ -22,11 +26,17 @@ class HoldState(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NewMember:
-    """A member as it is first written down; ``desired`` is plain JSON."""
+    """A member as it is first written down; ``desired`` is plain JSON.
+
+    One that is there already has the other three as a ``MemberRecord``.
+    """
 
     name: str
     type: str
     desired: Mapping[str, Any]
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    resource_id: str | None = None
+    place: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -155,6 +155,50 @@ class Writer:
             if fresh:
                 connection.execute(sa.insert(models.domains), fresh)
 
+    # Adopting, and giving up
+
+    @db_connection.again
+    def commit_adoption(self, told: str) -> None:
+        """Let what was left alone so far be the cluster's: ACTIVE."""
+        with self._fenced() as connection:
+            self._move_cluster(
+                connection,
+                states.ClusterStatus.ACTIVE,
+                status_reason=None,
+                error_code=None,
+                action=None,
+            )
+            self._set_facts(connection, {records.LEFT_ALONE: None})
+            self._add_event(connection, None, 'active', told)
+
+    @db_connection.again
+    def begin_release(
+        self, reason: str | None = None, error_code: str | None = None
+    ) -> None:
+        """Let no member be the cluster's any more: RELEASING.
+
+        ``reason``: why it was not adopted. From now on nothing of it is ever
+        removed.
+        """
+        with self._fenced() as connection:
+            self._move_cluster(
+                connection,
+                states.ClusterStatus.RELEASING,
+                status_reason=reason,
+                error_code=error_code,
+                action=None,
+                cancel_requested=False,
+            )
+            self._set_facts(connection, {records.LEFT_ALONE: True})
+
+    def _set_facts(self, connection: Any, facts: Mapping[str, Any]) -> None:
+        """Write the same facts of all members."""
+        table = models.members
+        for row in connection.execute(
+            self._mine(sa.select(table.c.name), table)
+        ).all():
+            self._set_member(connection, row.name, facts=facts)
+
     # A change of it
 
     @db_connection.again

@@ -87,6 +87,12 @@ class Writer(Protocol):
 
     def set_compliance(self, found: Mapping[str, Any]) -> None: ...
 
+    def commit_adoption(self, told: str) -> None: ...
+
+    def begin_release(
+        self, reason: str | None = None, error_code: str | None = None
+    ) -> None: ...
+
     def decide_change(
         self,
         change: records.ChangeRecord,

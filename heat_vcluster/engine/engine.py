@@ -38,7 +38,10 @@ TAKEOVER_PAUSE = 0.3
 #: What holding a plan again takes at most, while placement stumbles.
 AUDIT_SECONDS = 60.0
 #: What is begun about a cluster that runs.
-AT_WORK = states.UPKEEP | {states.ClusterStatus.UPDATING}
+AT_WORK = states.UPKEEP | {
+    states.ClusterStatus.UPDATING,
+    states.ClusterStatus.RELEASING,
+}
 ON_REQUEST = 'It was stopped on request'
 
 

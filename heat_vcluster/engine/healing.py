@@ -40,6 +40,7 @@ def begun(row: Any) -> dict[str, Any]:
             'server_id': None,
             members.PLACE_LOST: None,
             members.TOLD: None,
+            members.NAMED: None,
         },
         'resource_id': None,
     }

@@ -20,6 +20,7 @@ from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import records
 from heat_vcluster.engine import (
+    adopting,
     base,
     change,
     changing,
@@ -28,6 +29,7 @@ from heat_vcluster.engine import (
     janitor,
     proposal,
     reasons,
+    releasing,
     runner,
     upkeep,
 )
@@ -114,6 +116,10 @@ class Operation:
                 self._resume_roll_back()
             elif self._record.status in states.UPKEEP:
                 self._look_after()
+            elif self._record.status is ClusterStatus.ADOPTING:
+                self._adopt()
+            elif self._record.status is ClusterStatus.RELEASING:
+                self._let_go(self._recorded())
             elif self._record.status is ClusterStatus.DELETING:
                 self._remove(has_begun)
         except (exception.Interrupted, exception.TrustLost) as error:
@@ -374,19 +380,7 @@ class Operation:
                 parts.load, record.document, self._store.get_members(record.id)
             )
             with self._turn():
-                then = upkeep.Upkeep(
-                    record,
-                    wanted,
-                    self._open(),
-                    parts.planner,
-                    self._store,
-                    self._writer,
-                    self._signal,
-                    parts.settings,
-                    parts.runner,
-                    lambda: Build(*self._build_parts(wanted, self._open())),
-                    lambda: self._cleanup(self._keeper.is_lost.is_set),
-                ).run()
+                then = self._upkeep(wanted, self._open()).run()
         except Exception as failure:  # the edge: it goes back to what it was
             self._check_ours(failure)
             error = upkeep.cause(failure)
@@ -397,6 +391,24 @@ class Operation:
             self._writer.set_status(
                 ClusterStatus.DELETING if self._is_delete_next() else then
             )
+
+    def _upkeep(
+        self, wanted: spec.GroupSpec, outside: cloud.Cloud
+    ) -> upkeep.Upkeep:
+        parts = self._parts
+        return upkeep.Upkeep(
+            self._record,
+            wanted,
+            outside,
+            parts.planner,
+            self._store,
+            self._writer,
+            self._signal,
+            parts.settings,
+            parts.runner,
+            lambda: Build(*self._build_parts(wanted, self._open())),
+            lambda: self._cleanup(self._keeper.is_lost.is_set),
+        )
 
     def _come_home(self, error: BaseException) -> None:
         """Say why what was asked for was not done.
@@ -417,9 +429,86 @@ class Operation:
             reasons.code(error),
         )
 
+    # -- adopting, and giving up --------------------------------------------
+
+    def _adopt(self) -> None:
+        outside = self._open()
+        try:
+            wanted = self._parts.load(self._record.document)
+            with self._turn():
+                adopting.Adopting(
+                    self._record, self._upkeep(wanted, outside)
+                ).run()
+        except Exception as failure:  # the edge: whatever it was, marks go
+            self._check_ours(failure)
+            error = self._signal.reason or upkeep.cause(failure)
+            if not isinstance(error, exception.VClusterError):
+                LOG.exception('Cluster %s: adoption failed', self._record.id)
+            self._let_go(error, outside)
+
+    def _recorded(self) -> BaseException | None:
+        """Return why a cluster that is given up was not adopted, if so."""
+        if self._record.status_reason is None:
+            return None
+        return reasons.recorded(self._record)
+
+    def _let_go(
+        self,
+        error: BaseException | None,
+        outside: cloud.Cloud | None = None,
+        has_begun: threading.Event | None = None,
+    ) -> None:
+        """Take all marks off, and leave all things alone.
+
+        ``error``: why it was not adopted. Else, or if it is not wanted
+        anyway, nothing of the cluster is left in the end. ``has_begun`` is
+        set once it is on record as under way.
+        """
+        writer = self._writer
+        if outside is None and not self._is_all_deleted():
+            outside = self._open()
+        if error is None:
+            writer.begin_release()
+        else:
+            writer.begin_release(reasons.words(error), reasons.code(error))
+        if has_begun is not None:
+            has_begun.set()
+        note = '' if outside is None else self._take_marks_off(outside)
+        self._end_release(error, note)
+
+    def _take_marks_off(self, outside: cloud.Cloud) -> str:
+        """Return what is left, in words; nothing if nothing is."""
+        self._writer.add_event(None, 'release', 'begun')
+        cleanup = self._cleanup(self._keeper.is_lost.is_set)
+        held = cleanup.release_holds()
+        rows = self._store.get_members(self._record.id)
+        left = releasing.release(
+            outside, self._parts.settings, self._record.id, rows
+        )
+        self._check_ours()
+        cleanup.note(left)
+        self._writer.set_members(dict(releasing.closed(rows, left)))
+        return reasons.remains_of_release(left, held)
+
+    def _end_release(self, error: BaseException | None, note: str) -> None:
+        wanted = self._store.get_cluster(self._record.id).wanted
+        is_over = error is None or wanted is states.Wanted.ABSENT
+        if is_over and not note:
+            self._end('its members are left alone')
+            return
+        said = (error and reasons.words(error), note)
+        whole = '. '.join(part for part in said if part)
+        self._writer.add_event(None, 'failed', whole)
+        code = reasons.code(error) if error else states.LEFTOVERS
+        self._writer.set_status(ClusterStatus.ERROR, whole, code)
+
     # -- removing ---------------------------------------------------------
 
     def _remove(self, has_begun: threading.Event) -> None:
+        """Remove all of it; but nothing of what is not the cluster's."""
+        if self._is_left_alone():
+            self._let_go(None, has_begun=has_begun)
+            return
         writer = self._writer
         try:
             outside = None if self._is_cleared() else self._open()
@@ -449,17 +538,28 @@ class Operation:
                 reasons.code(error),
             )
 
+    def _is_left_alone(self) -> bool:
+        """Tell whether its members were not adopted yet, or given up."""
+        return (
+            self._record.status is ClusterStatus.RELEASING
+            or releasing.is_left_alone(
+                self._store.get_members(self._record.id)
+            )
+        )
+
     def _is_cleared(self) -> bool:
         """Tell whether an engine died when all but the word was done."""
         return (
             self._record.status is ClusterStatus.DELETING
-            and all(
-                member.status is MemberStatus.DELETED
-                for member in self._store.get_members(self._record.id)
-            )
-            and not self._store.get_holds(
-                self._record.id, records.HoldState.HELD
-            )
+            and self._is_all_deleted()
+        )
+
+    def _is_all_deleted(self) -> bool:
+        return all(
+            member.status is MemberStatus.DELETED
+            for member in self._store.get_members(self._record.id)
+        ) and not self._store.get_holds(
+            self._record.id, records.HoldState.HELD
         )
 
     def _clear(self, outside: cloud.Cloud) -> None:
@@ -484,14 +584,14 @@ class Operation:
         else:
             self._end()
 
-    def _end(self) -> None:
+    def _end(self, told: str = 'nothing is left') -> None:
         """Nothing is left. The trust goes first: who ends it again is none
         the worse, and nobody would come back for it.
         """
         trust_id = self._store.get_cluster(self._record.id).trust_id
         if trust_id is not None:
             self._parts.opener.end_trust(trust_id)
-        self._writer.add_event(None, 'deleted', 'nothing is left')
+        self._writer.add_event(None, 'deleted', told)
         self._writer.set_status(ClusterStatus.DELETED)
 
     # -- nobody to act for ------------------------------------------------
@@ -506,11 +606,16 @@ class Operation:
         cleanup = self._cleanup(self._parts.stopping.is_set)
         cleanup.give_back()
         reason = reasons.words(error)
+        if self._record.status in states.GIVING_UP:
+            # Before the word of it: a delete is to leave its members alone.
+            self._writer.begin_release()
+            reason = reasons.INTERRUPTED_ADOPTION
         self._writer.add_event(None, 'interrupted', reason)
         if self._record.status in states.SETTLED:
             self._writer.clear_cancel()  # it waits to be asked again
             return
-        cleanup.interrupt()
+        if self._record.status not in states.GIVING_UP:
+            cleanup.interrupt()
         self._writer.set_status(
             ClusterStatus.ERROR, reason, reasons.code(error)
         )

@@ -16,6 +16,10 @@ NAMED = 5
 INTERRUPTED = (
     'its engine died while it was at work; delete removes what was made'
 )
+INTERRUPTED_ADOPTION = (
+    'its engine died while it was adopted or given up; delete it to have '
+    'its marks taken off: its members stay'
+)
 STOPPED = 'it was being removed when its engine died'
 UNVERIFIED = (
     'It could not be verified that nothing is left; '
@@ -24,6 +28,10 @@ UNVERIFIED = (
 UNVERIFIED_CHANGE = (
     'It could not be verified that nothing else is left; it is looked for '
     'again after the next update'
+)
+UNVERIFIED_RELEASE = (
+    'It could not be verified that no mark is left; delete the cluster to '
+    'have it looked for: its members stay'
 )
 HOLDS_LEFT = (
     'Room that was held could not be given back yet ({}); it is tried again'
@@ -86,6 +94,26 @@ def remains(
         said.append(
             f'{len(left)} left behind: {things} ({left[0].reason}); '
             'delete the cluster again to have them removed'
+        )
+    if held is not None:
+        said.append(HOLDS_LEFT.format(held))
+    return '. '.join(said)
+
+
+def remains_of_release(
+    left: Sequence[removal.Leftover] | None, held: str | None = None
+) -> str:
+    """Say which marks are left, as ``remains`` does; nothing is removed."""
+    said = []
+    if left is None:
+        said.append(UNVERIFIED_RELEASE)
+    elif left:
+        things = ', '.join(
+            f'{each.thing.kind} {each.thing.id}' for each in left
+        )
+        said.append(
+            f'{len(left)} not left alone yet: {things} ({left[0].reason}); '
+            'delete the cluster to go on: its members stay'
         )
     if held is not None:
         said.append(HOLDS_LEFT.format(held))

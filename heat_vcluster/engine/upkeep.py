@@ -134,7 +134,7 @@ class Upkeep:
         for row in self.store.get_members(self.record.id):
             if row.type == 'server' and row.name not in found.faults:
                 self._tell_domains(row)
-        shown = inspection.show(found, self.wanted, named.known, _now())
+        shown = inspection.show(found, self.wanted, named.known, now())
         self.writer.set_compliance(shown)
         self._tell(shown)
 
@@ -372,7 +372,7 @@ def cause(error: BaseException) -> BaseException:
     return error
 
 
-def _now() -> str:
+def now() -> str:
     now = datetime.datetime.now(datetime.UTC)
     return now.isoformat(timespec='milliseconds')
 

@@ -25,7 +25,13 @@ DELETE_ATTEMPTS = 3
 Status = states.ClusterStatus
 
 #: While it rolls back too: its error is told once nothing is left of it.
-UNDER_WAY = (Status.PLANNING, Status.CREATING, Status.ROLLING_BACK)
+UNDER_WAY = (
+    Status.PLANNING,
+    Status.CREATING,
+    Status.ROLLING_BACK,
+    Status.ADOPTING,
+    Status.RELEASING,
+)
 #: A cluster in one of these is there, whatever Heat makes of it.
 KEPT = states.BUILT | states.CHANGING
 
@@ -86,6 +92,7 @@ class Cluster(resource.Resource):
         GROUPS,
         SURVIVE,
         UPDATE_POLICY,
+        ADOPT,
         TIMEOUTS,
     ) = (
         'name',
@@ -93,8 +100,11 @@ class Cluster(resource.Resource):
         'groups',
         'survive',
         'update_policy',
+        'adopt',
         'timeouts',
     )
+
+    _ADOPT = (ADOPT_MEMBERS, ALLOW_DRIFTED) = ('members', 'allow_drifted')
 
     _TIMEOUTS = (CREATE_TIMEOUT, UPDATE_TIMEOUT, DELETE_TIMEOUT) = (
         'create',
@@ -186,6 +196,28 @@ class Cluster(resource.Resource):
             'properties such as image, or any; without it a change that '
             'cannot be made in place is refused), and, for a few at a time, '
             'batch_size, min_in_service and pause_seconds.',
+            update_allowed=True,
+        ),
+        ADOPT: properties.Schema(
+            properties.Schema.MAP,
+            'Servers and volumes that are there already and become the '
+            'members, in place of new ones: all of them, and as the document '
+            'says they are. It counts when the resource is created, and not '
+            'afterwards; a delete of the resource removes them too.',
+            schema={
+                ADOPT_MEMBERS: properties.Schema(
+                    properties.Schema.MAP,
+                    'Name of a member -> ID or name of what it is.',
+                    required=True,
+                    update_allowed=True,
+                ),
+                ALLOW_DRIFTED: properties.Schema(
+                    properties.Schema.BOOLEAN,
+                    'Also if strict rules do not hold where they are.',
+                    default=False,
+                    update_allowed=True,
+                ),
+            },
             update_allowed=True,
         ),
         TIMEOUTS: properties.Schema(
@@ -331,11 +363,20 @@ class Cluster(resource.Resource):
         cluster_id = str(uuid.uuid4())
         # Kept before the call: whatever happens then, delete finds it.
         self.resource_id_set(cluster_id)
-        self.client().create(
-            document,
-            cluster_id=cluster_id,
-            timeout=self._timeout(self.CREATE_TIMEOUT),
-        )
+        seconds = self._timeout(self.CREATE_TIMEOUT)
+        there = self.properties[self.ADOPT]
+        if there is None:
+            self.client().create(
+                document, cluster_id=cluster_id, timeout=seconds
+            )
+        else:
+            self.client().adopt(
+                document,
+                there[self.ADOPT_MEMBERS],
+                allow_drifted=there[self.ALLOW_DRIFTED],
+                cluster_id=cluster_id,
+                timeout=seconds,
+            )
         return cluster_id
 
     def check_create_complete(self, cluster_id: str) -> bool:
@@ -468,11 +509,11 @@ class Cluster(resource.Resource):
         """Let the cluster become what the template says now.
 
         It is never replaced as a whole. New timeouts alone count from the
-        next action on. A rollback of Heat's comes here too, with what the
-        template said before.
+        next action on; what was adopted stays so. A rollback of Heat's comes
+        here too, with what the template said before.
         """
         # None at all: an update before this one has failed, as Heat has it.
-        if prop_diff and prop_diff.keys() <= {self.TIMEOUTS}:
+        if prop_diff and prop_diff.keys() <= {self.TIMEOUTS, self.ADOPT}:
             return Update(None)
         wanted = json_snippet.properties(self.properties_schema, self.context)
         document = self._document_of(wanted)

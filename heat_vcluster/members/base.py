@@ -27,6 +27,8 @@ TOLD = 'told_domains'
 #: The fact of a server that is to get another flavor: ``place`` and
 #: ``domains`` where it is to be then, and once that was asked for ``flavor``.
 RESIZE = 'resize'
+#: The fact of a thing that others have named: what it is called.
+NAMED = 'name'
 #: The fact that a server is to be made without its server group.
 UNGROUPED = 'ungrouped'
 
@@ -199,6 +201,12 @@ class MemberType(abc.ABC):
     def addresses(self, facts: Mapping[str, Any]) -> list[str]:
         """Return the member's addresses, in the order of its interfaces."""
         return []
+
+    def things(
+        self, facts: Mapping[str, Any]
+    ) -> tuple[tuple[model.Kind, str, str], ...]:
+        """Return all that is recorded of a member: (kind, id, part)."""
+        return ()
 
     # -- what can be changed of one that runs -----------------------------
     #

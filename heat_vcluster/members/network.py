@@ -51,6 +51,19 @@ class Network(base.MemberType):
     def resource_id(self, facts: Mapping[str, Any]) -> str | None:
         return facts.get('network_id')
 
+    def things(
+        self, facts: Mapping[str, Any]
+    ) -> tuple[tuple[model.Kind, str, str], ...]:
+        found = [
+            (model.Kind.NETWORK, facts.get('network_id'), ''),
+            *(
+                (model.Kind.SUBNET, subnet, f'subnet-{number}')
+                for number, subnet in enumerate(facts.get('subnet_ids', ()))
+            ),
+            (model.Kind.ROUTER, facts.get('router_id'), ROUTER),
+        ]
+        return tuple(each for each in found if each[1])
+
     def examine(
         self, scene: base.Scene, member: spec.Member
     ) -> base.Condition:

@@ -82,6 +82,24 @@ class Server(base.MemberType):
             for address in port['addresses']
         ]
 
+    def things(
+        self, facts: Mapping[str, Any]
+    ) -> tuple[tuple[model.Kind, str, str], ...]:
+        ports = facts.get('ports', ())
+        floating = facts.get('floating_ips', ())
+        found = [
+            (model.Kind.SERVER, facts.get('server_id'), ''),
+            *(
+                (model.Kind.PORT, port['id'], f'nic-{number}')
+                for number, port in enumerate(ports)
+            ),
+            *(
+                (model.Kind.FLOATING_IP, each['id'], each.get('part', ''))
+                for each in floating
+            ),
+        ]
+        return tuple(each for each in found if each[1])
+
     def let_go(
         self,
         site: base.Site,
@@ -214,7 +232,12 @@ def _fault(
 
 
 def create_ports(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
-    """Make the ports before the server, so that addresses are known."""
+    """Make the ports before the server, so that addresses are known.
+
+    One that is gone is made again with the address that it had: the compute
+    service takes those that it has made itself away with a server.
+    """
+    before = site.facts(member).get('ports', ())
     ports: list[dict[str, Any]] = []
     for number, nic in enumerate(asked.networks):
         port = site.cloud.ensure_port(
@@ -222,12 +245,19 @@ def create_ports(site: base.Site, member: str, asked: spec.ServerSpec) -> None:
             model.PortRequest(
                 name=site.name_of(member, f'nic-{number}'),
                 network_id=network_id(site, nic.network),
-                fixed_ip=nic.fixed_ip,
+                fixed_ip=nic.fixed_ip or _address(before, number),
                 security_group_ids=security_group_ids(site, nic),
             ),
         )
         ports.append({'id': port.id, 'addresses': list(port.addresses)})
         site.record(member, ports=list(ports))
+
+
+def _address(ports: Sequence[Mapping[str, Any]], number: int) -> str | None:
+    """Return the one address that a port had; None: there is no one."""
+    if number >= len(ports) or len(ports[number]['addresses']) != 1:
+        return None
+    return cast(str, ports[number]['addresses'][0])
 
 
 def security_group_ids(

@@ -37,6 +37,13 @@ class Volume(base.MemberType):
     def resource_id(self, facts: Mapping[str, Any]) -> str | None:
         return facts.get('volume_id')
 
+    def things(
+        self, facts: Mapping[str, Any]
+    ) -> tuple[tuple[model.Kind, str, str], ...]:
+        if 'volume_id' not in facts:
+            return ()
+        return ((model.Kind.VOLUME, facts['volume_id'], ''),)
+
     def change(
         self,
         site: base.Site,

@@ -87,6 +87,24 @@ class Removal:
             return None
 
 
+def until_gone(
+    vcluster: client.Client, cluster_id: str, told: progress.Progress
+) -> None:
+    """Return once there is no such cluster.
+
+    Raises CommandError if it is in ERROR.
+    """
+    while True:
+        try:
+            view = vcluster.show(cluster_id)
+        except exception.ClusterNotFound:
+            return
+        told.tell_cluster(view)
+        if view['status'] in ENDS:
+            raise _failed(view)
+        time.sleep(INTERVAL)
+
+
 def events(
     vcluster: client.Client, cluster_id: str, after: int
 ) -> Iterator[Mapping[str, Any]]:

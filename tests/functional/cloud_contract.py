@@ -827,6 +827,48 @@ class CloudContract:
             self.cloud.secure_port(port.id, groups)
         self.assertEqual(before, self.cloud.find(self.cluster_id))
 
+    def test_what_is_left_alone_is_there_and_can_be_adopted(self):
+        network_id, subnet_id = self.make_network()
+        port = self.make_port(network_id)
+        server_id, _ = self.make_server(port_ids=[port.id])
+        volume_id = self.request_volume()
+        self.settled_volume(volume_id)
+        self.cloud.tell_domains(server_id, {'rack': 'rack-1'})
+        things = self.cloud.find(self.cluster_id)
+        self.assertEqual(
+            {network_id, subnet_id, port.id, server_id, volume_id},
+            {thing.id for thing in things},
+        )
+        for thing in things:
+            # Not ours: nothing is changed.
+            self.cloud.disown(thing.kind, thing.id, 'other')
+        self.assertEqual(things, self.cloud.find(self.cluster_id))
+        try:
+            for _ in range(2):
+                for thing in things:
+                    self.cloud.disown(thing.kind, thing.id, self.cluster_id)
+            self.assertEqual((), self.cloud.find(self.cluster_id))
+            (server,) = self.cloud.existing_servers(server_id)
+            self.assertIsNone(server.owner)
+            self.assertEqual({}, dict(server.metadata))
+            self.assertEqual(frozenset(), server.tags)
+            self.assertEqual(
+                [(port.id, network_id, port.addresses)],
+                [(p.id, p.network_id, p.addresses) for p in server.interfaces],
+            )
+            self.assertEqual(self.flavor, server.flavor)
+            (volume,) = self.cloud.existing_volumes(volume_id)
+            self.assertIsNone(volume.owner)
+            self.assertEqual((1, 'available'), (volume.size_gb, volume.status))
+            self.assertEqual((), self.other_cloud.existing_servers(server_id))
+            self.assertEqual((), self.other_cloud.existing_volumes(volume_id))
+        finally:
+            for thing in (*things, *things):
+                self.cloud.adopt(thing.kind, thing.id, thing.owner)
+        self.assertEqual(things, self.cloud.find(self.cluster_id))
+        again = self.make_port(network_id)
+        self.assertEqual(port.id, again.id)
+
     def test_volume_outlives_its_server(self):
         server_id, _ = self.make_server()
         volume_id = self.request_volume()

@@ -69,6 +69,31 @@ class VerbsTest(HttpTest):
         self.until(lambda: self.show(cluster_id) is None, 'the end')
         self.assert_nothing_left()
 
+    def test_a_cluster_is_given_up_and_adopted_again(self):
+        document = documents.servers(2, documents.APART)
+        view = self.build(document)
+        members = {n: m['id'] for n, m in view['members'].items()}
+        self.there.release(view['id'])
+        self.until(lambda: self.show(view['id']) is None, 'the end')
+        planned = self.there.plan_adoption(document, members)
+        self.assertEqual('COMPLIANT', planned['compliance']['status'])
+        again = self.settle(self.there.adopt(document, members)['id'])
+        self.assert_built(document, again)
+        self.assertEqual(
+            members, {n: m['id'] for n, m in again['members'].items()}
+        )
+        self.there.release(again['id'])
+        self.until(lambda: self.show(again['id']) is None, 'the end')
+        together = documents.group('affinity', 'm', scope='host')
+        error = self.assertRaises(
+            exception.RulesBroken,
+            self.there.adopt,
+            documents.servers(2, together),
+            members,
+        )
+        self.assertEqual(1, len(error.reasons))
+        self.assertIn('does not hold for m-0, m-1', str(error))
+
     def test_a_cluster_is_checked(self):
         cluster_id = self.build(documents.SMALL)['id']
         self.assertEqual('CHECKING', self.there.check(cluster_id)['status'])

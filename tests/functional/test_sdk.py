@@ -49,6 +49,20 @@ class SdkTest(served.ServedTest):
             cluster.id,
         )
 
+    def test_a_cluster_is_given_up_and_adopted_again(self):
+        document = documents.servers(2, documents.APART)
+        cluster = self.vcluster.create_cluster(**document)
+        cluster = self.vcluster.wait_for_cluster(cluster)
+        members = {n: m['id'] for n, m in cluster.members.items()}
+        self.vcluster.release_cluster(cluster)
+        self.vcluster.wait_for_cluster_delete(cluster)
+        planned = self.vcluster.plan_adoption(document, members)
+        self.assertEqual('COMPLIANT', planned['compliance']['status'])
+        again = self.vcluster.adopt_cluster(document, members, tags=['x'])
+        again = self.vcluster.wait_for_cluster(again)
+        self.assertEqual(['x'], again.tags)
+        self.assert_built(document, self.show(again.id))
+
     def test_a_failure_is_told(self):
         cluster = self.vcluster.create_cluster(
             **documents.servers(200, documents.APART)

@@ -13,7 +13,7 @@ from tests.functional import base, deaths, numbered
 
 ENOUGH = 150
 REFUSAL = exception.CloudError('fake', 'it is broken')
-IN_PROGRESS = {str(status) for status in states.UPKEEP}
+IN_PROGRESS = {str(status) for status in states.UPKEEP | states.GIVING_UP}
 
 
 class UpkeepCase(base.EngineTest):

@@ -185,11 +185,13 @@ def split(
     beside, document = bodies.part(wanted, around['properties'])
     values, wrong = bodies.checked(beside, around)
     if wrong:
-        raise exception.InvalidDocument((*wrong, *_faults(service, document)))
+        raise exception.InvalidDocument(
+            (*wrong, *faults_of(service, document))
+        )
     return document, values
 
 
-def _faults(
+def faults_of(
     service: Any, document: reader.Pairs
 ) -> tuple[exception.Fault, ...]:
     try:

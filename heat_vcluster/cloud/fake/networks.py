@@ -124,6 +124,13 @@ class Networks(Side):
             port.id, tuple(port.fixed_ips.values()), port.mac_address
         )
 
+    def add_port(self, network_id: str) -> Port:
+        """Let a port be there that is nobody's member."""
+        wanted = model.PortRequest('', network_id)
+        port = self._create_port(None, wanted)
+        self._world.items[port.id] = port
+        return port
+
     @called
     def secure_port(
         self, port_id: str, security_group_ids: Sequence[str] | None
@@ -141,7 +148,7 @@ class Networks(Side):
         port.security_group_ids = tuple(wanted)
 
     def _create_port(
-        self, owner: model.Owner, wanted: model.PortRequest
+        self, owner: model.Owner | None, wanted: model.PortRequest
     ) -> Port:
         network = self._usable_network(wanted.network_id)
         if wanted.fixed_ip and network.project_id != self._project_id:

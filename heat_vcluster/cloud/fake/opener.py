@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from heat_vcluster import context as ctx
 from heat_vcluster.cloud import base, model
+from heat_vcluster.cloud.fake import existing, holds, networks, world
 from heat_vcluster.cloud.fake import faults as fake_faults
-from heat_vcluster.cloud.fake import holds, networks, world
 from heat_vcluster.cloud.fake.removal import Removal
 from heat_vcluster.cloud.fake.resolution import Resolver
 from heat_vcluster.cloud.fake.trusts import Trusts
@@ -32,7 +33,9 @@ OPERATOR = 'operator'  # the project of what is there from the start
 GENERAL_TYPES = ('standard', 'multiattach')
 
 
-class FakeTenant(Resolver, holds.Holds, Removal, base.Cloud):
+class FakeTenant(
+    Resolver, holds.Holds, existing.Existing, Removal, base.Cloud
+):
     """The fake cloud as one tenant sees it."""
 
 
@@ -326,6 +329,7 @@ class FakeCloud(Trusts):
         *,
         volume_type: str | None = None,
         bootable: bool = False,
+        pool: str | None = None,
     ) -> str:
         """Let a volume be there already; return its id."""
         with self.world.lock:
@@ -338,9 +342,35 @@ class FakeCloud(Trusts):
                 size_gb=size_gb,
                 type_name=volume_type,
                 is_bootable=bootable,
+                pool=pool,
             )
             self.world.items[volume.id] = volume
             return volume.id
+
+    def add_server(
+        self,
+        project_id: str,
+        name: str,
+        host: str,
+        *,
+        networks: Sequence[str] = (),
+        volumes: Sequence[str] = (),
+        **asked: Any,
+    ) -> str:
+        """Let a tenant have made a server by himself; return its id.
+
+        On ``networks`` and with ``volumes`` by their ids; ``asked`` is as in
+        a document, by default small and of the one image.
+        """
+        with self.world.lock:
+            side = self.open(ctx.Context(project_id, 'operator'))
+            wanted = spec.ServerSpec(
+                **{'flavor': 'small', 'image': IMAGE, **asked}
+            )
+            ports = [side.add_port(network) for network in networks]
+            return existing.add_server(
+                self.world, project_id, name, host, wanted, ports, volumes
+            ).id
 
     def add_key(self, project_id: str, name: str) -> None:
         self.world.named('key', project_id)[name] = name

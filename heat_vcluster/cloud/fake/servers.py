@@ -184,19 +184,19 @@ class Servers(Side):
             self._advance_server(server)
         if server is None or server.id not in self._world.items:
             return model.ServerState(model.Progress.GONE, 'DELETED')
-        # As nova shows it: only its task state says that one is going.
-        shown = server.was if server.state is State.DELETING else server.state
-        progress, status = PROGRESS[shown]
-        if shown is State.READY:
-            status = server.status
         return model.ServerState(
-            progress,
-            status,
+            PROGRESS[_shown(server)][0],
+            self._status_of(server),
             server.reason,
             server.has_no_valid_host,
             server.host,
             frozenset(server.links),
         )
+
+    def _status_of(self, server: Server) -> str:
+        if _shown(server) is State.READY:
+            return server.status
+        return PROGRESS[_shown(server)][1]
 
     @called
     def locate(self, server_id: str) -> model.Seat | None:
@@ -493,3 +493,8 @@ def marked(before: Mapping[str, str], marks: model.Marks) -> dict[str, str]:
         for key, text in {**before, **marks.metadata}.items()
         if key not in marks.no_metadata
     }
+
+
+def _shown(server: Server) -> State:
+    """As nova shows it: only its task state says that one is going."""
+    return server.was if server.state is State.DELETING else server.state

@@ -107,7 +107,7 @@ class Volumes(Servers):
         links = self._links(volume)
         return model.VolumeState(
             PROGRESS[volume.state],
-            _status(volume, links),
+            status_of(volume, links),
             volume.reason,
             volume.pool,
             frozenset(
@@ -176,7 +176,7 @@ class Volumes(Servers):
         if volume.state is State.BUILDING:
             # Asking again and again takes time too: it goes on meanwhile.
             self._advance_volume(volume)
-        status = _status(volume, self._links(volume))
+        status = status_of(volume, self._links(volume))
         if status not in ('available', 'error'):
             raise exception.CloudError(
                 CINDER,
@@ -188,7 +188,7 @@ class Volumes(Servers):
         volume.polls = self._world.build_polls
 
 
-def _status(volume: Volume, links: _Links) -> str:
+def status_of(volume: Volume, links: _Links) -> str:
     kinds = {link for _, link in links}
     if volume.state is not State.READY:
         return {

@@ -91,13 +91,15 @@ class Census:
     def _of_networks(self) -> Iterator[Marked]:
         for kind, (_, many) in network.NAMES.items():
             items = self._services.network.pages(
-                f'/{many}', many, fields=['id', 'description', 'project_id']
+                f'/{many}',
+                many,
+                fields=['id', 'description', 'project_id', 'tags'],
             )
             owned = (
                 (
                     item['project_id'],
                     item['id'],
-                    tags.from_description(item.get('description')),
+                    tags.of_network(item),
                 )
                 for item in items
             )

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from heat_vcluster import context as ctx
-from heat_vcluster.cloud import base, grouping, model
+from heat_vcluster.cloud import base, existing, grouping, model
 from heat_vcluster.cloud.openstack import (
     made,
     reservation,
@@ -17,6 +17,7 @@ from heat_vcluster.cloud.openstack import (
 )
 from heat_vcluster.cloud.openstack.capacity import Capacity, Site
 from heat_vcluster.cloud.openstack.compute import Compute
+from heat_vcluster.cloud.openstack.existing import Existing
 from heat_vcluster.cloud.openstack.groups import ServerGroups
 from heat_vcluster.cloud.openstack.network import Networking
 from heat_vcluster.cloud.openstack.session import Services
@@ -48,6 +49,9 @@ class OpenStackCloud(base.Cloud):
             pins=site.options.pin_volumes,
         )
         self._network = Networking(theirs.network, context.project_id, known)
+        self._existing = Existing(
+            theirs, context.project_id, self._compute, self._volume
+        )
         self._images = theirs.image
         self._nova = theirs.compute
         self._capacity = Capacity(
@@ -236,6 +240,24 @@ class OpenStackCloud(base.Cloud):
 
     def extend_volume(self, volume_id: str, size_gb: int) -> None:
         self._volume.extend(volume_id, size_gb)
+
+    # -- what others have made ---------------------------------------------
+
+    def existing_servers(self, name_or_id: str) -> tuple[existing.Server, ...]:
+        return self._existing.servers(name_or_id)
+
+    def existing_volumes(self, name_or_id: str) -> tuple[existing.Volume, ...]:
+        return self._existing.volumes(name_or_id)
+
+    def adopt(
+        self, thing_kind: model.Kind, thing_id: str, owner: model.Owner
+    ) -> None:
+        self._existing.adopt(thing_kind, thing_id, owner)
+
+    def disown(
+        self, thing_kind: model.Kind, thing_id: str, cluster_id: str
+    ) -> None:
+        self._existing.disown(thing_kind, thing_id, cluster_id)
 
     # -- removal ----------------------------------------------------------
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import threading
 import time
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
+
+from oslo_utils import uuidutils
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
@@ -336,6 +339,18 @@ class Compute:
         except errors.NotFound:
             return None
         return found
+
+    def named(self, name: str) -> list[made.Body]:
+        """Return the servers with that id or, failing that, that name."""
+        if uuidutils.is_uuid_like(name):
+            found = self.show(name)
+            if found is not None:
+                return [found]
+        # Nova takes it for a pattern, and finds more.
+        items = self._service.pages(
+            '/servers/detail', 'servers', name=f'^{re.escape(name)}$'
+        )
+        return [item for item in items if item['name'] == name]
 
     # -- finding and removing ---------------------------------------------
 

@@ -215,12 +215,9 @@ class Networking:
             f'/{many}',
             many,
             project_id=self._project_id,
-            fields=['id', 'description'],
+            fields=['id', 'description', 'tags'],
         )
-        owned = (
-            (item['id'], tags.from_description(item.get('description')))
-            for item in items
-        )
+        owned = ((item['id'], tags.of_network(item)) for item in items)
         return tags.things_of(cluster_id, kind, owned)
 
     def delete(self, kind: model.Kind, thing_id: str) -> None:

@@ -7,11 +7,15 @@ in a second call (but for ports made in bulk), so there the description is
 the mark, and tags are set besides for people to filter by. Nova takes tags
 with the create, of at most 60 characters, which a member's name may not leave
 room for: who it is stands in the metadata, as it does for cinder.
+
+What is adopted was made by others: in neutron its tags are the mark, and its
+description stays what it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from heat_vcluster.cloud import model
 
@@ -41,6 +45,26 @@ def from_description(text: str | None) -> model.Owner | None:
 def network_tags(owner: model.Owner) -> list[str]:
     tags = [f'{PREFIX}{owner.cluster_id}', f'{MEMBER}{owner.member}']
     return [*tags, f'{PART}{owner.part}'] if owner.part else tags
+
+
+def from_network_tags(found: Iterable[str]) -> model.Owner | None:
+    """Read the mark of a thing that is adopted: its description is its own."""
+    words = {
+        prefix: tag.removeprefix(prefix)
+        for tag in found
+        for prefix in (PREFIX, MEMBER, PART)
+        if tag.startswith(prefix)
+    }
+    if PREFIX not in words or MEMBER not in words:
+        return None
+    return model.Owner(words[PREFIX], words[MEMBER], words.get(PART, ''))
+
+
+def of_network(item: Mapping[str, Any]) -> model.Owner | None:
+    """Return whose a thing in neutron is, by its description or its tags."""
+    return from_description(item.get('description')) or from_network_tags(
+        item.get('tags') or ()
+    )
 
 
 def cluster_tag(cluster_id: str) -> str:

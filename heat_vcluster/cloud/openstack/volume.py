@@ -9,6 +9,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from oslo_utils import uuidutils
+
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import errors, made, tags
@@ -193,9 +195,10 @@ class BlockStorage:
 
     def named(self, name: str) -> list[dict[str, Any]]:
         """Return the volumes with that id or, failing that, that name."""
-        found = self._show(name)
-        if found is not None:
-            return [dict(found)]
+        if uuidutils.is_uuid_like(name):
+            found = self._show(name)
+            if found is not None:
+                return [dict(found)]
         return self._service.pages('/volumes/detail', 'volumes', name=name)
 
     def snapshot(self, snapshot_id: str) -> Mapping[str, Any] | None:

@@ -23,6 +23,8 @@ LOOK = {
 }
 CHANGE = {
     'clusters:create',
+    'clusters:adopt',
+    'clusters:release',
     'clusters:update',
     'clusters:change',
     'clusters:delete',
@@ -37,7 +39,12 @@ CHANGE = {
     'plans:delete',
 }
 #: What takes the tenant's own rights in the cloud.
-OWN = {'clusters:create', 'clusters:change', 'plans:create'}
+OWN = {
+    'clusters:create',
+    'clusters:adopt',
+    'clusters:change',
+    'plans:create',
+}
 #: What is asked for beside an operation's own rule.
 BESIDE = {access.LIST_ALL, access.CHANGE}
 

@@ -145,7 +145,7 @@ class WriterTest(base.StoreTest):
             exception.IllegalMove,
             self.writer.set_member,
             'a',
-            Member.ACTIVE,
+            Member.STOPPED,
             reason='oh',
         )
         self.assertEqual(before, self.store.get_cluster(self.cluster.id))

@@ -83,6 +83,7 @@ class ObedientClient(client.Client):
     show_plan = release_plan = create_planned = _never
     list = members = member = events = topology = limits = _never
     stop = start = heal = repair = plan_repair = _never
+    release = plan_adoption = _never
 
     def create(self, document, *, cluster_id=None, timeout=None):
         self.calls.append('create')
@@ -92,6 +93,12 @@ class ObedientClient(client.Client):
         if self.refusal:
             raise self.refusal
         return self._view(cluster_id, 'PLANNING')
+
+    def adopt(self, document, members, *, allow_drifted, **options):
+        self.adopted = (dict(members), allow_drifted)
+        view = self.create(document, **options)
+        self.calls[-1] = 'adopt'
+        return {**view, 'status': 'ADOPTING'}
 
     def show(self, cluster_id):
         self.calls.append('show')

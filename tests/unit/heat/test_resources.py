@@ -73,6 +73,32 @@ class CreateTest(base.HeatTest):
         self.assertEqual(('CREATE', 'COMPLETE'), self.resource.state)
         self.assertEqual(4, self.service.calls.count('show'))
 
+    def adopting(self):
+        return self.cluster(
+            base.PAIR
+            + '      adopt: {members: {net: n-1, data: v-1, db: s-1}}\n'
+        )
+
+    def test_what_is_there_is_adopted(self):
+        self.service.script = ['ADOPTING', 'ACTIVE']
+        resource = self.adopting()
+        self.run_task(resource.create)
+        self.assertEqual(('CREATE', 'COMPLETE'), resource.state)
+        members = {'net': 'n-1', 'data': 'v-1', 'db': 's-1'}
+        self.assertEqual((members, False), self.service.adopted)
+        self.assertEqual(1, self.service.calls.count('adopt'))
+        self.assertNotIn('create', self.service.calls)
+
+    def test_what_is_not_adopted_says_why(self):
+        self.service.script = ['ADOPTING', 'RELEASING', 'ERROR']
+        self.service.reason = 'member db: it was changed'
+        failure = self.assertRaises(
+            heat_exception.ResourceFailure,
+            self.run_task,
+            self.adopting().create,
+        )
+        self.assertIn('it was changed', str(failure))
+
     def test_an_impossible_cluster_is_asked_for_once_only(self):
         self.service.script = ['PLANNING', 'ERROR']
         self.service.reason = 'No placement obeys these rules together: dbs'
