@@ -88,12 +88,13 @@ class Cleanup:
         outside: cloud.Cloud,
         but: Collection[str] = (),
         kinds: Collection[model.Kind] | None = None,
+        spare: Callable[[model.Thing], bool] = lambda thing: False,
     ) -> list[removal.Leftover] | None:
         """Remove everything that bears the cluster's tag.
 
-        But for what is of the members in ``but``; of the given kinds alone,
-        if any are given. Returns what refused to go; None if the cloud
-        would not even tell.
+        But for what is of the members in ``but``, and what is to be spared;
+        of the given kinds alone, by default of those of members. Returns
+        what refused to go; None if the cloud would not even tell.
         """
         for _ in range(SWEEPS):
             try:
@@ -102,7 +103,11 @@ class Cleanup:
                 )
             except exception.CloudError:
                 return None
-            things = [each for each in found if each.owner.member not in but]
+            things = [
+                each
+                for each in found
+                if each.owner.member not in but and not spare(each)
+            ]
             if not things:
                 return []
             left: list[removal.Leftover] = []

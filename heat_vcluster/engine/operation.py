@@ -18,6 +18,7 @@ from typing import Any
 from heat_vcluster import context as ctx
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
 from heat_vcluster.db import records
 from heat_vcluster.engine import (
     base,
@@ -29,6 +30,7 @@ from heat_vcluster.engine import (
     proposal,
     reasons,
     runner,
+    snapshots,
     upkeep,
 )
 from heat_vcluster.engine import lease as leases
@@ -388,7 +390,7 @@ class Operation:
                 ).run()
         except Exception as failure:  # the edge: it goes back to what it was
             self._check_ours(failure)
-            error = upkeep.cause(failure)
+            error = flows.cause(failure)
             if not isinstance(error, exception.VClusterError):
                 LOG.exception('Cluster %s: upkeep failed', record.id)
             self._come_home(self._signal.reason or error)
@@ -407,6 +409,13 @@ class Operation:
         rows = self._store.get_members(self._record.id)
         self._writer.set_members(healing.given_up(rows, None))
         reason = upkeep.failed(self._record, error)
+        if self._record.status is ClusterStatus.SNAPSHOTTING:
+            snapshots.give_up(
+                self._store,
+                self._writer,
+                self._record.action['snapshot'],
+                reason,
+            )
         self._writer.add_event(None, 'failed', reason)
         self._writer.set_status(
             ClusterStatus.DELETING
@@ -471,7 +480,7 @@ class Operation:
             )
         )
         held = cleanup.release_holds()
-        left = cleanup.sweep(outside)
+        left = cleanup.sweep(outside, kinds=self._kinds())
         self._check_ours()
         cleanup.close(left)
         note = reasons.remains(left, held)
@@ -483,6 +492,12 @@ class Operation:
         else:
             self._end()
 
+    def _kinds(self) -> frozenset[model.Kind]:
+        """Return what there may be of the cluster: each costs a call."""
+        if self._store.get_snapshots(self._record.id):
+            return frozenset(model.Kind)
+        return model.OF_MEMBERS
+
     def _end(self) -> None:
         """Nothing is left. The trust goes first: who ends it again is none
         the worse, and nobody would come back for it.
@@ -490,6 +505,7 @@ class Operation:
         trust_id = self._store.get_cluster(self._record.id).trust_id
         if trust_id is not None:
             self._parts.opener.end_trust(trust_id)
+        self._writer.drop_snapshot()
         self._writer.add_event(None, 'deleted', 'nothing is left')
         self._writer.set_status(ClusterStatus.DELETED)
 

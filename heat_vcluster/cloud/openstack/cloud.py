@@ -20,6 +20,7 @@ from heat_vcluster.cloud.openstack.compute import Compute
 from heat_vcluster.cloud.openstack.groups import ServerGroups
 from heat_vcluster.cloud.openstack.network import Networking
 from heat_vcluster.cloud.openstack.session import Services
+from heat_vcluster.cloud.openstack.snapshots import Images, VolumeSnapshots
 from heat_vcluster.cloud.openstack.volume import BlockStorage
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach as reaches
@@ -49,6 +50,10 @@ class OpenStackCloud(base.Cloud):
         )
         self._network = Networking(theirs.network, context.project_id, known)
         self._images = theirs.image
+        self._server_images = Images(theirs.compute, theirs.image, known)
+        self._volume_snapshots = VolumeSnapshots(
+            theirs.volume, known, site.secrets
+        )
         self._nova = theirs.compute
         self._capacity = Capacity(
             site, reservation.Tenant(context.project_id, context.user_id)
@@ -220,6 +225,24 @@ class OpenStackCloud(base.Cloud):
     def extend_volume(self, volume_id: str, size_gb: int) -> None:
         self._volume.extend(volume_id, size_gb)
 
+    # -- snapshots --------------------------------------------------------
+
+    def ensure_image(
+        self, owner: model.Owner, name: str, server_id: str
+    ) -> str:
+        return self._server_images.ensure(owner, name, server_id)
+
+    def image_state(self, image_id: str) -> model.CopyState:
+        return self._server_images.state(image_id)
+
+    def ensure_volume_snapshot(
+        self, owner: model.Owner, name: str, volume_id: str
+    ) -> str:
+        return self._volume_snapshots.ensure(owner, name, volume_id)
+
+    def volume_snapshot_state(self, snapshot_id: str) -> model.CopyState:
+        return self._volume_snapshots.state(snapshot_id)
+
     # -- removal ----------------------------------------------------------
 
     def find(
@@ -231,7 +254,7 @@ class OpenStackCloud(base.Cloud):
         return tuple(
             thing
             for kind in model.Kind
-            if kinds is None or kind in kinds
+            if kind in (model.OF_MEMBERS if kinds is None else kinds)
             for thing in self._find_kind(kind, cluster_id)
             if member is None or thing.owner.member == member
         )
@@ -245,6 +268,10 @@ class OpenStackCloud(base.Cloud):
             return self._groups.find(cluster_id)
         if kind is model.Kind.VOLUME:
             return self._volume.find(cluster_id)
+        if kind is model.Kind.IMAGE:
+            return self._server_images.find(cluster_id)
+        if kind is model.Kind.VOLUME_SNAPSHOT:
+            return self._volume_snapshots.find(cluster_id)
         return self._network.find(kind, cluster_id)
 
     def delete(self, thing_kind: model.Kind, thing_id: str) -> None:
@@ -254,6 +281,10 @@ class OpenStackCloud(base.Cloud):
             self._groups.delete(thing_id)
         elif thing_kind is model.Kind.VOLUME:
             self._volume.delete(thing_id)
+        elif thing_kind is model.Kind.IMAGE:
+            self._server_images.delete(thing_id)
+        elif thing_kind is model.Kind.VOLUME_SNAPSHOT:
+            self._volume_snapshots.delete(thing_id)
         else:
             self._network.delete(thing_kind, thing_id)
 
@@ -267,4 +298,8 @@ class OpenStackCloud(base.Cloud):
             return self._groups.show(thing_id) is None
         if thing_kind is model.Kind.VOLUME:
             return self._volume.is_gone(thing_id)
+        if thing_kind is model.Kind.IMAGE:
+            return self._server_images.show(thing_id) is None
+        if thing_kind is model.Kind.VOLUME_SNAPSHOT:
+            return self._volume_snapshots.show(thing_id) is None
         return self._network.is_gone(thing_kind, thing_id)

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster is copied whole or not at all, built of that, and restored."""
+
+from heat_vcluster import exception
+from tests.functional import base, documents, upkeep
+
+#: ``web`` has a volume, ``db`` boots from one.
+DOCUMENT = {
+    'instances': [
+        {'name': 'data', 'type': 'volume', 'spec': {'size': 2}},
+        {
+            'name': 'root',
+            'type': 'volume',
+            'spec': {'size': 3, 'image': 'cirros'},
+        },
+        documents.server('web', volumes=['data']),
+        {
+            'name': 'db',
+            'type': 'server',
+            'spec': {'flavor': 'tiny', 'boot_volume': 'root'},
+        },
+    ],
+    'groups': [],
+}
+
+
+class SnapshotCase(upkeep.UpkeepCase):
+    def take(self, cluster_id, **asked):
+        made = self.service.create_snapshot(base.ANN, cluster_id, **asked)
+        self.settle(cluster_id)
+        return self.service.snapshot(base.ANN, cluster_id, made['id'])
+
+    def drop(self, cluster_id, snapshot_id):
+        self.service.delete_snapshot(base.ANN, cluster_id, snapshot_id)
+        return self.settle(cluster_id)
+
+    def restore(self, cluster_id, snapshot_id):
+        self.service.restore(base.ANN, cluster_id, snapshot_id)
+        view = self.settle(cluster_id)
+        self.assertEqual('ACTIVE', view['status'])
+        self.assertIsNone(view['error_code'], view['status_reason'])
+        return view
+
+    def ids(self, view):
+        return {name: m['id'] for name, m in view['members'].items()}
+
+    def there(self, *kinds):
+        return {
+            item.id
+            for item in self.cloud.world.items.values()
+            if item.kind in kinds and not item.is_preset
+        }
+
+    def copies(self):
+        return self.there('image', 'volume_snapshot')
+
+
+class SnapshotTest(SnapshotCase):
+    def test_all_that_is_on_disks_is_copied(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        made = self.take(cluster_id, name='before')
+        self.assertEqual('AVAILABLE', made['status'], made['status_reason'])
+        self.assertEqual(
+            {'data', 'root', 'web'}, {m['member'] for m in made['members']}
+        )
+        self.assertEqual(self.copies(), {m['id'] for m in made['members']})
+        self.assertEqual('ACTIVE', self.show(cluster_id)['status'])
+        [listed] = self.service.snapshots(base.ANN, cluster_id)
+        self.assertEqual(made, {**listed, 'document': made['document']})
+
+    def test_it_goes_alone_and_leaves_nothing(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        one, two = (self.take(cluster_id)['id'] for _ in range(2))
+        self.drop(cluster_id, one)
+        [left] = self.service.snapshots(base.ANN, cluster_id)
+        self.assertEqual(two, left['id'])
+        self.assertEqual(self.copies(), {m['id'] for m in left['members']})
+        self.drop(cluster_id, two)
+        self.assertEqual(set(), self.copies())
+        self.assertIsNone(self.delete(cluster_id))
+        self.assert_nothing_left()
+
+    def test_a_cluster_takes_its_snapshots_along(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        self.take(cluster_id)
+        self.assertIsNone(self.delete(cluster_id))
+        self.assert_nothing_left()
+
+    def test_it_is_taken_of_what_is_off(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        self.do('stop', cluster_id)
+        made = self.take(cluster_id)
+        self.assertEqual('AVAILABLE', made['status'])
+        self.assertEqual('STOPPED', self.show(cluster_id)['status'])
+
+    def test_its_document_builds_another_cluster(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        made = self.take(cluster_id)
+        other = self.build(made['document'])
+        self.assertEqual('ACTIVE', other['status'], other['status_reason'])
+        ours = {m['member']: m['id'] for m in made['members']}
+        made_of = self.cloud.item(other['members']['web']['id']).image_id
+        self.assertEqual(ours['web'], made_of)
+        for name in ('data', 'root'):
+            asked = self.cloud.item(other['members'][name]['id']).asked
+            self.assertEqual(ours[name], asked.snapshot_id)
+        self.assertIsNone(self.delete(other['id']))
+        self.assertIsNone(self.delete(cluster_id))
+        self.assert_nothing_left()
+
+    def test_to_restore_makes_all_anew_as_often_as_one_likes(self):
+        view = self.build(DOCUMENT)
+        made = self.take(view['id'])
+        for _ in range(3):
+            before = self.ids(view)
+            view = self.restore(view['id'], made['id'])
+            after = self.ids(view)
+            self.assertEqual([*before], [*after])
+            self.assertFalse({*before.values()} & {*after.values()})
+
+    def test_volumes_stay_for_as_long_as_a_snapshot_needs_them(self):
+        view = self.build(DOCUMENT)
+        one = self.take(view['id'])['id']
+        two = self.take(view['id'])['id']
+        first = {self.ids(view)[name] for name in ('data', 'root')}
+        view = self.restore(view['id'], one)
+        second = {self.ids(view)[name] for name in ('data', 'root')}
+        self.assertEqual(first | second, self.there('volume'))
+        self.drop(view['id'], one)
+        self.assertEqual(first | second, self.there('volume'))
+        self.drop(view['id'], two)
+        self.assertEqual(second, self.there('volume'))
+        self.assertIsNone(self.delete(view['id']))
+        self.assert_nothing_left()
+
+    def test_kept_volumes_go_with_the_cluster(self):
+        view = self.build(DOCUMENT)
+        self.restore(view['id'], self.take(view['id'])['id'])
+        self.assertIsNone(self.delete(view['id']))
+        self.assert_nothing_left()
+
+    def test_copies_have_their_own_sources_and_their_numbers(self):
+        web = {**documents.server('web'), 'count': 2}
+        group = {
+            'name': 'apart',
+            'spec': {'policy': 'anti-affinity'},
+            'members': ['web'],
+        }
+        document = {'instances': [web], 'groups': [group]}
+        view = self.build(document)
+        made = self.take(view['id'])
+        grown = {**document, 'instances': [{**web, 'count': 3}]}
+        self.service.update(base.ANN, view['id'], document=grown)
+        view = self.settle(view['id'])
+        self.assertEqual(3, len(view['members']))
+        view = self.restore(view['id'], made['id'])
+        ours = {m['member']: m['id'] for m in made['members']}
+        self.assertEqual({'web-0', 'web-1'}, {*view['members']})
+        for name, server in self.ids(view).items():
+            self.assertEqual(ours[name], self.cloud.item(server).image_id)
+
+    def test_a_failed_one_leaves_nothing_and_says_why(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        self.cloud.set_quota('alpha', images=0)
+        made = self.take(cluster_id)
+        self.assertEqual('ERROR', made['status'])
+        self.assertIn('Quota exceeded for images', made['status_reason'])
+        self.assertEqual(set(), self.copies())
+        view = self.show(cluster_id)
+        self.assertEqual('ACTIVE', view['status'])
+        self.assertEqual('vcluster.quota_exceeded', view['error_code'])
+        self.assertIn('snapshot: member web', view['status_reason'])
+        self.assertRaises(
+            exception.SnapshotNotReady,
+            self.service.restore,
+            base.ANN,
+            cluster_id,
+            made['id'],
+        )
+        self.drop(cluster_id, made['id'])
+        self.assertEqual([], self.service.snapshots(base.ANN, cluster_id))
+
+    def test_a_copy_that_the_service_gives_up_is_told(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        for kind, member in (('image', 'web'), ('volume_snapshot', 'data')):
+            self.cloud.faults.ruin(kind, member, reason='no room')
+            made = self.take(cluster_id)
+            self.assertEqual('ERROR', made['status'])
+            self.assertIn(f'member {member}', made['status_reason'])
+            self.assertEqual(set(), self.copies())
+
+    def test_another_tenants_is_not_found(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        other = self.build(DOCUMENT)['id']
+        made = self.take(cluster_id)['id']
+        self.assertRaises(
+            exception.SnapshotNotFound,
+            self.service.snapshot,
+            base.ANN,
+            other,
+            made,
+        )
+        self.assertRaises(
+            exception.ClusterNotFound,
+            self.service.snapshot,
+            base.BOB,
+            cluster_id,
+            made,
+        )
+
+    def test_said_again_with_its_id_it_is_the_same(self):
+        cluster_id = self.build(DOCUMENT)['id']
+        made = self.take(cluster_id)
+        again = self.take(cluster_id, snapshot_id=made['id'])
+        self.assertEqual(made, again)
