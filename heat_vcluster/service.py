@@ -625,12 +625,16 @@ class Service:
     def snapshot(
         self, context: ctx.Context, cluster_id: str, snapshot_id: str
     ) -> View:
-        """Show one, with the document that it can be built by."""
+        """Show one, with the document that it can be built by.
+
+        An update of its own cluster to that makes all of it anew.
+        """
         self.engine.watch()
         found = self._find_snapshot(context, cluster_id, snapshot_id)
         document = None
         if found.status is states.SnapshotStatus.AVAILABLE:
-            document = _document_of(found)
+            running = self._store.get_cluster(cluster_id).document
+            document = restoring.anew(running, _document_of(found))
         return {**views.show_snapshot(found), 'document': document}
 
     def restore(
@@ -642,15 +646,11 @@ class Service:
         timeout: float | None = None,
     ) -> View:
         """Begin to become what a snapshot has, by an update to that."""
-        found = self._find_snapshot(context, cluster_id, snapshot_id)
-        if found.status is not states.SnapshotStatus.AVAILABLE:
-            raise exception.SnapshotNotReady(snapshot_id, found.status)
-        running = self._store.get_cluster(cluster_id).document
+        found = self.snapshot(context, cluster_id, snapshot_id)
+        if found['document'] is None:
+            raise exception.SnapshotNotReady(snapshot_id, found['status'])
         return self.update(
-            context,
-            cluster_id,
-            document=restoring.anew(running, _document_of(found)),
-            timeout=timeout,
+            context, cluster_id, document=found['document'], timeout=timeout
         )
 
     def delete_snapshot(

@@ -57,7 +57,7 @@ def show_cluster(
         'groups': list(cluster.document.get('groups', ())),
         'survive': list(cluster.document.get('survive', ())),
         'update_policy': cluster.document.get('update_policy'),
-        'sources': dict(cluster.document.get('sources', {})),
+        'sources': cluster.document.get('sources'),
     }
 
 

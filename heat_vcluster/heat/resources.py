@@ -14,7 +14,7 @@ from heat.common import exception as heat_exception
 from heat.engine import attributes, constraints, properties, resource
 
 from heat_vcluster import client, exception, states
-from heat_vcluster.heat import draft
+from heat_vcluster.heat import draft, snapshots
 
 CREATE_SECONDS = 3600
 UPDATE_SECONDS = 3600
@@ -64,7 +64,7 @@ class Update:
     is_asked: bool = False
 
 
-class Cluster(resource.Resource):
+class Cluster(snapshots.Snapshots):
     """Servers, volumes and networks that are placed and built as one.
 
     All members are placed together under the rules of the groups, their
@@ -86,6 +86,7 @@ class Cluster(resource.Resource):
         GROUPS,
         SURVIVE,
         UPDATE_POLICY,
+        SOURCES,
         TIMEOUTS,
     ) = (
         'name',
@@ -93,6 +94,7 @@ class Cluster(resource.Resource):
         'groups',
         'survive',
         'update_policy',
+        'sources',
         'timeouts',
     )
 
@@ -183,6 +185,13 @@ class Cluster(resource.Resource):
             properties.Schema.MAP,
             'How servers are replaced by an update: a map of batch_size, '
             'min_in_service and pause_seconds. Without it all at once.',
+            update_allowed=True,
+        ),
+        SOURCES: properties.Schema(
+            properties.Schema.MAP,
+            'What single members are made of in place of what their instance '
+            'says, as a snapshot has it: a map of names of members to a map '
+            'of image or snapshot_id.',
             update_allowed=True,
         ),
         TIMEOUTS: properties.Schema(
@@ -311,6 +320,7 @@ class Cluster(resource.Resource):
             self.GROUPS,
             self.SURVIVE,
             self.UPDATE_POLICY,
+            self.SOURCES,
         )
         return {
             key: values[key]

@@ -37,7 +37,7 @@ def anew(running: Document, wanted: Document) -> dict[str, Any]:
 
     Also of those that are made of the same snapshot already.
     """
-    there = running.get('sources', {})
+    there = running.get('sources') or {}
     return {
         **wanted,
         'sources': {

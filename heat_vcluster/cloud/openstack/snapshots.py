@@ -85,15 +85,18 @@ class Images:
         items = self._images.pages(
             '/images', 'images', **{tags.META_CLUSTER: cluster_id}
         )
-        owned = (
-            (item['id'], tags.from_metadata(item))
-            for item in items
-            if item.get(SERVER) == item.get(MADE_OF)
-        )
+        owned = ((item['id'], owner(item)) for item in items)
         return tags.things_of(cluster_id, model.Kind.IMAGE, owned)
 
     def delete(self, image_id: str) -> None:
         self._images.delete(f'/images/{image_id}')
+
+
+def owner(image: Mapping[str, Any]) -> model.Owner | None:
+    """Return whose an image is, if it is one of ours."""
+    if image.get(SERVER) != image.get(MADE_OF):
+        return None
+    return tags.from_metadata(image)
 
 
 class VolumeSnapshots:

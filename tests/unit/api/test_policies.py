@@ -18,6 +18,8 @@ LOOK = {
     'members:list',
     'members:show',
     'events:list',
+    'snapshots:list',
+    'snapshots:show',
     'topology:show',
     'limits:show',
 }
@@ -35,9 +37,17 @@ CHANGE = {
     'clusters:resume',
     'plans:create',
     'plans:delete',
+    'snapshots:create',
+    'snapshots:delete',
+    'snapshots:restore',
 }
 #: What takes the tenant's own rights in the cloud.
-OWN = {'clusters:create', 'clusters:change', 'plans:create'}
+OWN = {
+    'clusters:create',
+    'clusters:change',
+    'plans:create',
+    'snapshots:restore',
+}
 #: What is asked for beside an operation's own rule.
 BESIDE = {access.LIST_ALL, access.CHANGE}
 
