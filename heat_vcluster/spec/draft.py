@@ -192,7 +192,7 @@ SOURCES = {'server': 'image', 'volume': 'snapshot_id'}
 def _sourced(copy: Copy, source: Mapping[str, Any]) -> Copy:
     """Return it made of its own source in place of what all copies have."""
     key = SOURCES.get(copy.type or '')
-    if key not in source:
+    if key not in source or 'boot_volume' in copy.spec:
         return copy
     bare = {k: v for k, v in copy.spec.items() if k not in _OF_WHAT}
     return dataclasses.replace(copy, spec={**bare, **source})

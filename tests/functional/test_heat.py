@@ -49,6 +49,30 @@ class HeatTest(served.ServedTest, heat_base.HeatTest):
         self.assertIsNone(self.show(cluster.resource_id, tenant))
         self.assert_nothing_left()
 
+    def test_a_snapshot_is_made_restored_and_deleted(self):
+        cluster = self.cluster(TEMPLATE)
+        self.run_heat(cluster.create)
+        tenant = self.tenant(cluster)
+        self.run_heat(cluster.snapshot)
+        taken = {'resource_data': dict(cluster.data())}
+        [made] = self.service.snapshots(tenant, cluster.resource_id)
+        self.assertEqual('AVAILABLE', made['status'])
+        copies = {each['member']: each['id'] for each in made['members']}
+
+        restored = cluster.handle_restore(cluster.t, taken)
+        self.run_heat(cluster.update, after=restored)
+        self.assertEqual((cluster.UPDATE, cluster.COMPLETE), cluster.state)
+        members = self.show(cluster.resource_id, tenant)['members']
+        server = self.cloud.item(members['db']['id'])
+        self.assertEqual(copies['db'], server.image_id)
+
+        self.run_heat(lambda: cluster.delete_snapshot(taken))
+        self.assertEqual(
+            [], [*self.service.snapshots(tenant, cluster.resource_id)]
+        )
+        self.run_heat(cluster.delete)
+        self.assert_nothing_left()
+
     def test_its_faults_are_told_before_anything_is_made(self):
         wrong = TEMPLATE.replace('affinity', 'afinity')
         error = self.assertRaises(

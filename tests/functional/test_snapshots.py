@@ -213,3 +213,178 @@ class SnapshotTest(SnapshotCase):
         made = self.take(cluster_id)
         again = self.take(cluster_id, snapshot_id=made['id'])
         self.assertEqual(made, again)
+
+
+#: No more than one of each kind: every call is a story of its own.
+SMALL = {
+    'instances': [
+        {'name': 'data', 'type': 'volume', 'spec': {'size': 1}},
+        documents.server('web', volumes=['data']),
+    ],
+    'groups': [],
+}
+
+
+class FailingSnapshotTest(SnapshotCase):
+    def fail_every_call(self, names, act, judge):
+        """A fault at each call of these names; ``act()`` has them made."""
+        for number in range(1, upkeep.ENOUGH):
+            count = iter(range(1, upkeep.ENOUGH * 10))
+
+            def refuse(call, count=count, number=number):
+                if next(count) == number:
+                    raise upkeep.REFUSAL
+
+            for name in names:
+                self.cloud.faults.before(name, None, refuse, times=None)
+            made = act()
+            self.cloud.faults.clear()
+            if next(count) <= number:
+                return number
+            judge(made)
+        self.fail('there are more calls than expected')
+
+    def test_a_fault_at_every_call_of_making_one(self):
+        cluster_id = self.build(SMALL)['id']
+
+        def judge(made):
+            if made['status'] == 'ERROR':
+                self.assertEqual(set(), self.copies(), made['status_reason'])
+                self.assertIn('it is broken', made['status_reason'])
+            self.assertEqual('ACTIVE', self.show(cluster_id)['status'])
+            self.drop(cluster_id, made['id'])
+            self.assertEqual(set(), self.copies())
+
+        calls = self.fail_every_call(
+            upkeep.CALLS, lambda: self.take(cluster_id), judge
+        )
+        self.assertGreater(calls, 6)
+
+    def test_a_fault_at_every_call_of_removing_one(self):
+        cluster_id = self.build(SMALL)['id']
+
+        def act():
+            made = self.take(cluster_id)['id']
+            self.drop(cluster_id, made)
+            return made
+
+        def judge(made):
+            left = self.service.snapshots(base.ANN, cluster_id)
+            if left:
+                self.assertEqual('ERROR', left[0]['status'])
+                self.drop(cluster_id, made)
+            self.assertEqual([], self.service.snapshots(base.ANN, cluster_id))
+            self.assertEqual(set(), self.copies())
+
+        self.fail_every_call(('find', 'delete', 'is_gone'), act, judge)
+
+    def test_what_stays_is_told_and_goes_at_the_next_attempt(self):
+        view = self.build(SMALL)
+        made = self.take(view['id'])['id']
+        self.cloud.faults.fail(
+            'delete',
+            member='data',
+            error=exception.CloudForbidden('cinder', 'not you'),
+        )
+        settled = self.drop(view['id'], made)
+        self.assertEqual('vcluster.snapshot_left', settled['error_code'])
+        found = self.service.snapshot(base.ANN, view['id'], made)
+        self.assertEqual('ERROR', found['status'])
+        self.assertIn('cinder: not you', found['status_reason'])
+        self.assertIsNone(found['document'])
+        # It still keeps the volume: cinder would not let go of it.
+        other = {**SMALL, 'instances': [documents.server('web')]}
+        self.service.update(base.ANN, view['id'], document=other)
+        view = self.settle(view['id'])
+        self.assertIsNone(view['error_code'], view['status_reason'])
+        self.drop(view['id'], made)
+        self.assertEqual(set(), self.copies() | self.there('volume'))
+
+    def test_a_restore_that_fails_leaves_the_cluster_as_it_is(self):
+        view = self.build(SMALL)
+        made = self.take(view['id'])['id']
+        before = self.ids(view)
+        self.cloud.faults.ruin('server', reason='no more disk')
+        self.service.restore(base.ANN, view['id'], made)
+        view = self.settle(view['id'])
+        self.assertEqual('ACTIVE', view['status'])
+        self.assertIn('no more disk', view['status_reason'])
+        self.assertEqual(before, self.ids(view))
+        self.assertEqual({before['data']}, self.there('volume'))
+
+    def test_a_cluster_that_is_deleted_meanwhile_takes_all_along(self):
+        cluster_id = self.build(SMALL)['id']
+        self.cloud.faults.stick('image', 'web', phase='building')
+        self.service.create_snapshot(base.ANN, cluster_id)
+        self.until(lambda: self.there('image'), 'the image to be begun')
+        self.assertIsNone(self.delete(cluster_id))
+        self.cloud.faults.clear()
+        self.assert_nothing_left()
+
+
+class DyingSnapshotTest(upkeep.DyingCase):
+    def judge_making(self, view):
+        self.assertIn(view['status'], ('ACTIVE',), view['status_reason'])
+        found = self.heir.snapshots(base.ANN, self.cluster)
+        copies = {
+            item.id
+            for item in self.cloud.world.items.values()
+            if item.kind in ('image', 'volume_snapshot')
+        }
+        told = {m['id'] for each in found for m in each['members']}
+        self.assertEqual(copies, told)
+        for each in found:
+            self.assertEqual('AVAILABLE', each['status'])
+
+    def test_an_heir_with_a_trust_completes_it(self):
+        self.die_everywhere(
+            lambda: self.build(SMALL)['id'],
+            'create_snapshot',
+            self.judge_making,
+        )
+
+    def test_an_heir_with_a_trust_removes_it(self):
+        def prepare():
+            cluster_id = self.build(SMALL)['id']
+            made = self.service.create_snapshot(base.ANN, cluster_id)
+            self.settle(cluster_id)
+            self.snapshot = made['id']
+            return cluster_id
+
+        def judge(view):
+            self.assertEqual('ACTIVE', view['status'])
+            self.assertIsNone(view['error_code'], view['status_reason'])
+            self.assertEqual([], self.heir.snapshots(base.ANN, view['id']))
+            kinds = {item.kind for item in self.cloud.world.items.values()}
+            self.assertFalse(kinds & {'image', 'volume_snapshot'})
+
+        self.die_everywhere(prepare, 'drop_snapshot', judge)
+
+    def ask(self, service, verb, cluster_id, **asked):
+        if verb == 'drop_snapshot':
+            return service.delete_snapshot(base.ANN, cluster_id, self.snapshot)
+        return super().ask(service, verb, cluster_id, **asked)
+
+
+class DyingSnapshotWithoutTrustTest(upkeep.DyingCase):
+    trusts = False
+
+    def test_what_is_half_made_is_told_and_can_be_removed(self):
+        self.cluster = self.build(SMALL)['id']
+        self.assertTrue(
+            self.die(
+                lambda s: s.create_snapshot(base.ANN, self.cluster),
+                1,
+                at='after',
+                name='ensure_image',
+            )
+        )
+        view = self.settle_by_heir()
+        self.assertEqual('ACTIVE', view['status'])
+        [found] = self.heir.snapshots(base.ANN, self.cluster)
+        self.assertEqual('ERROR', found['status'])
+        self.assertIn('its engine died', found['status_reason'])
+        self.heir.delete_snapshot(base.ANN, self.cluster, found['id'])
+        self.settle(self.cluster, service=self.heir)
+        self.assertEqual([], self.heir.snapshots(base.ANN, self.cluster))
+        self.delete_by_heir()

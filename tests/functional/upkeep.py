@@ -79,10 +79,13 @@ CALLS = (
     'change_power',
     'delete',
     'ensure_floating_ip',
+    'ensure_image',
     'ensure_port',
     'ensure_server',
+    'ensure_volume_snapshot',
     'find',
     'find_holds',
+    'image_state',
     'is_claimed',
     'is_gone',
     'is_moving',
@@ -94,6 +97,7 @@ CALLS = (
     'server_state',
     'shared_hosts',
     'snapshot',
+    'volume_snapshot_state',
     'volume_state',
 )
 
