@@ -189,6 +189,31 @@ class SnapshotTest(SnapshotCase):
             self.assertIn(f'member {member}', made['status_reason'])
             self.assertEqual(set(), self.copies())
 
+    def test_what_is_restored_outlives_its_snapshot(self):
+        view = self.build(SMALL)
+        made = self.take(view['id'])['id']
+        view = self.restore(view['id'], made)
+        self.drop(view['id'], made)
+        view = self.do('check', view['id'])
+        self.assertEqual('COMPLIANT', view['compliance']['status'])
+        more = {
+            'instances': [*view['instances'], documents.server('app')],
+            'groups': [],
+            'sources': view['sources'],
+        }
+        before = self.ids(view)
+        self.service.update(base.ANN, view['id'], document=more)
+        view = self.settle(view['id'])
+        self.assertIsNone(view['error_code'], view['status_reason'])
+        self.assertLessEqual(before.items(), self.ids(view).items())
+
+    def test_what_has_no_disks_has_an_empty_one(self):
+        network = {'name': 'net', 'type': 'network', 'spec': {}}
+        view = self.build({'instances': [network], 'groups': []})
+        made = self.take(view['id'])
+        self.assertEqual('AVAILABLE', made['status'], made['status_reason'])
+        self.assertEqual([], made['members'])
+
     def test_another_tenants_is_not_found(self):
         cluster_id = self.build(DOCUMENT)['id']
         other = self.build(DOCUMENT)['id']
