@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Heat stack on a service that is not in Heat's process."""
 
+import types
+
+import fixtures
 from heat.common import exception as heat_exception
 
 from heat_vcluster import context, exception
@@ -49,28 +52,48 @@ class HeatTest(served.ServedTest, heat_base.HeatTest):
         self.assertIsNone(self.show(cluster.resource_id, tenant))
         self.assert_nothing_left()
 
-    def test_a_snapshot_is_made_restored_and_deleted(self):
-        cluster = self.cluster(TEMPLATE)
-        self.run_heat(cluster.create)
-        tenant = self.tenant(cluster)
-        self.run_heat(cluster.snapshot)
-        taken = {'resource_data': dict(cluster.data())}
-        [made] = self.service.snapshots(tenant, cluster.resource_id)
-        self.assertEqual('AVAILABLE', made['status'])
+    def loaded(self, stack):
+        """Return it as Heat has it for each request: read anew."""
+        found = type(stack).load(stack.context, stack_id=stack.id)
+        self.stacks.append(found)
+        return found
+
+    def snapshot(self, stack):
+        """Return what Heat keeps of a snapshot of the stack."""
+        kept = []
+        stack.snapshot(lambda s, *ended: kept.append(s.prepare_abandon()))
+        self.assertEqual((stack.SNAPSHOT, stack.COMPLETE), stack.state)
+        return types.SimpleNamespace(data=kept[0])
+
+    def test_a_stack_is_copied_restored_and_rid_of_the_copy(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'heat.engine.notification.notify', lambda *args, **more: None
+            )
+        )
+        stack = self.stack(TEMPLATE)
+        stack.store()
+        stack.create()
+        tenant = self.tenant(stack['cluster'])
+        cluster_id = stack['cluster'].resource_id
+        taken = self.snapshot(self.loaded(stack))
+        [made] = self.service.snapshots(tenant, cluster_id)
         copies = {each['member']: each['id'] for each in made['members']}
 
-        restored = cluster.handle_restore(cluster.t, taken)
-        self.run_heat(cluster.update, after=restored)
-        self.assertEqual((cluster.UPDATE, cluster.COMPLETE), cluster.state)
-        members = self.show(cluster.resource_id, tenant)['members']
-        server = self.cloud.item(members['db']['id'])
-        self.assertEqual(copies['db'], server.image_id)
+        restored = self.loaded(stack)
+        restored.restore(taken)
+        self.assertEqual((restored.RESTORE, restored.COMPLETE), restored.state)
+        members = self.show(cluster_id, tenant)['members']
+        for name, source in (('db', 'image_id'), ('data', 'asked')):
+            made_of = getattr(self.cloud.item(members[name]['id']), source)
+            made_of = getattr(made_of, 'snapshot_id', made_of)
+            self.assertEqual(copies[name], made_of)
 
-        self.run_heat(lambda: cluster.delete_snapshot(taken))
-        self.assertEqual(
-            [], [*self.service.snapshots(tenant, cluster.resource_id)]
-        )
-        self.run_heat(cluster.delete)
+        self.loaded(stack).delete_snapshot(taken)
+        self.assertEqual([], [*self.service.snapshots(tenant, cluster_id)])
+        gone = self.loaded(stack)
+        gone.delete()
+        self.assertEqual((gone.DELETE, gone.COMPLETE), gone.state)
         self.assert_nothing_left()
 
     def test_its_faults_are_told_before_anything_is_made(self):
