@@ -52,12 +52,6 @@ class HeatTest(served.ServedTest, heat_base.HeatTest):
         self.assertIsNone(self.show(cluster.resource_id, tenant))
         self.assert_nothing_left()
 
-    def loaded(self, stack):
-        """Return it as Heat has it for each request: read anew."""
-        found = type(stack).load(stack.context, stack_id=stack.id)
-        self.stacks.append(found)
-        return found
-
     def snapshot(self, stack):
         """Return what Heat keeps of a snapshot of the stack."""
         kept = []
@@ -76,22 +70,25 @@ class HeatTest(served.ServedTest, heat_base.HeatTest):
         stack.create()
         tenant = self.tenant(stack['cluster'])
         cluster_id = stack['cluster'].resource_id
-        taken = self.snapshot(self.loaded(stack))
+        taken = self.snapshot(stack)
         [made] = self.service.snapshots(tenant, cluster_id)
         copies = {each['member']: each['id'] for each in made['members']}
 
-        restored = self.loaded(stack)
-        restored.restore(taken)
-        self.assertEqual((restored.RESTORE, restored.COMPLETE), restored.state)
+        stack.restore(taken)
+        self.assertEqual(
+            (stack.RESTORE, stack.COMPLETE), stack.state, stack.status_reason
+        )
         members = self.show(cluster_id, tenant)['members']
         for name, source in (('db', 'image_id'), ('data', 'asked')):
             made_of = getattr(self.cloud.item(members[name]['id']), source)
             made_of = getattr(made_of, 'snapshot_id', made_of)
             self.assertEqual(copies[name], made_of)
 
-        self.loaded(stack).delete_snapshot(taken)
+        stack.delete_snapshot(taken)
         self.assertEqual([], [*self.service.snapshots(tenant, cluster_id)])
-        gone = self.loaded(stack)
+        # As Heat has it for each request: read anew.
+        gone = type(stack).load(stack.context, stack_id=stack.id)
+        self.stacks.append(gone)
         gone.delete()
         self.assertEqual((gone.DELETE, gone.COMPLETE), gone.state)
         self.assert_nothing_left()
