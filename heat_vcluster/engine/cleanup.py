@@ -46,7 +46,7 @@ class Cleanup:
         self._opener = opener
         self._settings = settings
         self._run = run
-        self._is_abandoned = is_abandoned
+        self.is_abandoned = is_abandoned
 
     def give_back(self) -> None:
         """Give back all holds on record; raises CloudError in the end.
@@ -113,10 +113,10 @@ class Cleanup:
             left: list[removal.Leftover] = []
             self._run(
                 flows.remove(
-                    outside, things, self._settings, left, self._is_abandoned
+                    outside, things, self._settings, left, self.is_abandoned
                 )
             )
-            if left or self._is_abandoned():
+            if left or self.is_abandoned():
                 return left
         return None
 

@@ -8,7 +8,7 @@ goes out of a cluster stays behind until the last snapshot that it is in goes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from heat_vcluster import exception, states
@@ -67,6 +67,8 @@ class Snapshotting:
         try:
             self.runner.run(flows.copy(copies))
         except Exception as failure:
+            if self.cleanup().is_abandoned():
+                raise  # others complete it
             error = self.signal.reason or flows.cause(failure)
             self._take_back(error)
             raise error from failure
@@ -99,10 +101,9 @@ class Snapshotting:
         self.writer.add_event(None, 'snapshot', 'deleted')
 
     def _sweep(self) -> list[removal.Leftover] | None:
-        return self.cleanup().sweep(
-            self.cloud,
-            kinds=model.OF_SNAPSHOTS,
-            spare=lambda thing: thing.owner.part != self.snapshot.id,
+        return self._swept(
+            model.OF_SNAPSHOTS,
+            lambda thing: thing.owner.part != self.snapshot.id,
         )
 
     def _sweep_kept(self) -> list[removal.Leftover] | None:
@@ -118,11 +119,21 @@ class Snapshotting:
         idle = sources([self.snapshot]) - others - members
         if not idle:
             return []
-        return self.cleanup().sweep(
-            self.cloud,
-            kinds={model.Kind.VOLUME},
-            spare=lambda thing: thing.id not in idle,
+        return self._swept(
+            {model.Kind.VOLUME}, lambda thing: thing.id not in idle
         )
+
+    def _swept(
+        self,
+        kinds: Collection[model.Kind],
+        spare: Callable[[model.Thing], bool],
+    ) -> list[removal.Leftover] | None:
+        """Remove such things; raises LeaseLost if others are to go on."""
+        cleanup = self.cleanup()
+        left = cleanup.sweep(self.cloud, kinds=kinds, spare=spare)
+        if cleanup.is_abandoned():
+            raise exception.LeaseLost('Another engine goes on with it')
+        return left
 
     def _write(
         self,

@@ -2,6 +2,7 @@
 """A cluster is copied whole or not at all, built of that, and restored."""
 
 from heat_vcluster import exception
+from heat_vcluster.cloud.fake import FakeCloud
 from tests.functional import base, documents, upkeep
 
 #: ``web`` has a volume, ``db`` boots from one.
@@ -413,3 +414,23 @@ class DyingSnapshotWithoutTrustTest(upkeep.DyingCase):
         self.settle(self.cluster, service=self.heir)
         self.assertEqual([], self.heir.snapshots(base.ANN, self.cluster))
         self.delete_by_heir()
+
+
+class StoppingSnapshotTest(SnapshotCase):
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def test_an_engine_that_goes_down_leaves_it_to_another(self):
+        cluster_id = self.build(SMALL)['id']
+        self.cloud.faults.stick('image', 'web', phase='building')
+        made = self.service.create_snapshot(base.ANN, cluster_id)['id']
+        self.until(lambda: self.there('image'), 'the image to be begun')
+        begun = self.there('image')
+        self.service.stop()
+        self.cloud.faults.clear()
+        self.service = self.make_service()
+        self.service.engine.attend()
+        self.settle(cluster_id)
+        found = self.service.snapshot(base.ANN, cluster_id, made)
+        self.assertEqual('AVAILABLE', found['status'], found['status_reason'])
+        self.assertEqual(begun, self.there('image'))
