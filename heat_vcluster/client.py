@@ -18,7 +18,7 @@ class Client(abc.ABC):
     ``error_code``, ``created_at``, ``updated_at``, ``metadata``, ``tags``,
     ``compliance``, ``members`` (name -> member view), ``placement``,
     ``survival``, ``server_groups``, ``leftovers``, ``instances``, ``groups``,
-    ``survive``, ``update_policy``. A *plan view* has ``verdict``
+    ``survive``, ``update_policy``, ``sources``. A *plan view* has ``verdict``
     (``feasible``, ``infeasible`` or ``unknown``), ``members``, ``placement``,
     ``survival``, ``reasons``, ``repairs``, ``rules``, and if it is held
     ``id`` and ``expires_at``. No view holds a host's real name.
@@ -264,6 +264,62 @@ class Client(abc.ABC):
     @abc.abstractmethod
     def resume(self, cluster_id: str) -> View:
         """Begin to resume them: it is RESUMING, then ACTIVE."""
+
+    # -- snapshots --------------------------------------------------------
+
+    @abc.abstractmethod
+    def create_snapshot(
+        self,
+        cluster_id: str,
+        *,
+        snapshot_id: str | None = None,
+        name: str | None = None,
+    ) -> View:
+        """Begin to copy what its members have on disks; return at once.
+
+        An image of each server that does not boot from a volume, a snapshot
+        of each volume; all of them, or none. A *snapshot view* has ``id``,
+        ``cluster_id``, ``name``, ``status`` (``CREATING``, then
+        ``AVAILABLE``, or ``ERROR``), ``status_reason``, ``created_at``,
+        ``members`` (each ``member``, ``kind``, ``id``) and ``document``,
+        which makes another such cluster. The cluster is SNAPSHOTTING
+        meanwhile. With a ``snapshot_id`` of the caller's choice (a uuid) a
+        repeated call is the same snapshot. Raises WrongStatus unless the
+        cluster is ACTIVE, STOPPED or SUSPENDED; SnapshotExists.
+        """
+
+    @abc.abstractmethod
+    def snapshots(self, cluster_id: str) -> Sequence[View]:
+        """Its snapshots, oldest first, without their ``document``."""
+
+    @abc.abstractmethod
+    def snapshot(self, cluster_id: str, snapshot_id: str) -> View:
+        """Raises SnapshotNotFound, also once it is deleted."""
+
+    @abc.abstractmethod
+    def restore(
+        self,
+        cluster_id: str,
+        snapshot_id: str,
+        *,
+        timeout: float | None = None,
+    ) -> View:
+        """Begin to become what a snapshot has, all of it or nothing.
+
+        As by an ``update`` with its document, for which all that is in it
+        is made anew. Raises SnapshotNotReady, and what ``update`` does.
+        """
+
+    @abc.abstractmethod
+    def delete_snapshot(self, cluster_id: str, snapshot_id: str) -> None:
+        """Begin to remove all that it is made of; return at once.
+
+        The cluster is SNAPSHOTTING meanwhile. Poll ``snapshot`` until
+        SnapshotNotFound; status ERROR: something could not be removed, and
+        it is to be deleted again. Raises WrongStatus.
+        """
+
+    # -- the end of one, and what there is to know ------------------------
 
     @abc.abstractmethod
     def delete(self, cluster_id: str) -> None:

@@ -95,6 +95,31 @@ class DirectClient(client.Client):
     def resume(self, cluster_id: str) -> client.View:
         return self._service.resume(self._context, cluster_id)
 
+    def create_snapshot(self, cluster_id: str, **asked: Any) -> client.View:
+        return self._service.create_snapshot(
+            self._context, cluster_id, **asked
+        )
+
+    def snapshots(self, cluster_id: str) -> Sequence[client.View]:
+        return self._service.snapshots(self._context, cluster_id)
+
+    def snapshot(self, cluster_id: str, snapshot_id: str) -> client.View:
+        return self._service.snapshot(self._context, cluster_id, snapshot_id)
+
+    def restore(
+        self,
+        cluster_id: str,
+        snapshot_id: str,
+        *,
+        timeout: float | None = None,
+    ) -> client.View:
+        return self._service.restore(
+            self._context, cluster_id, snapshot_id, timeout=timeout
+        )
+
+    def delete_snapshot(self, cluster_id: str, snapshot_id: str) -> None:
+        self._service.delete_snapshot(self._context, cluster_id, snapshot_id)
+
     def delete(self, cluster_id: str) -> None:
         self._service.delete(self._context, cluster_id)
 

@@ -223,6 +223,53 @@ class MemberNotFound(VClusterError):
         super().__init__(f'Cluster {cluster_id} has no member {name}')
 
 
+class SnapshotNotFound(VClusterError):
+    """The cluster has no such snapshot."""
+
+    code = 'vcluster.snapshot_not_found'
+
+    def __init__(self, cluster_id: str, snapshot_id: str) -> None:
+        super().__init__(f'Cluster {cluster_id} has no snapshot {snapshot_id}')
+
+
+class SnapshotExists(VClusterError):
+    """The chosen id is taken by another snapshot."""
+
+    code = 'vcluster.snapshot_exists'
+
+    def __init__(self, snapshot_id: str) -> None:
+        super().__init__(f'There is another snapshot {snapshot_id}')
+
+
+class SnapshotNotReady(VClusterError):
+    """A snapshot is not made yet, or could not be."""
+
+    code = 'vcluster.snapshot_not_ready'
+
+    def __init__(self, snapshot_id: str, status: str) -> None:
+        super().__init__(f'Snapshot {snapshot_id} is {status}')
+
+
+class HasSnapshots(VClusterError):
+    """Snapshots end with their cluster, and are not to be left behind."""
+
+    code = 'vcluster.has_snapshots'
+
+    def __init__(self, cluster_id: str) -> None:
+        super().__init__(
+            f'Cluster {cluster_id} has snapshots: delete those first'
+        )
+
+
+class SnapshotLeft(VClusterError):
+    """Something of a snapshot could not be removed."""
+
+    code = 'vcluster.snapshot_left'
+
+    def __init__(self, snapshot_id: str, reason: str) -> None:
+        super().__init__(f'snapshot {snapshot_id}: {reason}')
+
+
 class PlanNotFound(VClusterError):
     """There is no such held plan, or it belongs to another project."""
 

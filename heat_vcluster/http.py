@@ -203,6 +203,39 @@ class HttpClient(client.Client):
     def resume(self, cluster_id: str) -> client.View:
         return self._act(cluster_id, 'resume')
 
+    def create_snapshot(
+        self,
+        cluster_id: str,
+        *,
+        snapshot_id: str | None = None,
+        name: str | None = None,
+    ) -> client.View:
+        # Ours, if not the caller's: then it is safe to ask again.
+        asked = _given(id=snapshot_id or str(uuid.uuid4()), name=name)
+        path = _path(cluster_id, 'snapshots')
+        return self._show('snapshot', 'POST', path, json={'snapshot': asked})
+
+    def snapshots(self, cluster_id: str) -> Sequence[client.View]:
+        return self._list('snapshots', 'GET', _path(cluster_id, 'snapshots'))
+
+    def snapshot(self, cluster_id: str, snapshot_id: str) -> client.View:
+        path = _path(cluster_id, 'snapshots', snapshot_id)
+        return self._show('snapshot', 'GET', path)
+
+    def restore(
+        self,
+        cluster_id: str,
+        snapshot_id: str,
+        *,
+        timeout: float | None = None,
+    ) -> client.View:
+        path = _path(cluster_id, 'snapshots', snapshot_id, 'restore')
+        asked = _given(timeout=_whole(timeout))
+        return self._show('vcluster', 'POST', path, json=asked)
+
+    def delete_snapshot(self, cluster_id: str, snapshot_id: str) -> None:
+        self._call('DELETE', _path(cluster_id, 'snapshots', snapshot_id))
+
     def delete(self, cluster_id: str) -> None:
         self._call('DELETE', _path(cluster_id))
 

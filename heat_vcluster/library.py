@@ -201,6 +201,27 @@ class VCluster:
         """Begin to give it up; its members are left alone."""
         self._client.release(cluster_id)
 
+    def create_snapshot(self, cluster_id: str, **asked: Any) -> clients.View:
+        """Begin to copy its disks. See ``client.Client.create_snapshot``."""
+        return self._client.create_snapshot(cluster_id, **asked)
+
+    def snapshots(self, cluster_id: str) -> Sequence[clients.View]:
+        return self._client.snapshots(cluster_id)
+
+    def snapshot(self, cluster_id: str, snapshot_id: str) -> clients.View:
+        """Show one; its ``document`` makes another such cluster."""
+        return self._client.snapshot(cluster_id, snapshot_id)
+
+    def restore(
+        self, cluster_id: str, snapshot_id: str, **asked: Any
+    ) -> clients.View:
+        """Begin to become it again. See ``client.Client.restore``."""
+        return self._client.restore(cluster_id, snapshot_id, **asked)
+
+    def delete_snapshot(self, cluster_id: str, snapshot_id: str) -> None:
+        """Begin to remove all of it; the cluster tells when that is done."""
+        self._client.delete_snapshot(cluster_id, snapshot_id)
+
     def delete(self, cluster_id: str) -> None:
         """Begin to remove all of it; returns at once."""
         self._client.delete(cluster_id)

@@ -64,6 +64,8 @@ class Cluster(resource.Resource):
     groups = resource.Body('groups', type=list)
     survive = resource.Body('survive', type=list)
     update_policy = resource.Body('update_policy', type=dict)
+    #: Member -> the image or snapshot that it is made of, if its own.
+    sources = resource.Body('sources', type=dict)
     metadata = resource.Body('metadata', type=dict)
     tags = resource.Body('tags', type=list)
     #: Seconds after which an unfinished build is undone.
@@ -139,6 +141,30 @@ class Member(resource.Resource):
     floating_addresses = resource.Body('floating_addresses', type=list)
     #: Level -> pseudonym: equal means same, within one cluster.
     domains = resource.Body('domains', type=dict)
+
+
+class Snapshot(resource.Resource):
+    """A snapshot of a cluster; in a list without its document."""
+
+    resource_key = 'snapshot'
+    resources_key = 'snapshots'
+    base_path = '/vclusters/%(vcluster_id)s/snapshots'
+
+    allow_create = True
+    allow_fetch = True
+    allow_delete = True
+    allow_list = True
+
+    vcluster_id = resource.URI('vcluster_id')
+    cluster_id = resource.Body('cluster_id')
+    #: ``CREATING``, ``AVAILABLE``, ``DELETING`` or ``ERROR``.
+    status = resource.Body('status')
+    status_reason = resource.Body('status_reason')
+    created_at = resource.Body('created_at')
+    #: What it has of each member: ``member``, ``kind``, ``id``.
+    members = resource.Body('members', type=list)
+    #: What makes another such cluster; None unless it is AVAILABLE.
+    document = resource.Body('document', type=dict)
 
 
 class Event(resource.Resource):
@@ -435,6 +461,62 @@ class Proxy(proxy.Proxy):
         cluster_id = resource.Resource._get_id(cluster)
         found: Iterator[Any] = self._list(kind, cluster_id=cluster_id, **query)
         return found
+
+    # -- snapshots --------------------------------------------------------
+
+    def create_snapshot(self, cluster: Any, **attrs: Any) -> Snapshot:
+        """Begin to copy what its members have on their disks.
+
+        ``attrs``: ``name``, and an ``id`` of your choice, with which a
+        repeated call is the same snapshot.
+        """
+        cluster_id = resource.Resource._get_id(cluster)
+        made: Snapshot = self._create(
+            Snapshot, vcluster_id=cluster_id, **attrs
+        )
+        return made
+
+    def snapshots(self, cluster: Any) -> Iterator[Snapshot]:
+        """Yield a cluster's snapshots, oldest first."""
+        cluster_id = resource.Resource._get_id(cluster)
+        found: Iterator[Snapshot] = self._list(
+            Snapshot, vcluster_id=cluster_id, paginated=False
+        )
+        return found
+
+    def get_snapshot(self, cluster: Any, snapshot: Any) -> Snapshot:
+        cluster_id = resource.Resource._get_id(cluster)
+        found: Snapshot = self._get(Snapshot, snapshot, vcluster_id=cluster_id)
+        return found
+
+    def restore_snapshot(
+        self, cluster: Any, snapshot: Any, *, timeout: int | None = None
+    ) -> Cluster:
+        """Begin to let a cluster become again what a snapshot has."""
+        cluster_id = wire.part(resource.Resource._get_id(cluster))
+        snapshot_id = wire.part(resource.Resource._get_id(snapshot))
+        response = self.post(
+            f'{Cluster.base_path}/{cluster_id}/snapshots/{snapshot_id}'
+            '/restore',
+            json={} if timeout is None else {'timeout': timeout},
+        )
+        exceptions.raise_from_response(response)
+        changed: Cluster = Cluster.existing(
+            connection=self._get_connection(),
+            **response.json()[Cluster.resource_key],
+        )
+        return changed
+
+    def delete_snapshot(
+        self, cluster: Any, snapshot: Any, ignore_missing: bool = True
+    ) -> None:
+        """Begin to remove all that it is made of; returns at once."""
+        self._delete(
+            Snapshot,
+            snapshot,
+            ignore_missing=ignore_missing,
+            vcluster_id=resource.Resource._get_id(cluster),
+        )
 
     # -- plans ------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Unpack
@@ -25,7 +26,7 @@ from heat_vcluster.engine import (
 from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import work as works
 from heat_vcluster.planner import Planner
-from heat_vcluster.spec import counts, incarnations, loader
+from heat_vcluster.spec import counts, incarnations, loader, restoring
 from heat_vcluster.spec import model as spec
 
 View = views.View
@@ -638,44 +639,148 @@ class Service:
 
         Raises WrongStatus, NotEntrusted, TrustLost.
         """
-        self._begin_action(
-            context, cluster_id, status, states.HOMES[status], **asked
-        )
+
+        def begin(**action: Any) -> None:
+            self._store.begin_action(cluster_id, status, **action, **asked)
+
+        self._begin(context, cluster_id, states.HOMES[status], begin)
         return self.show(context, cluster_id)
 
-    def _begin_action(
+    def _begin(
         self,
         context: ctx.Context,
         cluster_id: str,
-        status: ClusterStatus,
         homes: Collection[ClusterStatus],
-        **asked: Any,
+        begin: Callable[..., None],
     ) -> None:
-        """As ``_act``; by the trust of its user for an outsider."""
+        """Have written down by ``begin`` what is due, and done then.
+
+        By the trust of its user for an outsider.
+        """
         cluster = self._find(context, cluster_id)
         self.engine.check_open()
         self.engine.watch()
         acting = context
         if context.is_outsider:
             acting = self._as_its_user(context, cluster)
-        self._store.begin_action(
-            cluster_id,
-            status,
+        begin(
             homes=homes,
             deadline=self._deadline(None),
             request_id=context.request_id,
-            **asked,
         )
         self.engine.begin(cluster_id, acting)
 
     def release(self, context: ctx.Context, cluster_id: str) -> None:
         """Begin to give it up; its members are left alone.
 
-        Raises as the verbs above do. It is no more in the end.
+        Raises HasSnapshots, and as the verbs above do. It is no more in the
+        end.
         """
-        self._begin_action(
-            context, cluster_id, ClusterStatus.RELEASING, states.RELEASABLE
+        self._find(context, cluster_id)
+        if self._store.get_snapshots(cluster_id):
+            raise exception.HasSnapshots(cluster_id)
+        self._begin(
+            context,
+            cluster_id,
+            states.RELEASABLE,
+            functools.partial(
+                self._store.begin_action, cluster_id, ClusterStatus.RELEASING
+            ),
         )
+
+    # -- snapshots --------------------------------------------------------
+
+    def create_snapshot(
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        *,
+        snapshot_id: str | None = None,
+        name: str | None = None,
+    ) -> View:
+        """Begin to copy what its members have on their disks."""
+        arguments.check(id=snapshot_id, name=name)
+        self._find(context, cluster_id)
+        chosen = snapshot_id or str(uuid.uuid4())
+        there = self._store.get_snapshot(chosen)
+        if there is not None and there.cluster_id != cluster_id:
+            raise exception.SnapshotExists(chosen)
+        if there is None:
+            self._begin(
+                context,
+                cluster_id,
+                states.HOMES[ClusterStatus.SNAPSHOTTING],
+                functools.partial(
+                    self._store.begin_snapshot, cluster_id, chosen, name
+                ),
+            )
+        return self.snapshot(context, cluster_id, chosen)
+
+    def snapshots(
+        self, context: ctx.Context, cluster_id: str
+    ) -> Sequence[View]:
+        self.engine.watch()
+        self._find(context, cluster_id)
+        return [
+            views.show_snapshot(each)
+            for each in self._store.get_snapshots(cluster_id)
+        ]
+
+    def snapshot(
+        self, context: ctx.Context, cluster_id: str, snapshot_id: str
+    ) -> View:
+        """Show one, with the document that it can be built by.
+
+        An update of its own cluster to that makes all of it anew.
+        """
+        self.engine.watch()
+        found = self._find_snapshot(context, cluster_id, snapshot_id)
+        document = None
+        if found.status is states.SnapshotStatus.AVAILABLE:
+            running = self._store.get_cluster(cluster_id).document
+            document = restoring.anew(running, _document_of(found))
+        return {**views.show_snapshot(found), 'document': document}
+
+    def restore(
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        snapshot_id: str,
+        *,
+        timeout: float | None = None,
+    ) -> View:
+        """Begin to become what a snapshot has, by an update to that."""
+        found = self.snapshot(context, cluster_id, snapshot_id)
+        if found['document'] is None:
+            raise exception.SnapshotNotReady(snapshot_id, found['status'])
+        return self.update(
+            context, cluster_id, document=found['document'], timeout=timeout
+        )
+
+    def delete_snapshot(
+        self, context: ctx.Context, cluster_id: str, snapshot_id: str
+    ) -> None:
+        """Begin to remove all that it is made of."""
+        self._find_snapshot(context, cluster_id, snapshot_id)
+        self._begin(
+            context,
+            cluster_id,
+            states.HOMES[ClusterStatus.SNAPSHOTTING],
+            functools.partial(
+                self._store.begin_snapshot_removal, cluster_id, snapshot_id
+            ),
+        )
+
+    def _find_snapshot(
+        self, context: ctx.Context, cluster_id: str, snapshot_id: str
+    ) -> records.SnapshotRecord:
+        self._find(context, cluster_id)
+        found = self._store.get_snapshot(snapshot_id)
+        if found is None or found.cluster_id != cluster_id:
+            raise exception.SnapshotNotFound(cluster_id, snapshot_id)
+        return found
+
+    # -- the end of one ---------------------------------------------------
 
     def delete(self, context: ctx.Context, cluster_id: str) -> None:
         """Begin to delete; work that builds it is stopped first.
@@ -817,6 +922,16 @@ def _survive(cluster: records.ClusterRecord) -> Sequence[spec.Loss]:
     if not cluster.document.get('survive'):
         return ()
     return loader.load(cluster.document).survive
+
+
+def _document_of(snapshot: records.SnapshotRecord) -> dict[str, Any]:
+    """Return what makes a cluster of a snapshot."""
+    keys = {'image': 'image', 'volume_snapshot': 'snapshot_id'}
+    sources = {
+        incarnations.shown(part.member): {keys[part.kind]: part.id}
+        for part in snapshot.parts
+    }
+    return restoring.document(snapshot.document, sources)
 
 
 def _not_changeable(

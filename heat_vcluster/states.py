@@ -26,6 +26,7 @@ class ClusterStatus(enum.StrEnum):
     RESUMING = 'RESUMING'
     HEALING = 'HEALING'
     REPAIRING = 'REPAIRING'
+    SNAPSHOTTING = 'SNAPSHOTTING'
     UPDATING = 'UPDATING'
     REVERTING = 'REVERTING'
     FINISHING = 'FINISHING'
@@ -50,6 +51,15 @@ class Compliance(enum.StrEnum):
     COMPLIANT = 'COMPLIANT'
     DRIFTED = 'DRIFTED'  # a rule does not hold where members are now
     DEGRADED = 'DEGRADED'  # a member is not what it should be
+
+
+class SnapshotStatus(enum.StrEnum):
+    """What a snapshot of a cluster is."""
+
+    CREATING = 'CREATING'
+    AVAILABLE = 'AVAILABLE'
+    DELETING = 'DELETING'
+    ERROR = 'ERROR'  # it is of no use, and waits to be deleted
 
 
 class MemberStatus(enum.StrEnum):
@@ -91,6 +101,14 @@ HOMES: dict[ClusterStatus, frozenset[ClusterStatus]] = {
     ),
     ClusterStatus.HEALING: frozenset({ClusterStatus.ACTIVE}),
     ClusterStatus.REPAIRING: frozenset({ClusterStatus.ACTIVE}),
+    # One is made, or removed.
+    ClusterStatus.SNAPSHOTTING: frozenset(
+        {
+            ClusterStatus.ACTIVE,
+            ClusterStatus.STOPPED,
+            ClusterStatus.SUSPENDED,
+        }
+    ),
 }
 UPKEEP = frozenset(HOMES)
 

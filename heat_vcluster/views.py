@@ -57,6 +57,7 @@ def show_cluster(
         'groups': list(cluster.document.get('groups', ())),
         'survive': list(cluster.document.get('survive', ())),
         'update_policy': cluster.document.get('update_policy'),
+        'sources': cluster.document.get('sources'),
     }
 
 
@@ -85,6 +86,26 @@ def show_fate(verdict: difference.Verdict) -> View:
         'action': str(verdict.fate),
         'properties': list(verdict.properties),
         'reason': verdict.reason,
+    }
+
+
+def show_snapshot(snapshot: records.SnapshotRecord) -> View:
+    """A snapshot as a list has it; each part with its own id, once made."""
+    return {
+        'id': snapshot.id,
+        'cluster_id': snapshot.cluster_id,
+        'name': snapshot.name,
+        'status': str(snapshot.status),
+        'status_reason': snapshot.reason,
+        'created_at': moment(snapshot.created_at),
+        'members': [
+            {
+                'member': incarnations.shown(part.member),
+                'kind': part.kind,
+                'id': part.id,
+            }
+            for part in snapshot.parts
+        ],
     }
 
 

@@ -115,7 +115,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 
 def _is_ours(name: str) -> bool:
-    return name in ('cluster_id', 'plan_id')
+    return name in ('cluster_id', 'plan_id', 'snapshot_id')
 
 
 def _query(declared: Operation) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ OWN_MEMBER = 'rule:vcluster:own_member'
 
 _CLUSTERS = '/v2/{project_id}/vclusters'
 _CLUSTER = f'{_CLUSTERS}/{{cluster_id}}'
+_SNAPSHOTS = f'{_CLUSTER}/snapshots'
+_SNAPSHOT = f'{_SNAPSHOTS}/{{snapshot_id}}'
 _PLANS = f'{_CLUSTERS}/plan'
 _PLAN = f'{_PLANS}/{{plan_id}}'
 
@@ -182,6 +184,31 @@ RULES = (
         READER,
         'List what happened to a cluster',
         ('GET', f'{_CLUSTER}/events'),
+    ),
+    _rule(
+        'snapshots:create',
+        MEMBER,
+        'Make a snapshot of a cluster',
+        ('POST', _SNAPSHOTS),
+    ),
+    _rule(
+        'snapshots:list',
+        READER,
+        "List a cluster's snapshots",
+        ('GET', _SNAPSHOTS),
+    ),
+    _rule('snapshots:show', READER, 'Show a snapshot', ('GET', _SNAPSHOT)),
+    _rule(
+        'snapshots:restore',
+        OWN_MEMBER,
+        'Let a cluster become what it was at a snapshot',
+        ('POST', f'{_SNAPSHOT}/restore'),
+    ),
+    _rule(
+        'snapshots:delete',
+        MEMBER,
+        'Delete a snapshot',
+        ('DELETE', _SNAPSHOT),
     ),
     _rule(
         'topology:show',

@@ -16,11 +16,13 @@ from heat_vcluster.api.resources import (
     limits,
     members,
     plans,
+    snapshots,
     versions,
 )
 
 _CLUSTERS = '/v2/{project_id}/vclusters'
 _CLUSTER = f'{_CLUSTERS}/{{cluster_id:uuid}}'
+_SNAPSHOT = f'{_CLUSTER}/snapshots/{{snapshot_id:uuid}}'
 _PLANS = f'{_CLUSTERS}/plan'
 
 ROUTES: tuple[tuple[str, type[Resource]], ...] = (
@@ -45,6 +47,9 @@ ROUTES: tuple[tuple[str, type[Resource]], ...] = (
     (f'{_CLUSTER}/members', members.Members),
     (f'{_CLUSTER}/members/{{name}}', members.Member),
     (f'{_CLUSTER}/events', members.Events),
+    (f'{_CLUSTER}/snapshots', snapshots.Snapshots),
+    (_SNAPSHOT, snapshots.Snapshot),
+    (f'{_SNAPSHOT}/restore', snapshots.Restore),
     (f'{_CLUSTER}/topology', members.Topology),
     ('/v2/{project_id}/limits', limits.Limits),
 )

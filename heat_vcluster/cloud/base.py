@@ -303,6 +303,37 @@ class Cloud(abc.ABC):
         cannot do without.
         """
 
+    # -- snapshots --------------------------------------------------------
+
+    @abc.abstractmethod
+    def ensure_image(
+        self, owner: model.Owner, name: str, server_id: str
+    ) -> str:
+        """Ask for an image of a server's disk; return its id at once.
+
+        For a server that runs, is off or is suspended, and does not boot
+        from a volume. Poll the state.
+        """
+
+    @abc.abstractmethod
+    def image_state(self, image_id: str) -> model.CopyState:
+        """Return how far an image is.
+
+        GONE: the compute service has given it up, or somebody removed it.
+        """
+
+    @abc.abstractmethod
+    def ensure_volume_snapshot(
+        self, owner: model.Owner, name: str, volume_id: str
+    ) -> str:
+        """Ask for a snapshot of a volume, attached or not; return its id.
+
+        As long as there is one, the volume cannot be deleted.
+        """
+
+    @abc.abstractmethod
+    def volume_snapshot_state(self, snapshot_id: str) -> model.CopyState: ...
+
     # -- removal ----------------------------------------------------------
 
     @abc.abstractmethod
@@ -314,7 +345,8 @@ class Cloud(abc.ABC):
     ) -> tuple[model.Thing, ...]:
         """Return everything tagged with the cluster (and member).
 
-        Only of the given kinds, if any are given: each kind costs a call.
+        Only of the given kinds: each kind costs a call. By default all that
+        members are made of; what snapshots are made of has to be named.
         In the order of removal (see ``Kind``).
         """
 

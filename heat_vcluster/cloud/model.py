@@ -19,10 +19,17 @@ class Kind(enum.StrEnum):
     SERVER = 'server'
     SERVER_GROUP = 'server_group'
     PORT = 'port'
+    IMAGE = 'image'
+    VOLUME_SNAPSHOT = 'volume_snapshot'
     VOLUME = 'volume'
     ROUTER = 'router'
     SUBNET = 'subnet'
     NETWORK = 'network'
+
+
+#: What a snapshot of a cluster is made of: it is of no member.
+OF_SNAPSHOTS = frozenset({Kind.IMAGE, Kind.VOLUME_SNAPSHOT})
+OF_MEMBERS = frozenset(Kind) - OF_SNAPSHOTS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Owner:
     """For which part of which member a thing is made: its lookup tag.
 
     ``part`` tells things of one kind apart within one member: ``nic-0``,
-    ``subnet-1``; empty for the member's own thing.
+    ``subnet-1``; empty for the member's own thing. What is made for a
+    snapshot has the snapshot's id there.
     """
 
     cluster_id: str
@@ -240,3 +248,15 @@ class VolumeState:
     pool: str | None = None  # where it really is; None if not told
     attached_to: frozenset[str] = frozenset()  # server ids
     size_gb: int | None = None  # None if not told
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CopyState:
+    """How far an image of a server, or a snapshot of a volume, is.
+
+    ``reason``: the service's own words for a failure.
+    """
+
+    progress: Progress
+    status: str
+    reason: str | None = None

@@ -43,9 +43,9 @@ looked for again by itself.
 EPILOG = """\
 CREDENTIALS: an administrator's, from clouds.yaml or the variables OS_*, as
 the openstack command reads them: the things of all projects are looked at in
-nova, cinder and neutron, all hosts in placement, and the account's trusts in
-keystone. The account in [service_auth] may not, and only tells who it is;
-where the configuration has none, trusts are left out.
+nova, cinder, glance and neutron, all hosts in placement, and the account's
+trusts in keystone. The account in [service_auth] may not, and only tells who
+it is; where the configuration has none, trusts are left out.
 
 DATABASE: [database] connection of the configuration (--config-file, else the
 files in HEAT_VCLUSTER_CONFIG, else /etc/heat-vcluster/heat-vcluster.conf). It

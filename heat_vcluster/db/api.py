@@ -6,7 +6,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +21,7 @@ import sqlalchemy as sa
 from heat_vcluster import exception, states
 from heat_vcluster.db import connection as db_connection
 from heat_vcluster.db import listing, migration, models, records, usage
+from heat_vcluster.db import snapshots as rows_of_snapshots
 from heat_vcluster.db import writer as db_writer
 
 _ABSENT = {'wanted': states.Wanted.ABSENT.value, 'cancel_requested': True}
@@ -528,16 +536,19 @@ class Store:
         homes: Collection[states.ClusterStatus],
         deadline: datetime.datetime,
         request_id: str | None = None,
+        also: Callable[[Any], None] = lambda connection: None,
         **arguments: Any,
     ) -> None:
         """Move a cluster from one of its ``homes`` to what is to be done.
 
         No lease is needed. Raises WrongStatus if it is in no such home, or
-        is not wanted any more; one that is in ``status`` already stays.
+        is not wanted any more; one that is in ``status`` already, about the
+        same ``snapshot`` if any, stays. ``also`` writes in the same moment.
         """
         table = models.clusters
         there = self.get_cluster(cluster_id)
-        if there.status is status:
+        about = (there.action or {}).get('snapshot')
+        if there.status is status and about == arguments.get('snapshot'):
             return
         moved = 0
         if there.status in homes:
@@ -559,8 +570,76 @@ class Store:
                         updated_at=self._clock(),
                     )
                 ).rowcount
+                if moved == 1:
+                    also(connection)
         if moved != 1:
             raise exception.WrongStatus(cluster_id, there.status, homes)
+
+    # Snapshots
+
+    def begin_snapshot(
+        self,
+        cluster_id: str,
+        snapshot_id: str,
+        name: str | None,
+        **action: Any,
+    ) -> None:
+        """Write down that one is to be made, as ``begin_action`` does."""
+        clusters = models.clusters
+
+        def also(connection: Any) -> None:
+            rows_of_snapshots.add(
+                connection,
+                cluster_id,
+                snapshot_id,
+                name,
+                connection.scalar(
+                    sa.select(clusters.c.document).where(
+                        clusters.c.id == cluster_id
+                    )
+                ),
+                self._clock(),
+            )
+
+        self.begin_action(
+            cluster_id,
+            states.ClusterStatus.SNAPSHOTTING,
+            also=also,
+            snapshot=snapshot_id,
+            **action,
+        )
+
+    def begin_snapshot_removal(
+        self, cluster_id: str, snapshot_id: str, **action: Any
+    ) -> None:
+        """Write down that one is to be removed."""
+
+        def also(connection: Any) -> None:
+            rows_of_snapshots.change(
+                connection, snapshot_id, states.SnapshotStatus.DELETING
+            )
+
+        self.begin_action(
+            cluster_id,
+            states.ClusterStatus.SNAPSHOTTING,
+            also=also,
+            snapshot=snapshot_id,
+            **action,
+        )
+
+    def get_snapshots(
+        self, cluster_id: str
+    ) -> tuple[records.SnapshotRecord, ...]:
+        """Return a cluster's snapshots, the oldest first."""
+        return tuple(
+            records.snapshot_from_row(row)
+            for row in self._rows(rows_of_snapshots.of_cluster(cluster_id))
+        )
+
+    def get_snapshot(self, snapshot_id: str) -> records.SnapshotRecord | None:
+        """Return the snapshot of that id, whose ever; None: there is none."""
+        found = self._rows(rows_of_snapshots.by_id(snapshot_id))
+        return records.snapshot_from_row(found[0]) if found else None
 
     # Stopping
 

@@ -164,6 +164,19 @@ holds = _table(
     sa.Column('created_at', UtcDateTime, nullable=False),
 )
 
+# What was made of each member, or is to be: in ``parts``.
+snapshots = _table(
+    'snapshots',
+    sa.Column('id', sa.String(36), primary_key=True),
+    _of_cluster(index=True),
+    sa.Column('name', _exact(255)),
+    sa.Column('status', sa.String(16), nullable=False),
+    sa.Column('reason', sa.Text),
+    _json('document'),
+    _json('parts'),
+    sa.Column('created_at', UtcDateTime, nullable=False),
+)
+
 # ``real`` is an operator's name: it never leaves by a tenant's door.
 domains = _table(
     'domains',

@@ -202,6 +202,34 @@ class EventRecord:
     message: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class SnapshotPart:
+    """What a snapshot has of one member.
+
+    ``kind``: ``image`` or ``volume_snapshot``; ``source``: the id of the
+    server or volume it is of; ``id``: its own, None while it is made.
+    """
+
+    member: str
+    kind: str
+    source: str
+    id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SnapshotRecord:
+    """A snapshot of a cluster; ``document`` is what it was then."""
+
+    id: str
+    cluster_id: str
+    name: str | None
+    status: states.SnapshotStatus
+    reason: str | None
+    document: Mapping[str, Any]
+    parts: tuple[SnapshotPart, ...]
+    created_at: datetime.datetime
+
+
 def plan_to_json(plan: placement.Plan) -> dict[str, Any]:
     """Write a plan as plain JSON values; see ``plan_from_json``."""
     return dataclasses.asdict(plan)
@@ -269,6 +297,13 @@ def member_from_row(row: Any) -> MemberRecord:
     values['status'] = states.MemberStatus(values['status'])
     values['role'] = values['role'] and Role(values['role'])
     return MemberRecord(**values)
+
+
+def snapshot_from_row(row: Any) -> SnapshotRecord:
+    values = dict(row._mapping)
+    values['status'] = states.SnapshotStatus(values['status'])
+    values['parts'] = tuple(SnapshotPart(**part) for part in values['parts'])
+    return SnapshotRecord(**values)
 
 
 def hold_from_row(row: Any) -> HoldRecord:

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import model as cloud
 from heat_vcluster.db import connection as db_connection
-from heat_vcluster.db import models, records
+from heat_vcluster.db import models, records, snapshots
 from heat_vcluster.placement import model as placement
 
 Clock = Callable[[], datetime.datetime]
@@ -435,6 +435,27 @@ class Writer:
                 .where(models.holds.c.id.in_(ids))
                 .values(state=records.HoldState.RELEASED.value)
             )
+
+    # Its snapshots
+
+    @db_connection.again
+    def set_snapshot(
+        self,
+        snapshot_id: str,
+        status: states.SnapshotStatus,
+        reason: str | None = None,
+        parts: Iterable[records.SnapshotPart] | None = None,
+    ) -> None:
+        """Write what became of a snapshot; no ``parts``: they stay."""
+        with self._fenced() as connection:
+            snapshots.change(connection, snapshot_id, status, reason, parts)
+
+    @db_connection.again
+    def drop_snapshot(self, snapshot_id: str | None = None) -> None:
+        """Forget one; with None all: nothing is left of them."""
+        cluster_id = self.lease.cluster_id
+        with self._fenced() as connection:
+            snapshots.remove(connection, cluster_id, snapshot_id)
 
     # What is left, what happened
 

@@ -121,6 +121,16 @@ class Writer(Protocol):
 
     def clear_leftovers(self) -> None: ...
 
+    def set_snapshot(
+        self,
+        snapshot_id: str,
+        status: states.SnapshotStatus,
+        reason: str | None = None,
+        parts: Iterable[records.SnapshotPart] | None = None,
+    ) -> None: ...
+
+    def drop_snapshot(self, snapshot_id: str | None = None) -> None: ...
+
     def add_event(
         self, member: str | None, kind: str, message: str
     ) -> None: ...
@@ -141,6 +151,14 @@ class Store(Protocol):
     ) -> Sequence[Any]: ...
 
     def get_domains(self, cluster_id: str) -> Sequence[Any]: ...
+
+    def get_snapshots(
+        self, cluster_id: str
+    ) -> Sequence[records.SnapshotRecord]: ...
+
+    def get_snapshot(
+        self, snapshot_id: str
+    ) -> records.SnapshotRecord | None: ...
 
     def get_project_holds(self, project_id: str) -> Sequence[Any]: ...
 

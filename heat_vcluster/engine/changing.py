@@ -13,14 +13,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import grouping, model
 from heat_vcluster.db import records
-from heat_vcluster.engine import base, confirming, flows, proposal, reasons
+from heat_vcluster.engine import (
+    base,
+    confirming,
+    flows,
+    proposal,
+    reasons,
+    snapshots,
+)
 from heat_vcluster.engine import build as builds
 from heat_vcluster.engine.change import CHANGED, OUTDATED, Change
 from heat_vcluster.engine.cleanup import Cleanup
@@ -206,10 +213,14 @@ class Changing:
         outdated = frozenset(record.change.outdated)
         groups = grouping.sayable(new) - outdated
         cleanup = self._cleanup()
+        needed = snapshots.sources(self._store.get_snapshots(self._record.id))
         left = cleanup.sweep(
-            self._cloud, groups | {r.name for r in rows if r.role is None}
+            self._cloud,
+            groups | {r.name for r in rows if r.role is None},
+            spare=lambda thing: thing.id in needed,
         )
         self._check_ours()
+        self._tell_kept(rows, needed)
         self._regroup(outdated, new)
         cleanup.note(left)
         note = reasons.remains_of_change(left, unconfirmed=unconfirmed)
@@ -220,6 +231,16 @@ class Changing:
         self._writer.end_change(
             note or None, states.LEFTOVERS if note else None
         )
+
+    def _tell_kept(self, rows: Sequence[Any], needed: frozenset[str]) -> None:
+        for row in rows:
+            if row.role is Role.GOING and row.resource_id in needed:
+                self._writer.add_event(
+                    row.name,
+                    'kept',
+                    f'its volume {row.resource_id} stays until the '
+                    'snapshots that it is in are deleted',
+                )
 
     def _regroup(
         self, dropped: frozenset[str], wanted: spec.GroupSpec

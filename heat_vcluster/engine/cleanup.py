@@ -46,7 +46,7 @@ class Cleanup:
         self._opener = opener
         self._settings = settings
         self._run = run
-        self._is_abandoned = is_abandoned
+        self.is_abandoned = is_abandoned
 
     def give_back(self) -> None:
         """Give back all holds on record; raises CloudError in the end.
@@ -88,12 +88,13 @@ class Cleanup:
         outside: cloud.Cloud,
         but: Collection[str] = (),
         kinds: Collection[model.Kind] | None = None,
+        spare: Callable[[model.Thing], bool] = lambda thing: False,
     ) -> list[removal.Leftover] | None:
         """Remove everything that bears the cluster's tag.
 
-        But for what is of the members in ``but``; of the given kinds alone,
-        if any are given. Returns what refused to go; None if the cloud
-        would not even tell.
+        But for what is of the members in ``but``, and what is to be spared;
+        of the given kinds alone, by default of those of members. Returns
+        what refused to go; None if the cloud would not even tell.
         """
         for _ in range(SWEEPS):
             try:
@@ -102,16 +103,20 @@ class Cleanup:
                 )
             except exception.CloudError:
                 return None
-            things = [each for each in found if each.owner.member not in but]
+            things = [
+                each
+                for each in found
+                if each.owner.member not in but and not spare(each)
+            ]
             if not things:
                 return []
             left: list[removal.Leftover] = []
             self._run(
                 flows.remove(
-                    outside, things, self._settings, left, self._is_abandoned
+                    outside, things, self._settings, left, self.is_abandoned
                 )
             )
-            if left or self._is_abandoned():
+            if left or self.is_abandoned():
                 return left
         return None
 

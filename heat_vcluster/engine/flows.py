@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
+from taskflow import exceptions as flow_exceptions
 from taskflow.patterns import graph_flow, linear_flow, unordered_flow
 
 from heat_vcluster.cloud import base as cloud
@@ -14,6 +15,7 @@ from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, power, removal, tasks
 from heat_vcluster.engine.build import Build
 from heat_vcluster.engine.change import Change
+from heat_vcluster.engine.copying import Copying
 from heat_vcluster.engine.inspection import Inspection
 from heat_vcluster.members import base as members
 
@@ -118,6 +120,23 @@ def change_power(change: power.Change) -> Any:
     flow = graph_flow.Flow('change power')
     flow.add(*(tasks.ChangePower(change, name) for name in change.before))
     return flow
+
+
+def copy(copying: Copying) -> Any:
+    """Copy all members, side by side."""
+    flow = graph_flow.Flow('copy')
+    flow.add(*(tasks.CopyMember(copying, name) for name in copying.parts))
+    return flow
+
+
+def cause(error: BaseException) -> BaseException:
+    """Return what went wrong first, where a graph tells of several."""
+    if isinstance(error, flow_exceptions.WrappedFailure):
+        for each in error:
+            found: BaseException | None = each.exception
+            if found is not None:
+                return found
+    return error
 
 
 def remove(

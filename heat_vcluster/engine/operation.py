@@ -18,6 +18,7 @@ from typing import Any
 from heat_vcluster import context as ctx
 from heat_vcluster import exception, metrics, states
 from heat_vcluster.cloud import base as cloud
+from heat_vcluster.cloud import model
 from heat_vcluster.db import records
 from heat_vcluster.engine import (
     adopting,
@@ -31,6 +32,7 @@ from heat_vcluster.engine import (
     reasons,
     releasing,
     runner,
+    snapshots,
     upkeep,
 )
 from heat_vcluster.engine import lease as leases
@@ -383,7 +385,7 @@ class Operation:
                 then = self._upkeep(wanted, self._open()).run()
         except Exception as failure:  # the edge: it goes back to what it was
             self._check_ours(failure)
-            error = upkeep.cause(failure)
+            error = flows.cause(failure)
             if not isinstance(error, exception.VClusterError):
                 LOG.exception('Cluster %s: upkeep failed', record.id)
             self._come_home(self._signal.reason or error)
@@ -420,6 +422,13 @@ class Operation:
         rows = self._store.get_members(self._record.id)
         self._writer.set_members(healing.given_up(rows, None))
         reason = upkeep.failed(self._record, error)
+        if self._record.status is ClusterStatus.SNAPSHOTTING:
+            snapshots.give_up(
+                self._store,
+                self._writer,
+                self._record.action['snapshot'],
+                reason,
+            )
         self._writer.add_event(None, 'failed', reason)
         self._writer.set_status(
             ClusterStatus.DELETING
@@ -441,7 +450,7 @@ class Operation:
                 ).run()
         except Exception as failure:  # the edge: whatever it was, marks go
             self._check_ours(failure)
-            error = self._signal.reason or upkeep.cause(failure)
+            error = self._signal.reason or flows.cause(failure)
             if not isinstance(error, exception.VClusterError):
                 LOG.exception('Cluster %s: adoption failed', self._record.id)
             self._let_go(error, outside)
@@ -572,7 +581,7 @@ class Operation:
             )
         )
         held = cleanup.release_holds()
-        left = cleanup.sweep(outside)
+        left = cleanup.sweep(outside, kinds=self._kinds())
         self._check_ours()
         cleanup.close(left)
         note = reasons.remains(left, held)
@@ -584,6 +593,12 @@ class Operation:
         else:
             self._end()
 
+    def _kinds(self) -> frozenset[model.Kind]:
+        """Return what there may be of the cluster: each costs a call."""
+        if self._store.get_snapshots(self._record.id):
+            return frozenset(model.Kind)
+        return model.OF_MEMBERS
+
     def _end(self, told: str = 'nothing is left') -> None:
         """Nothing is left. The trust goes first: who ends it again is none
         the worse, and nobody would come back for it.
@@ -591,6 +606,7 @@ class Operation:
         trust_id = self._store.get_cluster(self._record.id).trust_id
         if trust_id is not None:
             self._parts.opener.end_trust(trust_id)
+        self._writer.drop_snapshot()
         self._writer.add_event(None, 'deleted', told)
         self._writer.set_status(ClusterStatus.DELETED)
 

@@ -12,6 +12,7 @@ from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.engine import base, removal
 from heat_vcluster.engine.build import Build
+from heat_vcluster.engine.copying import Copying
 from heat_vcluster.engine.inspection import Inspection
 from heat_vcluster.engine.power import Change
 from heat_vcluster.members import base as members
@@ -196,6 +197,18 @@ class ExamineMember(task.Task):
     def execute(self, **done: Any) -> None:
         self._check()
         self._inspection.examine(self._member)
+
+
+class CopyMember(task.Task):
+    """Copies a disk of one member; what is made is removed by the whole."""
+
+    def __init__(self, copying: Copying, member: str) -> None:
+        super().__init__(name=f'copy {member}')
+        self._copying = copying
+        self._member = member
+
+    def execute(self) -> None:
+        self._copying.execute(self._member)
 
 
 class ChangePower(task.Task):

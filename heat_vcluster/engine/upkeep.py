@@ -13,8 +13,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from taskflow import exceptions as flow_exceptions
-
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
@@ -27,6 +25,7 @@ from heat_vcluster.engine import (
     power,
     reasons,
     repairing,
+    snapshots,
 )
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.engine import runner as runners
@@ -94,6 +93,26 @@ class Upkeep:
         )
         self.writer.add_event(None, wish.power, 'done')
         return wish.home
+
+    # -- snapshots --------------------------------------------------------
+
+    def snapshot(self) -> ClusterStatus:
+        """Make a snapshot, or remove one, as its own record says."""
+        found = self.store.get_snapshot(self.record.action['snapshot'])
+        if found is not None:  # else whoever died had removed it
+            snapshots.Snapshotting(
+                self.record,
+                found,
+                self.wanted,
+                self.cloud,
+                self.store,
+                self.writer,
+                self.signal,
+                self.settings.poll_interval,
+                self.runner,
+                self.cleanup,
+            ).carry_on()
+        return self.home
 
     # -- check ------------------------------------------------------------
 
@@ -281,7 +300,7 @@ class Upkeep:
         except Exception as failure:
             if made.abandoned.is_set():
                 raise
-            error = made.cause or self.signal.reason or cause(failure)
+            error = made.cause or self.signal.reason or flows.cause(failure)
             self._leave(made, error)
             raise error from failure
         self.writer.set_members(dict.fromkeys(again, healing.FINISHED))
@@ -362,16 +381,6 @@ def failed(record: Any, error: BaseException) -> str:
     return f'{NAMES[record.status]}: {words}'
 
 
-def cause(error: BaseException) -> BaseException:
-    """Return what went wrong first, where a graph tells of several."""
-    if isinstance(error, flow_exceptions.WrappedFailure):
-        for each in error:
-            found: BaseException | None = each.exception
-            if found is not None:
-                return found
-    return error
-
-
 def now() -> str:
     now = datetime.datetime.now(datetime.UTC)
     return now.isoformat(timespec='milliseconds')
@@ -381,6 +390,7 @@ _VERBS = {
     ClusterStatus.CHECKING: Upkeep.check,
     ClusterStatus.HEALING: Upkeep.heal,
     ClusterStatus.REPAIRING: Upkeep.repair,
+    ClusterStatus.SNAPSHOTTING: Upkeep.snapshot,
     **dict.fromkeys(power.WISHES, Upkeep.change_power),
 }
 
@@ -389,5 +399,6 @@ NAMES = {
     ClusterStatus.CHECKING: 'check',
     ClusterStatus.HEALING: 'heal',
     ClusterStatus.REPAIRING: 'repair',
+    ClusterStatus.SNAPSHOTTING: 'snapshot',
     **{status: str(wish.power) for status, wish in power.WISHES.items()},
 }

@@ -61,7 +61,8 @@ class VClusterClientPlugin(client_plugin.ClientPlugin):
         return ours
 
     def is_not_found(self, ex: Any) -> bool:
-        return isinstance(ex, exception.ClusterNotFound)
+        missing = (exception.ClusterNotFound, exception.SnapshotNotFound)
+        return isinstance(ex, missing)
 
     def is_conflict(self, ex: Any) -> bool:
         """Nothing is: Heat answers a conflict by creating five times more."""

@@ -14,7 +14,7 @@ from heat.common import exception as heat_exception
 from heat.engine import attributes, constraints, properties, resource
 
 from heat_vcluster import client, exception, states
-from heat_vcluster.heat import draft
+from heat_vcluster.heat import draft, snapshots
 
 CREATE_SECONDS = 3600
 UPDATE_SECONDS = 3600
@@ -70,7 +70,7 @@ class Update:
     is_asked: bool = False
 
 
-class Cluster(resource.Resource):
+class Cluster(snapshots.Snapshots):
     """Servers, volumes and networks that are placed and built as one.
 
     All members are placed together under the rules of the groups, their
@@ -93,6 +93,7 @@ class Cluster(resource.Resource):
         SURVIVE,
         UPDATE_POLICY,
         ADOPT,
+        SOURCES,
         TIMEOUTS,
     ) = (
         'name',
@@ -101,6 +102,7 @@ class Cluster(resource.Resource):
         'survive',
         'update_policy',
         'adopt',
+        'sources',
         'timeouts',
     )
 
@@ -218,6 +220,13 @@ class Cluster(resource.Resource):
                     update_allowed=True,
                 ),
             },
+            update_allowed=True,
+        ),
+        SOURCES: properties.Schema(
+            properties.Schema.MAP,
+            'What single members are made of in place of what their instance '
+            'says, as a snapshot has it: a map of names of members to a map '
+            'of image or snapshot_id.',
             update_allowed=True,
         ),
         TIMEOUTS: properties.Schema(
@@ -348,6 +357,7 @@ class Cluster(resource.Resource):
             self.GROUPS,
             self.SURVIVE,
             self.UPDATE_POLICY,
+            self.SOURCES,
         )
         return {
             key: values[key]

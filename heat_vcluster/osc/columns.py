@@ -151,6 +151,15 @@ class Moves(_Lines):
             )
 
 
+class Copies(_Lines):
+    """What a snapshot has of each member."""
+
+    def lines(self) -> Iterator[str]:
+        for copy in self._value:
+            kind = copy['kind'].replace('_', ' ')
+            yield f'{copy["member"]}: {kind} {copy["id"] or "(none yet)"}'
+
+
 class Leftovers(_Lines):
     """What could not be removed."""
 
@@ -180,6 +189,7 @@ FORMATS: Mapping[str, type[columns.FormattableColumn]] = {
     'repairs': Texts,
     'rules': Texts,
     'server_groups': ServerGroups,
+    'sources': format_columns.DictColumn,
     'survival': Survival,
     'survive': Survive,
     'tags': format_columns.ListColumn,
@@ -208,6 +218,14 @@ def of_view(view: Mapping[str, Any]) -> Row:
         [NAMES.get(key, key) for key in keys],
         [value(key, view[key]) for key in keys],
     )
+
+
+def of_snapshot(view: Mapping[str, Any]) -> Row:
+    """Return the columns of a snapshot, whose members are of another kind."""
+    shown = {**view, 'members': Copies(view['members'])}
+    if view.get('document') is not None:
+        shown['document'] = format_columns.DictColumn(view['document'])
+    return [*shown], [*shown.values()]
 
 
 def of_views(

@@ -86,6 +86,7 @@ def _server(draft: drafts.Draft, spec: Any) -> model.ServerSpec:
         config_drive=spec.get('config_drive'),
         availability_zone=spec.get('availability_zone'),
         tags=tuple(spec.get('tags', ())),
+        again=spec.get('again', 0),
     )
 
 
@@ -115,6 +116,7 @@ def _volume(spec: Any) -> model.VolumeSpec:
         availability_zone=spec.get('availability_zone'),
         metadata=dict(spec.get('metadata', {})),
         multiattach=spec.get('multiattach', False),
+        again=spec.get('again', 0),
     )
 
 

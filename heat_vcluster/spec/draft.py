@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from heat_vcluster.spec import paths, shape
 
 INDEX = '%index%'
+_OF_WHAT = ('image', 'snapshot_id')
 _COPY = re.compile(r'(?P<base>.+)-(?P<index>[0-9]+)\Z', re.ASCII)
 
 
@@ -93,10 +94,14 @@ class Draft:
 def make(sound: shape.Sound) -> Draft:
     """Return the draft of a document's sound part."""
     copies: list[Copy] = []
+    sources = sound.document.get('sources', {})
     counted: dict[str, tuple[str, ...]] = {}
     unclear: set[str] = set()
     for path, entry in entries(sound.document, 'instances'):
-        written = _copies(entry, path)
+        written = [
+            _sourced(copy, sources.get(copy.name, {}))
+            for copy in _copies(entry, path)
+        ]
         copies.extend(written)
         if 'count' in entry:
             counted.setdefault(
@@ -178,6 +183,19 @@ def _copies(entry: dict[str, Any], path: paths.Path) -> list[Copy]:
         for index in entry.get('indexes', range(entry['count']))
         if index is not None
     ]
+
+
+#: What a source may say, of each type of member.
+SOURCES = {'server': 'image', 'volume': 'snapshot_id'}
+
+
+def _sourced(copy: Copy, source: Mapping[str, Any]) -> Copy:
+    """Return it made of its own source in place of what all copies have."""
+    key = SOURCES.get(copy.type or '')
+    if key not in source or 'boot_volume' in copy.spec:
+        return copy
+    bare = {k: v for k, v in copy.spec.items() if k not in _OF_WHAT}
+    return dataclasses.replace(copy, spec={**bare, **source})
 
 
 def _indexed(value: Any, index: int) -> Any:

@@ -65,6 +65,7 @@ class ServerSpec:
     config_drive: bool | None = None
     availability_zone: str | None = None
     tags: tuple[str, ...] = ()
+    again: int = 0  # made of the same image anew, for so many times
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class VolumeSpec:
     availability_zone: str | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
     multiattach: bool = False
+    again: int = 0  # made of the same snapshot anew, for so many times
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -256,6 +256,17 @@ _UPDATE_POLICY['dependentRequired'] = {
     'min_in_service': ['batch_size'],
     'pause_seconds': ['batch_size'],
 }
+_SOURCE = _mapping(
+    {
+        'image': _text('the name or id of an image'),
+        'snapshot_id': _text('the id of a snapshot'),
+        'again': {
+            'type': 'integer',
+            'minimum': 1,
+            'x-must-be': 'a whole number, at least 1',
+        },
+    }
+)
 
 
 def document(
@@ -286,6 +297,12 @@ def document(
                 'maxItems': _MOST_LOSSES,
                 'x-must-be': f'a list of at most {_MOST_LOSSES} losses, each '
                 'with what is to be left',
+            },
+            'sources': {
+                'type': 'object',
+                'additionalProperties': _SOURCE,
+                'x-must-be': 'a mapping of members to the image or snapshot '
+                'that each is made of',
             },
         },
         ['instances'],

@@ -93,6 +93,8 @@ class World:
                 self._server_groups,
                 self._network_things,
                 self._volumes,
+                self._volume_snapshots,
+                self._images,
                 self._attachments,
                 self._allocations,
             )
@@ -123,6 +125,14 @@ class World:
     def _volumes(self) -> Iterator[Thing]:
         for one in self.admin.block_storage.volumes(all_projects=True):
             yield Thing('volume', one.id, f'{one.name} {one.status}')
+
+    def _volume_snapshots(self) -> Iterator[Thing]:
+        for one in self.admin.block_storage.snapshots(all_projects=True):
+            yield Thing('volume snapshot', one.id, f'{one.name} {one.status}')
+
+    def _images(self) -> Iterator[Thing]:
+        for one in self.admin.image.images():
+            yield Thing('image', one.id, f'{one.name} {one.status}')
 
     def _attachments(self) -> Iterator[Thing]:
         answer = self.admin.block_storage.get(

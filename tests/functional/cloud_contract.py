@@ -65,11 +65,11 @@ class CloudContract:
         self.opener.release_holds(self.hold_ids)
 
         def clean():
-            for thing in self.cloud.find(self.cluster_id):
+            for thing in self.cloud.find(self.cluster_id, kinds=[*Kind]):
                 with contextlib.suppress(exception.CloudError):
                     self.cloud.delete(thing.kind, thing.id)
                 self.cloud.is_gone(thing.kind, thing.id)
-            return not self.cloud.find(self.cluster_id)
+            return not self.cloud.find(self.cluster_id, kinds=[*Kind])
 
         self.until(clean, 'the end of all things')
 
@@ -773,6 +773,95 @@ class CloudContract:
         self.assertEqual(
             frozenset(), self.cloud.server_state(server_id).attached
         )
+
+    def settled_copy(self, state, copy_id):
+        def settled():
+            found = state(copy_id)
+            return None if found.progress is Progress.BUILDING else found
+
+        return self.until(settled, 'the copy to settle')
+
+    def test_volume_is_copied_and_kept_for_that(self):
+        server_id, _ = self.make_server()
+        volume_id = self.request_volume()
+        self.settled_volume(volume_id)
+        self.cloud.attach_volume(server_id, volume_id, None)
+        self.until(
+            lambda: (
+                server_id in self.cloud.volume_state(volume_id).attached_to
+            ),
+            'the attachment',
+        )
+
+        def ensure(part):
+            return self.cloud.ensure_volume_snapshot(
+                self.owner('v', part), 'a copy', volume_id
+            )
+
+        one, two = ensure('one'), ensure('two')
+        self.assertEqual(one, ensure('one'))
+        for copy_id in (one, two):
+            state = self.settled_copy(
+                self.cloud.volume_snapshot_state, copy_id
+            )
+            self.assertEqual(Progress.READY, state.progress, state.reason)
+        kinds = {Kind.VOLUME_SNAPSHOT}
+        found = self.cloud.find(self.cluster_id, kinds=kinds)
+        self.assertEqual(
+            {(one, self.owner('v', 'one')), (two, self.owner('v', 'two'))},
+            {(thing.id, thing.owner) for thing in found},
+        )
+        self.assertFalse(kinds & self.kinds_found())
+        self.cloud.detach_volume(server_id, volume_id)
+        self.until(
+            lambda: self.cloud.volume_state(volume_id).status == 'available',
+            'the volume to be free',
+        )
+        self.assertRaises(
+            exception.CloudError, self.cloud.delete, Kind.VOLUME, volume_id
+        )
+        self.resolve(self.volume_document(one))
+        self.delete(Kind.VOLUME_SNAPSHOT, one)
+        self.delete(Kind.VOLUME_SNAPSHOT, two)
+        self.delete(Kind.VOLUME, volume_id)
+        gone = self.cloud.volume_snapshot_state(one)
+        self.assertEqual(Progress.GONE, gone.progress)
+
+    def kinds_found(self):
+        return {thing.kind for thing in self.cloud.find(self.cluster_id)}
+
+    def volume_document(self, snapshot_id):
+        return {
+            'name': 'v',
+            'type': 'volume',
+            'spec': {'size': 1, 'snapshot_id': snapshot_id},
+        }
+
+    def test_server_is_copied(self):
+        server_id, _ = self.make_server()
+
+        def ensure(part):
+            return self.cloud.ensure_image(
+                self.owner('m', part), 'a copy', server_id
+            )
+
+        one = ensure('one')
+        self.assertEqual(one, ensure('one'))
+        state = self.settled_copy(self.cloud.image_state, one)
+        self.assertEqual(Progress.READY, state.progress, state.reason)
+        [thing] = self.cloud.find(self.cluster_id, kinds={Kind.IMAGE})
+        self.assertEqual(
+            (one, self.owner('m', 'one')), (thing.id, thing.owner)
+        )
+        self.assertNotIn(Kind.IMAGE, self.kinds_found())
+        _, found = self.resolve(self.server_document(image=one))
+        self.assertEqual({one: one}, found.images)
+        self.assertEqual(
+            (), self.other_cloud.find(self.cluster_id, kinds={Kind.IMAGE})
+        )
+        self.delete(Kind.IMAGE, one)
+        gone = self.cloud.image_state(one)
+        self.assertEqual(Progress.GONE, gone.progress)
 
     def test_volume_is_extended_also_while_it_is_attached(self):
         server_id, _ = self.make_server()

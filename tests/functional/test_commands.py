@@ -394,6 +394,18 @@ class UpkeepTest(served.ShellTest):
             said = self.run_shell(f'{verb} shop --wait -f value -c status')
             self.assertEqual(f'{status}\n', said.out)
 
+    def test_it_is_copied_and_rid_of_the_copy(self):
+        said = self.run_shell('snapshot create shop --name a --wait -f json')
+        self.assertEqual('AVAILABLE', said.json['status'])
+        made = said.json['id']
+        self.assertEqual({'m-0', 'm-1'}, {*said.json['document']['sources']})
+        said = self.run_shell(f'snapshot show shop {made}')
+        self.assertIn('m-0: image ', said.out)
+        self.run_shell(f'snapshot delete shop {made} --wait')
+        self.assertEqual(
+            [], self.service.snapshots(base.ANN, self.cluster['id'])
+        )
+
     def test_what_cannot_be_done_fails_with_its_reason(self):
         self.cloud.lose(self.cluster['members']['m-0']['id'])
         said = self.run_shell('stop shop --wait', code=1)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Heat stack on a service that is not in Heat's process."""
 
+import types
+
+import fixtures
 from heat.common import exception as heat_exception
 
 from heat_vcluster import context, exception
@@ -47,6 +50,47 @@ class HeatTest(served.ServedTest, heat_base.HeatTest):
         self.run_heat(cluster.delete)
         self.assertEqual((cluster.DELETE, cluster.COMPLETE), cluster.state)
         self.assertIsNone(self.show(cluster.resource_id, tenant))
+        self.assert_nothing_left()
+
+    def snapshot(self, stack):
+        """Return what Heat keeps of a snapshot of the stack."""
+        kept = []
+        stack.snapshot(lambda s, *ended: kept.append(s.prepare_abandon()))
+        self.assertEqual((stack.SNAPSHOT, stack.COMPLETE), stack.state)
+        return types.SimpleNamespace(data=kept[0])
+
+    def test_a_stack_is_copied_restored_and_rid_of_the_copy(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'heat.engine.notification.notify', lambda *args, **more: None
+            )
+        )
+        stack = self.stack(TEMPLATE)
+        stack.store()
+        stack.create()
+        tenant = self.tenant(stack['cluster'])
+        cluster_id = stack['cluster'].resource_id
+        taken = self.snapshot(stack)
+        [made] = self.service.snapshots(tenant, cluster_id)
+        copies = {each['member']: each['id'] for each in made['members']}
+
+        stack.restore(taken)
+        self.assertEqual(
+            (stack.RESTORE, stack.COMPLETE), stack.state, stack.status_reason
+        )
+        members = self.show(cluster_id, tenant)['members']
+        for name, source in (('db', 'image_id'), ('data', 'asked')):
+            made_of = getattr(self.cloud.item(members[name]['id']), source)
+            made_of = getattr(made_of, 'snapshot_id', made_of)
+            self.assertEqual(copies[name], made_of)
+
+        stack.delete_snapshot(taken)
+        self.assertEqual([], [*self.service.snapshots(tenant, cluster_id)])
+        # As Heat has it for each request: read anew.
+        gone = type(stack).load(stack.context, stack_id=stack.id)
+        self.stacks.append(gone)
+        gone.delete()
+        self.assertEqual((gone.DELETE, gone.COMPLETE), gone.state)
         self.assert_nothing_left()
 
     def test_its_faults_are_told_before_anything_is_made(self):

@@ -126,6 +126,27 @@ class VerbsTest(HttpTest):
         view = self.settle(view['id'])
         self.assertEqual('COMPLIANT', view['compliance']['status'])
 
+    def test_it_is_copied_and_restored(self):
+        view = self.build(documents.SMALL)
+        made = self.there.create_snapshot(view['id'], name='before')
+        self.assertEqual('CREATING', made['status'])
+        self.settle(view['id'])
+        self.assert_same('snapshots', view['id'])
+        self.assert_same('snapshot', view['id'], made['id'])
+        self.assertEqual(
+            'UPDATING', self.there.restore(view['id'], made['id'])['status']
+        )
+        self.settle(view['id'])
+        self.there.delete_snapshot(view['id'], made['id'])
+        self.settle(view['id'])
+        self.assertEqual([], self.there.snapshots(view['id']))
+        self.assertRaises(
+            exception.SnapshotNotFound,
+            self.there.snapshot,
+            view['id'],
+            made['id'],
+        )
+
     def test_a_plan_is_held_and_built_or_given_back(self):
         plan = self.there.plan(documents.servers(2), hold_seconds=600)
         self.assertEqual(plan, self.there.show_plan(plan['id']))

@@ -53,6 +53,8 @@ class CommandTest(base.TestCase):
         self.cloud = Wire(self)
         self.servers = []
         self.volumes = []
+        self.snapshots = []
+        self.images = []
         self.networks = []
         self.groups = []
         self.consumers = {}
@@ -105,6 +107,28 @@ class CommandTest(base.TestCase):
             }
         )
 
+    def snapshot(self, name, cluster_id):
+        owner = model.Owner(cluster_id, 'data', 'snapshot')
+        self.snapshots.append(
+            {
+                'id': name,
+                'os-extended-snapshot-attributes:project_id': PROJECT,
+                'metadata': tags.metadata(owner),
+            }
+        )
+
+    def image(self, name, cluster_id, made_of='s', marked_of='s'):
+        owner = model.Owner(cluster_id, 'web', 'snapshot')
+        self.images.append(
+            {
+                'id': name,
+                'owner': PROJECT,
+                'instance_uuid': made_of,
+                'vcluster_server': marked_of,
+                **tags.metadata(owner),
+            }
+        )
+
     def network(self, name, cluster_id):
         owner = model.Owner(cluster_id, 'net')
         self.networks.append(
@@ -140,6 +164,8 @@ class CommandTest(base.TestCase):
         say = self.cloud.answer
         say('GET', '/servers/detail', (200, {'servers': self.servers}))
         say('GET', '/volumes/detail', (200, {'volumes': self.volumes}))
+        say('GET', '/snapshots/detail', (200, {'snapshots': self.snapshots}))
+        say('GET', '/images', (200, {'images': self.images}))
         # A page, and then no more.
         for page in (self.groups, []):
             say('GET', '/os-server-groups', (200, {'server_groups': page}))
@@ -149,6 +175,8 @@ class CommandTest(base.TestCase):
         for kind, things in (
             ('server', self.servers),
             ('volume', self.volumes),
+            ('snapshot', self.snapshots),
+            ('image', self.images),
             ('network', self.networks),
             ('os-server-group', self.groups),
         ):
@@ -299,17 +327,22 @@ class OrphansTest(CommandTest):
         unknown, lost = str(uuid.uuid4()), str(uuid.uuid4())
         self.network('n', unknown)
         self.volume('v', unknown)
+        self.snapshot('vs', unknown)
+        self.image('i', unknown)
+        self.image('of-a-server-that-was-made-of-one', unknown, 'other')
         self.server('s', unknown)
         self.group('g', unknown)
         self.server('living', LIVING)
         self.consumer(lost)
         self.open()
         said = self.run_command('--delete', said='y\n', code=0).stdout
-        self.assertIn('5 of 5 removed', said)
+        self.assertIn('7 of 7 removed', said)
         self.assertEqual(
             [
                 '/servers/s',
                 '/os-server-groups/g',
+                '/images/i',
+                '/snapshots/vs',
                 '/volumes/v',
                 '/networks/n',
                 f'/allocations/{lost}',

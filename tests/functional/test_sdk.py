@@ -119,6 +119,22 @@ class SdkTest(served.ServedTest):
         cluster = self.vcluster.wait_for_cluster(cluster)
         self.assertEqual('COMPLIANT', cluster.compliance['status'])
 
+    def test_it_is_copied_and_restored(self):
+        cluster = self.vcluster.get_cluster(self.build(documents.SMALL)['id'])
+        made = self.vcluster.create_snapshot(cluster, name='before')
+        self.assertEqual(('before', cluster.id), (made.name, made.cluster_id))
+        self.settle(cluster.id)
+        [listed] = self.vcluster.snapshots(cluster)
+        found = self.vcluster.get_snapshot(cluster, listed)
+        self.assertEqual(('AVAILABLE', made.id), (found.status, found.id))
+        self.assertIn('sources', found.document)
+        restored = self.vcluster.restore_snapshot(cluster, found)
+        self.assertEqual('UPDATING', restored.status)
+        self.settle(cluster.id)
+        self.vcluster.delete_snapshot(cluster, found)
+        self.settle(cluster.id)
+        self.assertEqual([], [*self.vcluster.snapshots(cluster)])
+
     def test_lists_are_filtered(self):
         for name, tags in (('a', ['x']), ('b', ['x', 'y']), ('c', [])):
             self.create(documents.servers(1), name=name, tags=tags)

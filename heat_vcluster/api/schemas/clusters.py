@@ -227,6 +227,11 @@ CLUSTER = common.mapping(
         'groups': common.listing({'type': 'object'}),
         'survive': common.listing({'type': 'object'}),
         'update_policy': common.nullable({'type': 'object'}),
+        'sources': {
+            **common.nullable(common.by_name({'type': 'object'})),
+            'description': 'Members that are made of something of their '
+            'own: an image or a snapshot.',
+        },
     }
 )
 SUMMARY = common.mapping(

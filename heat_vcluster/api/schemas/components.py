@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import functools
 
-from heat_vcluster.api.schemas import clusters, common, errors, members, plans
+from heat_vcluster.api.schemas import (
+    clusters,
+    common,
+    errors,
+    members,
+    plans,
+    snapshots,
+)
 
 
 @functools.cache
@@ -21,10 +28,12 @@ def schemas() -> dict[str, common.Schema]:
         'Event': members.EVENT,
         'Fate': plans.FATE,
         'ListedMember': members.LISTED_MEMBER,
+        'ListedSnapshot': snapshots.LISTED_SNAPSHOT,
         'Member': members.MEMBER,
         'Placement': plans.PLACEMENT,
         'Plan': plans.PLAN,
         'PlanToBuild': clusters.OF_PLAN,
+        'Snapshot': snapshots.SNAPSHOT,
         'Summary': clusters.SUMMARY,
         'Survival': plans.SURVIVAL,
         'Topology': plans.TOPOLOGY,

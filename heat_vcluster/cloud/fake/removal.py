@@ -8,8 +8,9 @@ from collections.abc import Collection
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake.calls import called
 from heat_vcluster.cloud.fake.networks import Networks
-from heat_vcluster.cloud.fake.volumes import Volumes
+from heat_vcluster.cloud.fake.snapshots import Snapshots
 from heat_vcluster.cloud.fake.world import (
+    Copy,
     FloatingIp,
     Item,
     Network,
@@ -24,7 +25,7 @@ from heat_vcluster.cloud.fake.world import (
 _ORDER = tuple(model.Kind)
 
 
-class Removal(Volumes, Networks):
+class Removal(Snapshots, Networks):
     @called
     def find(
         self,
@@ -39,7 +40,7 @@ class Removal(Volumes, Networks):
             and item.owner is not None
             and item.owner.cluster_id == cluster_id
             and member in (None, item.owner.member)
-            and (kinds is None or item.kind in kinds)
+            and item.kind in (model.OF_MEMBERS if kinds is None else kinds)
         ]
         return tuple(sorted(found, key=lambda t: _ORDER.index(t.kind)))
 
@@ -51,6 +52,8 @@ class Removal(Volumes, Networks):
                 self._begin_delete_server(item)
             case Volume():
                 self._begin_delete_volume(item)
+            case Copy():
+                self._begin_delete_copy(item)
             case Port():
                 self._delete_port(item)
             case Router():
@@ -69,6 +72,8 @@ class Removal(Volumes, Networks):
             self._advance_server(item)
         elif isinstance(item, Volume):
             self._advance_volume(item)
+        elif isinstance(item, Copy):
+            self._advance_copy(item)
         return self._mine(thing_kind, thing_id) is None
 
     def _mine(self, kind: model.Kind, thing_id: str) -> Item | None:

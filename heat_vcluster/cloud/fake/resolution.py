@@ -98,7 +98,12 @@ class Resolver(Side):
                     ),
                     self._hosts_in(asked.availability_zone),
                 )
-            elif isinstance(asked, spec.VolumeSpec) and self._world.pools:
+            elif (
+                isinstance(asked, spec.VolumeSpec)
+                and self._world.pools
+                # It is made where the snapshot is: nothing to decide.
+                and asked.snapshot_id is None
+            ):
                 yield placement.VolumeDemand(
                     member.name, asked.size, asked.volume_type
                 )
@@ -354,9 +359,9 @@ class _Names:
         zone = asked.availability_zone
         if zone is not None and zone not in self._world.volume_zones:
             self._miss('availability zone', zone, f'{path}.availability_zone')
-        snapshots = self._world.named('snapshot', self._project_id)
+        snapshots = self._world.snapshots_for(self._project_id)
         snapshot = asked.snapshot_id
-        if snapshot is not None and snapshot not in snapshots.values():
+        if snapshot is not None and snapshot not in snapshots:
             self._miss('snapshot', snapshot, f'{path}.snapshot_id')
 
     def _is_multiattach(self, wanted: str | None) -> bool:
@@ -366,7 +371,8 @@ class _Names:
         )
 
     def _find_image(self, name: str, path: str) -> None:
-        self._find('image', name, path, self._world.images.items())
+        images = self._world.images_for(self._project_id)
+        self._find('image', name, path, images.items())
 
     def _find_volume(self, wanted: spec.Reference, path: str) -> None:
         if not wanted.is_member:

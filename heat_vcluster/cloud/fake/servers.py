@@ -98,6 +98,9 @@ class Servers(Side):
         self._world.items[server.id] = server
         return server.id
 
+    def _is_image(self, image_id: str) -> bool:
+        return image_id in self._world.images_for(self._project_id)
+
     def _check_parts(self, wanted: model.ServerRequest) -> None:
         """Refuse what nova's API refuses at once."""
         if wanted.host not in self._world.hosts:
@@ -108,7 +111,7 @@ class Servers(Side):
             raise exception.CloudError(
                 NOVA, 'Either an image or a boot volume, and not both.'
             )
-        if wanted.image_id and wanted.image_id not in self._world.images:
+        if wanted.image_id and not self._is_image(wanted.image_id):
             raise exception.CloudError(
                 NOVA, f'Image {wanted.image_id} could not be found.'
             )

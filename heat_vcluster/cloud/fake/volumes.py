@@ -16,6 +16,7 @@ from heat_vcluster.cloud.fake.world import (
     Server,
     State,
     Volume,
+    VolumeSnapshot,
 )
 from heat_vcluster.spec import model as spec
 
@@ -42,7 +43,7 @@ class Volumes(Servers):
         if there is not None:
             return there.id
         asked = wanted.spec
-        if wanted.image_id and wanted.image_id not in self._world.images:
+        if wanted.image_id and not self._is_image(wanted.image_id):
             raise exception.CloudError(
                 CINDER, f'Image {wanted.image_id} could not be found.'
             )
@@ -57,12 +58,17 @@ class Volumes(Servers):
             polls=self._world.build_polls,
             size_gb=asked.size,
             type_name=self._type_name(wanted.type_id),
-            asked_pool=wanted.pool,
+            asked_pool=self._pool_of(asked.snapshot_id) or wanted.pool,
             is_bootable=bool(wanted.image_id or asked.snapshot_id),
             asked=asked,
         )
         self._world.items[volume.id] = volume
         return volume.id
+
+    def _pool_of(self, snapshot_id: str | None) -> str | None:
+        """A volume goes where the snapshot is that it is made of."""
+        snapshot = self._own(VolumeSnapshot, snapshot_id or '')
+        return snapshot.pool if snapshot else None
 
     @called
     def mark_volume(self, volume_id: str, marks: model.Marks) -> None:
@@ -177,7 +183,11 @@ class Volumes(Servers):
             # Asking again and again takes time too: it goes on meanwhile.
             self._advance_volume(volume)
         status = status_of(volume, self._links(volume))
-        if status not in ('available', 'error'):
+        is_held = any(
+            snapshot.made_of == volume.id
+            for snapshot in self._world.of(VolumeSnapshot)
+        )
+        if is_held or status not in ('available', 'error'):
             raise exception.CloudError(
                 CINDER,
                 'Invalid volume: Volume status must be available or error '

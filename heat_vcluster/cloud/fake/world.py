@@ -33,6 +33,19 @@ QUOTAS = (
     'routers',
     'ports',
     'floating_ips',
+    'images',
+    'volume_snapshots',
+)
+
+
+#: The arguments of calls that are the id of something.
+IDS = (
+    'thing_id',
+    'server_id',
+    'volume_id',
+    'port_id',
+    'image_id',
+    'snapshot_id',
 )
 
 
@@ -180,6 +193,22 @@ class Volume(Item):
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
+class Copy(Item):
+    made_of: str  # id of the server or volume
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Image(Copy):
+    pass
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class VolumeSnapshot(Copy):
+    size_gb: int
+    pool: str | None
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
 class Network(Item):
     is_shared: bool = False
     is_external: bool = False
@@ -291,10 +320,7 @@ class World:
             return frozenset({owner.member})
         if asked is not None:
             return frozenset({asked})
-        ids = [
-            arguments.get(name)
-            for name in ('thing_id', 'server_id', 'volume_id', 'port_id')
-        ]
+        ids = [arguments.get(name) for name in IDS]
         holds = [
             *arguments.get('holds', ()),
             *(
@@ -309,6 +335,24 @@ class World:
             for name in (*found, *(hold.member for hold in holds))
             if name is not None
         )
+
+    def images_for(self, project_id: str) -> dict[str, str]:
+        """Return id -> name of what a project may make servers of."""
+        own = {
+            image.id: image.name
+            for image in self.of(Image)
+            if image.project_id == project_id and image.state is State.READY
+        }
+        return {**self.images, **own}
+
+    def snapshots_for(self, project_id: str) -> frozenset[str]:
+        """Return the ids of what a project may make volumes of."""
+        return frozenset(self.named('snapshot', project_id).values()) | {
+            snapshot.id
+            for snapshot in self.of(VolumeSnapshot)
+            if snapshot.project_id == project_id
+            and snapshot.state is State.READY
+        }
 
     # Names that belong to a project: keys, security groups, snapshots
 
@@ -430,6 +474,8 @@ def _counts(item: Item) -> dict[str, int]:
         }
     if isinstance(item, Volume):
         return {'volumes': 1, 'gigabytes': item.size_gb}
+    if isinstance(item, VolumeSnapshot):
+        return {'volume_snapshots': 1, 'gigabytes': item.size_gb}
     return {f'{item.kind}s': 1}
 
 

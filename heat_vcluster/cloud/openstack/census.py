@@ -17,6 +17,7 @@ from heat_vcluster.cloud.openstack import (
     groups,
     network,
     reservation,
+    snapshots,
     tags,
     trusts,
 )
@@ -61,6 +62,8 @@ class Census:
             *_marked(model.Kind.SERVER, _by_metadata(servers, 'tenant_id')),
             *self._server_groups(),
             *self._volumes(),
+            *self._volume_snapshots(),
+            *self._images(),
             *self._of_networks(),
             *self._holds({server['id'] for server in servers}),
             *self._trusts(),
@@ -87,6 +90,23 @@ class Census:
             model.Kind.VOLUME,
             _by_metadata(volumes, 'os-vol-tenant-attr:tenant_id'),
         )
+
+    def _volume_snapshots(self) -> Iterator[Marked]:
+        found = self._services.volume.pages(
+            '/snapshots/detail', 'snapshots', all_tenants='1'
+        )
+        return _marked(
+            model.Kind.VOLUME_SNAPSHOT,
+            _by_metadata(found, 'os-extended-snapshot-attributes:project_id'),
+        )
+
+    def _images(self) -> Iterator[Marked]:
+        found = self._services.image.pages('/images', 'images')
+        owned = (
+            (item['owner'], item['id'], snapshots.owner(item))
+            for item in found
+        )
+        return _marked(model.Kind.IMAGE, owned)
 
     def _of_networks(self) -> Iterator[Marked]:
         for kind, (_, many) in network.NAMES.items():

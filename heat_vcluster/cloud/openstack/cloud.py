@@ -21,6 +21,7 @@ from heat_vcluster.cloud.openstack.existing import Existing
 from heat_vcluster.cloud.openstack.groups import ServerGroups
 from heat_vcluster.cloud.openstack.network import Networking
 from heat_vcluster.cloud.openstack.session import Services
+from heat_vcluster.cloud.openstack.snapshots import Images, VolumeSnapshots
 from heat_vcluster.cloud.openstack.volume import BlockStorage
 from heat_vcluster.placement import model as placement
 from heat_vcluster.placement import reach as reaches
@@ -53,6 +54,10 @@ class OpenStackCloud(base.Cloud):
             theirs, context.project_id, self._compute, self._volume
         )
         self._images = theirs.image
+        self._server_images = Images(theirs.compute, theirs.image, known)
+        self._volume_snapshots = VolumeSnapshots(
+            theirs.volume, known, site.secrets
+        )
         self._nova = theirs.compute
         self._capacity = Capacity(
             site, reservation.Tenant(context.project_id, context.user_id)
@@ -259,6 +264,24 @@ class OpenStackCloud(base.Cloud):
     ) -> None:
         self._existing.disown(thing_kind, thing_id, cluster_id)
 
+    # -- snapshots --------------------------------------------------------
+
+    def ensure_image(
+        self, owner: model.Owner, name: str, server_id: str
+    ) -> str:
+        return self._server_images.ensure(owner, name, server_id)
+
+    def image_state(self, image_id: str) -> model.CopyState:
+        return self._server_images.state(image_id)
+
+    def ensure_volume_snapshot(
+        self, owner: model.Owner, name: str, volume_id: str
+    ) -> str:
+        return self._volume_snapshots.ensure(owner, name, volume_id)
+
+    def volume_snapshot_state(self, snapshot_id: str) -> model.CopyState:
+        return self._volume_snapshots.state(snapshot_id)
+
     # -- removal ----------------------------------------------------------
 
     def find(
@@ -270,7 +293,7 @@ class OpenStackCloud(base.Cloud):
         return tuple(
             thing
             for kind in model.Kind
-            if kinds is None or kind in kinds
+            if kind in (model.OF_MEMBERS if kinds is None else kinds)
             for thing in self._find_kind(kind, cluster_id)
             if member is None or thing.owner.member == member
         )
@@ -284,6 +307,10 @@ class OpenStackCloud(base.Cloud):
             return self._groups.find(cluster_id)
         if kind is model.Kind.VOLUME:
             return self._volume.find(cluster_id)
+        if kind is model.Kind.IMAGE:
+            return self._server_images.find(cluster_id)
+        if kind is model.Kind.VOLUME_SNAPSHOT:
+            return self._volume_snapshots.find(cluster_id)
         return self._network.find(kind, cluster_id)
 
     def delete(self, thing_kind: model.Kind, thing_id: str) -> None:
@@ -293,6 +320,10 @@ class OpenStackCloud(base.Cloud):
             self._groups.delete(thing_id)
         elif thing_kind is model.Kind.VOLUME:
             self._volume.delete(thing_id)
+        elif thing_kind is model.Kind.IMAGE:
+            self._server_images.delete(thing_id)
+        elif thing_kind is model.Kind.VOLUME_SNAPSHOT:
+            self._volume_snapshots.delete(thing_id)
         else:
             self._network.delete(thing_kind, thing_id)
 
@@ -306,4 +337,8 @@ class OpenStackCloud(base.Cloud):
             return self._groups.show(thing_id) is None
         if thing_kind is model.Kind.VOLUME:
             return self._volume.is_gone(thing_id)
+        if thing_kind is model.Kind.IMAGE:
+            return self._server_images.show(thing_id) is None
+        if thing_kind is model.Kind.VOLUME_SNAPSHOT:
+            return self._volume_snapshots.show(thing_id) is None
         return self._network.is_gone(thing_kind, thing_id)

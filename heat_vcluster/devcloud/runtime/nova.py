@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 # ruff: noqa: E402
+import io
 import uuid
 from typing import Any
 
@@ -15,6 +16,7 @@ from nova import context, objects
 from nova.compute import rpcapi as compute_rpc
 from nova.conductor import rpcapi as conductor_rpc
 from nova.conf import CONF
+from nova.image import glance
 from nova.objects import host_mapping
 from nova.scheduler import rpcapi as scheduler_rpc
 from nova.service import Service
@@ -22,6 +24,7 @@ from nova.virt import block_device, fake, node
 
 from heat_vcluster.devcloud import settings
 
+_SECTOR = 512
 _NAMESPACE = uuid.UUID('8a1d1f2e-5f0c-4b0e-9d3b-2f6a5a3f6c11')
 
 
@@ -61,6 +64,22 @@ def _serve(binary: str, topic: str, **more: Any) -> None:
 
 class _Hypervisor(fake.FakeDriver):
     """Nova's fake, with node identities that outlive the process."""
+
+    def snapshot(
+        self, context: Any, instance: Any, image_id: str, tell: Any
+    ) -> None:
+        """Nova's fake leaves the image queued: fill it, with nothing."""
+        super().snapshot(context, instance, image_id, tell)
+        glance.API().update(
+            context,
+            image_id,
+            {
+                'status': 'active',
+                'disk_format': 'raw',
+                'container_format': 'bare',
+            },
+            io.BytesIO(bytes(_SECTOR)),
+        )
 
     def get_available_resource(self, nodename: str) -> dict[str, Any]:
         resources: dict[str, Any] = super().get_available_resource(nodename)

@@ -16,6 +16,7 @@ from heat_vcluster.spec.checks import (
     marks,
     names,
     servers,
+    sources,
     survival,
     volumes,
 )
@@ -48,6 +49,8 @@ CHECKS: tuple[Check, ...] = (
     addresses.overlaps,
     addresses.routers,
     addresses.sizes,
+    sources.known,
+    sources.fitting,
     survival.members,
     survival.strictness,
     survival.possible,

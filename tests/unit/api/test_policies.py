@@ -18,6 +18,8 @@ LOOK = {
     'members:list',
     'members:show',
     'events:list',
+    'snapshots:list',
+    'snapshots:show',
     'topology:show',
     'limits:show',
 }
@@ -37,6 +39,9 @@ CHANGE = {
     'clusters:resume',
     'plans:create',
     'plans:delete',
+    'snapshots:create',
+    'snapshots:delete',
+    'snapshots:restore',
 }
 #: What takes the tenant's own rights in the cloud.
 OWN = {
@@ -44,6 +49,7 @@ OWN = {
     'clusters:adopt',
     'clusters:change',
     'plans:create',
+    'snapshots:restore',
 }
 #: What is asked for beside an operation's own rule.
 BESIDE = {access.LIST_ALL, access.CHANGE}

@@ -104,6 +104,8 @@ class LeaseTest(base.StoreTest):
             'set_change': (CHANGE,),
             'commit_change': (CHANGE, ['a']),
             'end_change': (),
+            'set_snapshot': ('s', states.SnapshotStatus.ERROR),
+            'drop_snapshot': ('s',),
         }
         public = {n for n in dir(late) if not n.startswith('_')} - {'lease'}
         self.assertEqual(public, set(writes))

@@ -65,6 +65,9 @@ class ObedientClient(client.Client):
         self.members = {}
         self.compliance = None
         self.error_code = None
+        self.copies = {}
+        self.snapshot_script = ['CREATING', 'CREATING', 'AVAILABLE']
+        self.removal_script = ['AVAILABLE', 'DELETING', self.GONE]
 
     def validate(self, document):
         self.calls.append('validate')
@@ -82,6 +85,7 @@ class ObedientClient(client.Client):
 
     show_plan = release_plan = create_planned = _never
     list = members = member = events = topology = limits = _never
+    restore = snapshots = _never
     stop = start = heal = repair = plan_repair = _never
     release = plan_adoption = _never
 
@@ -119,6 +123,38 @@ class ObedientClient(client.Client):
     def resume(self, cluster_id):
         return self._act('resume', cluster_id)
 
+    def create_snapshot(self, cluster_id, *, snapshot_id, name):
+        self.calls.append('create_snapshot')
+        self.copies[snapshot_id] = [*self.snapshot_script]
+        self.copied = copy.deepcopy(self.documents[cluster_id])
+        return self._snapshot(snapshot_id)
+
+    def snapshot(self, cluster_id, snapshot_id):
+        if snapshot_id not in self.copies:
+            raise exception.SnapshotNotFound(cluster_id, snapshot_id)
+        if self.copies[snapshot_id][1:]:
+            self.copies[snapshot_id].pop(0)
+        if self.copies[snapshot_id] == [self.GONE]:
+            del self.copies[snapshot_id]
+            raise exception.SnapshotNotFound(cluster_id, snapshot_id)
+        return self._snapshot(snapshot_id)
+
+    def delete_snapshot(self, cluster_id, snapshot_id):
+        self.calls.append('delete_snapshot')
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.copies[snapshot_id] = [*self.removal_script]
+
+    def _snapshot(self, snapshot_id):
+        status = self.copies[snapshot_id][0]
+        document = {**self.copied, 'sources': {'db': {'image': 'copy'}}}
+        return {
+            'id': snapshot_id,
+            'status': status,
+            'status_reason': self.reason,
+            'document': document if status == 'AVAILABLE' else None,
+        }
+
     def _act(self, verb, cluster_id):
         self.calls.append(verb)
         return self._view(cluster_id, self.script[0])
@@ -149,6 +185,7 @@ class ObedientClient(client.Client):
             'survive': self.documents[cluster_id].get('survive', []),
             'compliance': self.compliance,
             'update_policy': None,
+            'sources': self.documents[cluster_id].get('sources'),
             'members': self.members,
             'updated_at': str(self.updated_at),
             'placement': None,

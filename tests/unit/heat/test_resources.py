@@ -542,3 +542,73 @@ class AttributesTest(base.HeatTest):
         self.assertRaises(
             heat_exception.EntityNotFound, self.resource.get_live_state, {}
         )
+
+
+class SnapshotTest(base.HeatTest):
+    def setUp(self):
+        super().setUp()
+        self.resource = self.cluster(base.PAIR)
+        self.run_task(self.resource.create)
+        self.service.script = ['ACTIVE']
+
+    def take(self):
+        self.run_task(self.resource.snapshot)
+        return {
+            'resource_id': self.resource.resource_id,
+            'resource_data': dict(self.resource.data()),
+        }
+
+    def test_it_is_waited_for_and_known_by_the_resources_data(self):
+        taken = self.take()
+        self.assertEqual(('SNAPSHOT', 'COMPLETE'), self.resource.state)
+        self.assertEqual(
+            [taken['resource_data']['snapshot_id']], [*self.service.copies]
+        )
+
+    def test_one_that_fails_says_why(self):
+        self.service.snapshot_script = ['ERROR']
+        self.service.reason = 'member db: glance: no more room'
+        failure = self.assertRaises(heat_exception.ResourceFailure, self.take)
+        self.assertIn('no more room', str(failure))
+
+    def test_it_goes_and_that_is_waited_for(self):
+        taken = self.take()
+        self.run_task(lambda: self.resource.delete_snapshot(taken))
+        self.assertEqual({}, self.service.copies)
+        self.assertEqual(1, self.service.calls.count('delete_snapshot'))
+
+    def test_its_removal_waits_for_a_cluster_at_work(self):
+        taken = self.take()
+        busy = exception.WrongStatus('c', 'UPDATING', ['ACTIVE'])
+        self.service.refusals = [busy, busy]
+        self.run_task(lambda: self.resource.delete_snapshot(taken))
+        self.assertEqual({}, self.service.copies)
+
+    def test_it_goes_along_with_its_cluster(self):
+        taken = self.take()
+        self.service.script = ['DELETING']
+        self.run_task(lambda: self.resource.delete_snapshot(taken))
+        self.assertNotIn('delete_snapshot', self.service.calls)
+
+    def test_a_removal_that_fails_says_why(self):
+        taken = self.take()
+        self.service.removal_script = ['DELETING', 'ERROR']
+        self.service.reason = '1 left behind: image x'
+        failure = self.assertRaises(
+            heat_exception.Error,
+            self.run_task,
+            lambda: self.resource.delete_snapshot(taken),
+        )
+        self.assertIn('1 left behind', str(failure))
+
+    def test_to_restore_names_what_each_member_is_made_of(self):
+        taken = self.take()
+        defn = self.resource.handle_restore(self.resource.t, taken)
+        found = defn.properties(
+            self.resource.properties_schema, self.resource.context
+        )
+        self.assertEqual({'db': {'image': 'copy'}}, found['sources'])
+        self.assertEqual(
+            [each['name'] for each in self.resource.properties['instances']],
+            [each['name'] for each in found['instances']],
+        )

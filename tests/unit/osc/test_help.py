@@ -46,7 +46,7 @@ class HelpTest(base.TestCase):
 
     def test_every_command_shows_an_example_that_is_right(self):
         known = commands()
-        self.assertEqual(24, len(known))
+        self.assertEqual(29, len(known))
         for words, kind in known.items():
             examples = [*self.examples(kind)]
             self.assertNotEqual([], examples, words)
