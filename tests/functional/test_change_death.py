@@ -10,7 +10,14 @@ import contextlib
 from heat_vcluster import exception
 from heat_vcluster.cloud.fake import CloudDeath, FakeCloud, world
 from heat_vcluster.engine import change
-from tests.functional import base, changed, changes, deaths, documents
+from tests.functional import (
+    base,
+    changed,
+    changes,
+    deaths,
+    documents,
+    upkeep,
+)
 
 #: More calls, or writes, than there are in a change.
 ENOUGH = 200
@@ -67,6 +74,48 @@ class EveryCallTest(ChangeDeathCase):
                 self.assertGreater(number, 35)
                 return
         self.fail('a change has more calls than expected')
+
+
+class EveryCallOfARevertTest(ChangeDeathCase):
+    """The last step fails; whoever dies of what follows, all is as it was."""
+
+    def test_before_a_call(self):
+        before = self.show(self.cluster)
+        things = self.things()
+        first = self.calls_until_failure()
+        for number in range(first + 1, ENOUGH):
+            self.refuse_last_step()
+            has_died = self.die(self.update, number)
+            view = self.settle_change()
+            self.assertEqual('vcluster.cloud_error', view['error_code'])
+            self.assertEqual(before['members'], view['members'])
+            self.assertEqual(before['instances'], view['instances'])
+            self.assertEqual(things, self.things())
+            if not has_died:
+                self.assertGreater(number, first + 8)
+                return
+        self.fail('a revert has more calls than expected')
+
+    def calls_until_failure(self):
+        since = len(self.cloud.calls)
+        last = self.refuse_last_step()
+        self.change(self.cluster, self.wanted)
+        (failing,) = (
+            number
+            for number, call in enumerate(self.cloud.calls[since:], 1)
+            if call.name == 'attach_volume' and last in call.members
+        )
+        return failing
+
+    def refuse_last_step(self):
+        """Let the new ``db`` never get its volume; return its name."""
+        record = self.service._store.get_cluster(self.cluster)
+        last = f'db~{record.changes + 1}'
+        self.cloud.faults.clear()
+        self.cloud.faults.fail(
+            'attach_volume', member=last, error=upkeep.REFUSAL, times=None
+        )
+        return last
 
 
 class StoppedHeirTest(ChangeDeathCase):
