@@ -169,7 +169,7 @@ class Writer:
                 action=None,
             )
             self._set_facts(connection, {records.LEFT_ALONE: None})
-            self._add_event(connection, None, 'active', told)
+            self._add_events(connection, [(None, 'active', told)])
 
     @db_connection.again
     def begin_release(
@@ -194,10 +194,14 @@ class Writer:
     def _set_facts(self, connection: Any, facts: Mapping[str, Any]) -> None:
         """Write the same facts of all members."""
         table = models.members
-        for row in connection.execute(
-            self._mine(sa.select(table.c.name), table)
-        ).all():
-            self._set_member(connection, row.name, facts=facts)
+        asked = self._mine(sa.select(table.c.name), table)
+        self._write(
+            connection,
+            [
+                records.News(row.name, values={'facts': facts})
+                for row in connection.execute(asked)
+            ],
+        )
 
     # A change of it
 
@@ -326,23 +330,25 @@ class Writer:
 
     def _tell(self, news: Sequence[records.News]) -> None:
         with self._fenced() as connection:
-            changed = self._changed(connection, news)
-            by_kind: dict[frozenset[str], list[dict[str, Any]]] = {}
-            for name, values in changed.items():
-                by_kind.setdefault(frozenset(values), []).append(
-                    {'its_name': name, **values}
-                )
-            for kind, rows in by_kind.items():
-                connection.execute(
-                    self._mine(sa.update(models.members), models.members)
-                    .where(models.members.c.name == sa.bindparam('its_name'))
-                    .values({key: sa.bindparam(key) for key in kind}),
-                    rows,
-                )
-            self._add_events(
-                connection,
-                [(each.member, *each.event) for each in news if each.event],
+            self._write(connection, news)
+
+    def _write(self, connection: Any, news: Sequence[records.News]) -> None:
+        by_kind: dict[frozenset[str], list[dict[str, Any]]] = {}
+        for name, values in self._changed(connection, news).items():
+            by_kind.setdefault(frozenset(values), []).append(
+                {'its_name': name, **values}
             )
+        for kind, rows in by_kind.items():
+            connection.execute(
+                self._mine(sa.update(models.members), models.members)
+                .where(models.members.c.name == sa.bindparam('its_name'))
+                .values({key: sa.bindparam(key) for key in kind}),
+                rows,
+            )
+        self._add_events(
+            connection,
+            [(each.member, *each.event) for each in news if each.event],
+        )
 
     def _changed(
         self, connection: Any, news: Sequence[records.News]

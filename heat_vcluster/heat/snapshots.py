@@ -108,6 +108,7 @@ class Snapshots(resource.Resource):
             asked['instances'], document['instances']
         )
         asked[self.SOURCES] = document['sources']
+        asked[self.UPDATE_POLICY] = document['update_policy']
         return defn.freeze(properties=asked)
 
 
