@@ -57,6 +57,8 @@ SOON = 3000
 TURNS = 6
 # ... one for so many pairs of kind and place: few are soon counted instead.
 TURNABLE = 5000
+# ... unless so few bundles are left over: turns soon place those.
+PLACED_BY_TURNS = 2
 # Pairs of kind and place beyond which a glance at counts takes longer than
 # another turn in haste, which is sparing of room then: it places, as a rule,
 # so many bundles that were left over.
@@ -264,7 +266,7 @@ class _Search:
         return (
             self._frame.n_pairs < TURNABLE
             and self._pairs > MEDIUM
-            and len(found.left) > VERY_FEW
+            and len(found.left) > PLACED_BY_TURNS
         )
 
     def _is_jigsaw(self) -> bool:
