@@ -111,11 +111,13 @@ class Found:
     ``placement``: member -> place, UNKNOWN for those left. ``left`` has the
     bundles without a place, ``unmet`` the hard clauses that want more: they
     are obeyed by nothing that was put, only by what is still to come.
+    ``trouble``: how often a bundle found no place, all told.
     """
 
     placement: Ints
     left: tuple[tuple[int, ...], ...]
     unmet: tuple[numbers.Clause, ...]
+    trouble: int = 0
     search: _Greedy | None = None
 
     def go_on(self, deadline: float) -> Found | None:
@@ -374,6 +376,7 @@ class _Greedy:
                 for node in self._left
             ),
             tuple(tally.clause for tally in self._unmet()),
+            self._held.total,
             None if is_cut else self,
         )
 

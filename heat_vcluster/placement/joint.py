@@ -64,6 +64,8 @@ PLACED_BY_TURNS = 2
 # so many bundles that were left over.
 DEAR = 20_000
 SEVERAL = 20
+# ... and for each of them several had no place in between.
+TURNED_OUT = 2
 # How often a bundle may be in trouble before whole domains are cleared for
 # it, turn by turn: each way finds what the others do not.
 GENTLE = (0, 4, 2)
@@ -255,8 +257,12 @@ class _Search:
         return self._with_patience(found, is_counted)
 
     def _is_hopeful(self, found: greedy.Found) -> bool:
-        """Tell whether few are left over; one alone never fits, as a rule."""
-        return 1 < len(found.left) + len(found.unmet) <= SEVERAL
+        """Tell whether few are left over, and they come by turns.
+
+        Who has trouble while nobody else has any never fits, as a rule.
+        """
+        left = len(found.left) + len(found.unmet)
+        return left <= SEVERAL and found.trouble > TURNED_OUT * left
 
     def _is_soon_counted(self, found: greedy.Found) -> bool:
         """Tell whether counting to the end takes less than a turn would.

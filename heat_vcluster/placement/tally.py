@@ -892,16 +892,19 @@ class Tally:
         for touch in range(min(int(room.max(initial=0)), TANGENTS)):
             height = self._gathered(np.minimum(room, touch))
             slope = self._gathered((room > touch).astype(np.int64))
-            for cell, variables, factors, _ in rows:
+            for cell, variables, factors, most in rows:
                 rise = int(slope[cell])
-                if before is not None and rise == before[cell]:
-                    continue  # the same line, touched at another point
+                high = int(height[cell]) - rise * touch
+                if high >= most or (
+                    before is not None and rise == before[cell]
+                ):
+                    continue  # no bound, or the line before once more
                 domain = int(self._domain[inside.within][cell])
                 more, caps = outer.get(domain, ([], []))
                 self.program.row(
                     [*variables, *more],
                     [*factors, *(-rise * c for c in caps)],
-                    high=int(height[cell]) - rise * touch,
+                    high=high,
                 )
             before = slope
 
