@@ -82,8 +82,12 @@ SOME = 0.3
 ENOUGH = 6
 # Share of what is asked: where less of a resource is to spare, it is a jigsaw.
 BRIM = 0.02
-# ... and exchanging takes this share of the time that is left.
+# ... and exchanging takes this share of the time that is left,
 JIGSAW = 0.6
+# ... or this, before counting, where there are more pairs of kind and place
+# than so many: they are too many to be opened to single hosts at once.
+MOSTLY = 0.85
+COUNTABLE = 30_000
 # Deterministic seconds for the first proof by counts: most take less.
 GLANCE = 0.01
 # Deterministic seconds for the whole of a medium problem.
@@ -239,12 +243,13 @@ class _Search:
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
         if self._is_jigsaw():
-            if not is_counted:
+            is_countable = self._frame.n_pairs <= COUNTABLE
+            if is_countable and not is_counted:
                 is_counted = True
                 outcome = self._counted()
                 if outcome.verdict is not model.Verdict.UNKNOWN:
                     return outcome
-            whole = self._exchanged()
+            whole = self._exchanged(JIGSAW if is_countable else MOSTLY)
             if whole is not None:
                 return self._first(whole)
         found = self._by_turns(found)
@@ -290,7 +295,7 @@ class _Search:
                 return True
         return False
 
-    def _exchanged(self) -> Ints | None:
+    def _exchanged(self, share: float) -> Ints | None:
         """Fill hosts up exactly, and let bundles change places then."""
         self.tried.append('filling hosts to the brim')
         found = self._greedy(None, brims=True)
@@ -300,7 +305,7 @@ class _Search:
             self._compiled,
             self._contracted,
             found.placement,
-            deadline=time.monotonic() + JIGSAW * self._left(),
+            deadline=time.monotonic() + share * self._left(),
             seed=self._seed,
         )
         if whole is None or not amounts.is_valid(self._compiled, whole):
