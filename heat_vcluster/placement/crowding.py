@@ -4,7 +4,7 @@
 Each bundle is one in all, shared out evenly over the domains that could take
 it if they were empty. Who goes where the sum is least takes the fewest
 chances from others: those of whom there are many places have many to choose
-from.
+from. Small differences count for nothing: there, how well it fits does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ import numpy.typing as npt
 
 from heat_vcluster.placement.columns import Ints
 from heat_vcluster.placement.standing import Node
+
+#: Less than that is as good as nobody.
+LEAST = 1e-3
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,6 +47,8 @@ class Crowding:
                 crowd[domains] += len(those) / len(domains)
 
     def at(self, scope: int, domains: Ints) -> Floats:
-        """Return how crowded each of these domains is."""
+        """Return how crowded each of these domains is: one more is twice."""
         crowd = self._by_scope.get(scope)
-        return np.zeros(len(domains)) if crowd is None else crowd[domains]
+        if crowd is None:
+            return np.zeros(len(domains))
+        return np.round(np.log2(np.maximum(crowd[domains], LEAST)))
