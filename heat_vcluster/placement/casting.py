@@ -9,6 +9,7 @@ where the counts promised too much: that proves nothing.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,7 @@ import numpy as np
 
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract, linear, tally
-from heat_vcluster.placement.columns import UNKNOWN, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 WIDEST = 150_000  # pairs of bundle and group that are dealt out at once
 LARGEST = 20_000  # atoms times places of a block that is filled anyhow
@@ -61,13 +62,17 @@ class Groups:
 
 
 class Casting:
-    """All that stays the same while counts of a problem are tried."""
+    """All that stays the same while counts of a problem are tried.
+
+    ``present``: the members that are dealt out, all with places at first.
+    """
 
     def __init__(
         self, frame: tally.Frame, contracted: contract.Contracted
     ) -> None:
         self.frame = frame
         self.kinds = kinds = frame.likeness
+        self.present: Flags = kinds.present
         self.compiled = frame.compiled
         self.contracted = contracted
         self.groups: dict[int, Groups] = {}
@@ -85,6 +90,21 @@ class Casting:
                 self.clauses.setdefault(clause.scope, []).append(clause)
         for clause in contracted.loose:
             self.clauses.setdefault(clause.scope, []).append(clause)
+
+    def without_strays(self) -> Casting:
+        """Return the same for all but volumes that nothing ties to a domain.
+
+        They have no place then.
+        """
+        top = self.kinds.scopes[-1]
+        bundle_of = self.contracted.bundle_of[top]
+        kind_at = self.kinds.kind_at[top]
+        found = copy.copy(self)
+        found.present = self.present.copy()
+        for member in np.flatnonzero(self.present).tolist():
+            kind = kind_at[int(bundle_of[member])]
+            found.present[member] = not self.kinds.kinds[kind].pooled
+        return found
 
     def cast(
         self,
@@ -202,9 +222,11 @@ class _Deal:
         """Return the group of each bundle, UNKNOWN for none; None: failed."""
         waiting: dict[tuple[int, int], list[int]] = {}
         for bundle, kind in self._kinds.kind_at[self._scope].items():
+            member = self._bundles[bundle][0]
+            if not self._casting.present[member]:
+                continue
             up = 0
             if self._wider is not None:
-                member = self._bundles[bundle][0]
                 outer = self._casting.contracted.bundle_of[self._scope + 1]
                 up = int(self._wider[outer[member]])
             waiting.setdefault((kind, up), []).append(bundle)
@@ -233,7 +255,7 @@ class _Deal:
         return self._casting.clauses.get(self._scope, [])
 
     def _touched(self) -> set[int]:
-        present = self._kinds.present
+        present = self._casting.present
         return {
             int(self._bundle_of[m])
             for clause in self._clauses()
@@ -314,7 +336,7 @@ class _Deal:
         return found
 
     def _bundles_of(self, members: Iterable[int]) -> list[int]:
-        present = self._kinds.present
+        present = self._casting.present
         return sorted({int(self._bundle_of[m]) for m in members if present[m]})
 
     def _obey(
@@ -402,7 +424,7 @@ class _Deal:
         """Return bundle -> how many of the clause's members it has."""
         weights: dict[int, int] = {}
         for member in clause.members:
-            if self._kinds.present[member]:
+            if self._casting.present[member]:
                 bundle = int(self._bundle_of[member])
                 weights[bundle] = weights.get(bundle, 0) + 1
         return weights
@@ -513,6 +535,8 @@ class _Blocks:
         self._atoms: dict[int, list[int]] = {}
         members = casting.contracted.bundles[0]
         for atom in casting.kinds.kind_at[0]:
+            if not casting.present[members[atom][0]]:
+                continue
             block = 0
             if dealt is not None:
                 block = int(dealt[bundle_of[1][members[atom][0]]])

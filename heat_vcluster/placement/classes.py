@@ -25,7 +25,7 @@ from heat_vcluster.placement import (
     tally,
 )
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement.columns import Flags, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 ATTEMPTS = 40  # times that blocks are opened before it is given up
 PAIRS = 100_000  # of member and place at the most, to sort members out
@@ -45,6 +45,7 @@ GLANCE = 0.15  # ... and for that on sizes alone, before
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
 SMALLISH = 8_000  # variables up to which CP-SAT is asked first
 EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
+GLIMPSE = 0.05  # ... where any solution will do
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -175,6 +176,9 @@ class _Attempts:
             if failed - opened:
                 opened |= failed
                 continue
+            found = self._strays_last(counts, outcome.values, seed)
+            if found is not None:
+                return found
             reach = self._caster.reach(counts, outcome.values)
             found = _sort_out(frame.compiled, reach, self._deadline, seed)
             if found is not None:
@@ -183,6 +187,26 @@ class _Attempts:
                 return None
             opened = everything
         return None
+
+    def _strays_last(
+        self, counts: tally.Tally, values: Ints, seed: int
+    ) -> Ints | None:
+        """Place the volumes that nothing ties when all others have a place.
+
+        Counts say too little of which of them goes where.
+        """
+        caster = self._caster.without_strays()
+        cast = caster.cast(counts, values, self._deadline, seed)
+        if cast.placement is None or np.all(caster.present):
+            return None
+        compiled = self._frame.compiled
+        places = {
+            member: compiled.places(member).tolist()
+            if place == UNKNOWN
+            else [place]
+            for member, place in enumerate(cast.placement.tolist())
+        }
+        return _sort_out(compiled, places, self._deadline, seed)
 
 
 def _sort_out(
@@ -371,12 +395,12 @@ def _fewest(counts: tally.Tally, deadline: float, seed: int) -> linear.Outcome:
 
 
 def _by_both(
-    program: linear.Program, deadline: float, seed: int
+    program: linear.Program, deadline: float, seed: int, effort: float = EFFORT
 ) -> linear.Outcome:
     """Solve exactly for a while, if that is any use, then the other way."""
     outcome = linear.Outcome(linear.Status.UNKNOWN)
     if program.n_variables <= SMALLISH:
-        outcome = program.solve(deadline, seed, max_deterministic_time=EFFORT)
+        outcome = program.solve(deadline, seed, max_deterministic_time=effort)
         if outcome.status in (linear.Status.NONE, linear.Status.BEST):
             return outcome
     return _better(outcome, program.seek(deadline, seed))
@@ -418,7 +442,7 @@ def _solve(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
     """Find any solution, or the proof that there is none."""
-    outcome = _by_both(program, deadline, seed)
+    outcome = _by_both(program, deadline, seed, GLIMPSE)
     if outcome.status is linear.Status.UNKNOWN:
         outcome = program.solve(deadline, seed)
     return outcome

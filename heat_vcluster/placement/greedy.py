@@ -22,6 +22,7 @@ from heat_vcluster.placement import (
     amounts,
     constraints,
     contract,
+    crowding,
     dead_ends,
     seclusion,
     unions,
@@ -110,11 +111,13 @@ class Found:
     ``placement``: member -> place, UNKNOWN for those left. ``left`` has the
     bundles without a place, ``unmet`` the hard clauses that want more: they
     are obeyed by nothing that was put, only by what is still to come.
+    ``trouble``: how often a bundle found no place, all told.
     """
 
     placement: Ints
     left: tuple[tuple[int, ...], ...]
     unmet: tuple[numbers.Clause, ...]
+    trouble: int = 0
     search: _Greedy | None = None
 
     def go_on(self, deadline: float) -> Found | None:
@@ -178,6 +181,7 @@ class _Greedy:
             for item in {i.kind: i for i in self._state.items}.values()
         }
         self._rivals = self._scarcest() if sparing else ()
+        self._crowding = self._crowd(())
 
     def _scarcest(self) -> tuple[Item, ...]:
         """Return one item of each kind for which room on hosts is scarce."""
@@ -343,7 +347,13 @@ class _Greedy:
         self._state.kept = kept
         self._all = sorted(self._roots(), key=lambda node: -node.weight)
         self._held = Standing(self._state, apart=self._sparing)
+        self._crowding = self._crowd(self._all)
         return self._run(list(self._all), trouble)
+
+    def _crowd(self, roots: Iterable[Node]) -> crowding.Crowding:
+        return crowding.Crowding(
+            self._compiled.n_domains, roots, self._eligible
+        )
 
     def go_on(self, deadline: float) -> Found:
         self._ends = time.monotonic() + deadline
@@ -366,6 +376,7 @@ class _Greedy:
                 for node in self._left
             ),
             tuple(tally.clause for tally in self._unmet()),
+            self._held.total,
             None if is_cut else self,
         )
 
@@ -653,11 +664,13 @@ class _Greedy:
             rank = rank - 0.5 * np.minimum(used, 20)
         else:
             rank = -rank
+        wishes = np.zeros(len(found))
         if self._compiled.soft:
-            rank = rank + self._wish_cost(node, scope, found)
+            wishes += self._wish_cost(node, scope, found)
         kept = self._state.kept.get((node.items[0].number, scope), UNKNOWN)
-        rank[found == kept] = -np.inf
-        order = found[np.argsort(rank, kind='stable')]
+        wishes[found == kept] = -np.inf
+        crowd = self._crowding.at(scope, found)
+        order = found[np.lexsort((rank, crowd, wishes))]
         if len(order) > TRIES:
             # Some of all: the most promising, and a sample of the others.
             step = len(order) / (TRIES / 2)
@@ -708,7 +721,7 @@ class _Greedy:
                     above = self._compiled.above(scope, tally.scope)[domains]
                     known = above != UNKNOWN
                     total[known] += charge[above[known]]
-        return 1000 * total
+        return total
 
     # -- making room ----------------------------------------------
 

@@ -57,11 +57,15 @@ SOON = 3000
 TURNS = 6
 # ... one for so many pairs of kind and place: few are soon counted instead.
 TURNABLE = 5000
+# ... unless so few bundles are left over: turns soon place those.
+PLACED_BY_TURNS = 2
 # Pairs of kind and place beyond which a glance at counts takes longer than
 # another turn in haste, which is sparing of room then: it places, as a rule,
 # so many bundles that were left over.
 DEAR = 20_000
 SEVERAL = 20
+# ... and for each of them several had no place in between.
+TURNED_OUT = 2
 # How often a bundle may be in trouble before whole domains are cleared for
 # it, turn by turn: each way finds what the others do not.
 GENTLE = (0, 4, 2)
@@ -78,8 +82,12 @@ SOME = 0.3
 ENOUGH = 6
 # Share of what is asked: where less of a resource is to spare, it is a jigsaw.
 BRIM = 0.02
-# ... and exchanging takes this share of the time that is left.
+# ... and exchanging takes this share of the time that is left,
 JIGSAW = 0.6
+# ... or this, before counting, where there are more pairs of kind and place
+# than so many: they are too many to be opened to single hosts at once.
+MOSTLY = 0.85
+COUNTABLE = 30_000
 # Deterministic seconds for the first proof by counts: most take less.
 GLANCE = 0.01
 # Deterministic seconds for the whole of a medium problem.
@@ -235,12 +243,13 @@ class _Search:
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
         if self._is_jigsaw():
-            if not is_counted:
+            is_countable = self._frame.n_pairs <= COUNTABLE
+            if is_countable and not is_counted:
                 is_counted = True
                 outcome = self._counted()
                 if outcome.verdict is not model.Verdict.UNKNOWN:
                     return outcome
-            whole = self._exchanged()
+            whole = self._exchanged(JIGSAW if is_countable else MOSTLY)
             if whole is not None:
                 return self._first(whole)
         found = self._by_turns(found)
@@ -253,8 +262,12 @@ class _Search:
         return self._with_patience(found, is_counted)
 
     def _is_hopeful(self, found: greedy.Found) -> bool:
-        """Tell whether few are left over; one alone never fits, as a rule."""
-        return 1 < len(found.left) + len(found.unmet) <= SEVERAL
+        """Tell whether few are left over, and they come by turns.
+
+        Who has trouble while nobody else has any never fits, as a rule.
+        """
+        left = len(found.left) + len(found.unmet)
+        return left <= SEVERAL and found.trouble > TURNED_OUT * left
 
     def _is_soon_counted(self, found: greedy.Found) -> bool:
         """Tell whether counting to the end takes less than a turn would.
@@ -264,7 +277,7 @@ class _Search:
         return (
             self._frame.n_pairs < TURNABLE
             and self._pairs > MEDIUM
-            and len(found.left) > VERY_FEW
+            and len(found.left) > PLACED_BY_TURNS
         )
 
     def _is_jigsaw(self) -> bool:
@@ -282,7 +295,7 @@ class _Search:
                 return True
         return False
 
-    def _exchanged(self) -> Ints | None:
+    def _exchanged(self, share: float) -> Ints | None:
         """Fill hosts up exactly, and let bundles change places then."""
         self.tried.append('filling hosts to the brim')
         found = self._greedy(None, brims=True)
@@ -292,7 +305,7 @@ class _Search:
             self._compiled,
             self._contracted,
             found.placement,
-            deadline=time.monotonic() + JIGSAW * self._left(),
+            deadline=time.monotonic() + share * self._left(),
             seed=self._seed,
         )
         if whole is None or not amounts.is_valid(self._compiled, whole):

@@ -342,7 +342,7 @@ class Likeness:
         signs: dict[tuple[int, int], list[str]] = {}
         for clause, around in self._inner:
             bundle = self._bundle(around, clause.members[0])
-            kept = repr((self._sign(clause, around), self._cap(clause)))
+            kept = repr((self._sign(clause, around), self.cap(clause)))
             signs.setdefault((around, bundle), []).append(kept)
         return signs
 
@@ -358,7 +358,7 @@ class Likeness:
             for unit in clause.units
         ]
 
-    def _cap(self, clause: numbers.Clause) -> int:
+    def cap(self, clause: numbers.Clause) -> int:
         """Return how many of its bundles one domain may have at the most.
 
         AtMost: each unit that is there has at most all of its bundles
@@ -384,21 +384,36 @@ class Likeness:
         unit in several bundles is counted once for each, and the limit
         allows for that. The others count members.
         """
+        weights: dict[int, int] = {}
+        kinds = self.kind_at[clause.scope]
+        for bundle, weight in self.bundles_in(clause).items():
+            kind = kinds[bundle]
+            weights[kind] = min(weights.get(kind, weight), weight)
+        by_unit = clause.kind is constraints.AtMost
+        limit = self.cap(clause) if by_unit else clause.limit
+        return Counted(clause, weights, limit)
+
+    def bundles_in(self, clause: numbers.Clause) -> dict[int, int]:
+        """Return bundle at its scope -> how much of the clause it has.
+
+        For AtMost so many units, else so many members.
+        """
         inside: dict[int, list[int]] = {}
         for number, unit in enumerate(clause.units):
             for member in unit:
                 if self.present[member]:
                     bundle = self._bundle(clause.scope, member)
                     inside.setdefault(bundle, []).append(number)
-        weights: dict[int, int] = {}
-        kinds = self.kind_at[clause.scope]
         by_unit = clause.kind is constraints.AtMost
-        for bundle, units in inside.items():
-            weight = len(set(units)) if by_unit else len(units)
-            kind = kinds[bundle]
-            weights[kind] = min(weights.get(kind, weight), weight)
-        limit = self._cap(clause) if by_unit else clause.limit
-        return Counted(clause, weights, limit)
+        return {
+            bundle: len(set(units)) if by_unit else len(units)
+            for bundle, units in inside.items()
+        }
+
+    def bundles_of(self, kind: int, scope: int) -> list[int]:
+        """Return the bundles at the scope for which the kind stands."""
+        units = self.kinds[kind].units
+        return [self._bundle(scope, unit[0]) for unit in units]
 
     def _look_inside(self) -> list[Inside]:
         """Gather the rules within bundles by their signs."""
@@ -414,7 +429,7 @@ class Likeness:
             bundle = self._bundle(around, clause.members[0])
             shares = caps.setdefault(sign, {})
             owner = self.kind_at[around][bundle], bundle
-            shares[owner] = shares.get(owner, 0) + self._cap(clause)
+            shares[owner] = shares.get(owner, 0) + self.cap(clause)
         found = []
         for sign, here in kinds.items():
             scope, within = scopes[sign]

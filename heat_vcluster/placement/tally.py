@@ -21,7 +21,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import constraints, likeness, linear, stowage
+from heat_vcluster.placement import (
+    constraints,
+    likeness,
+    linear,
+    stowage,
+    sums,
+)
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 POOLFUL = 1 << 40  # GiB that stand for: more than is asked
@@ -100,6 +106,10 @@ class Frame:
         usable = np.where(here, self.likeness.free[number], 0)
         asked = sum(kind.size[number] * kind.count for kind in takers)
         return usable, int(usable.sum()) - asked
+
+    @functools.cached_property
+    def sums(self) -> tuple[sums.Sum, ...]:
+        return tuple(sums.add_up(self.likeness))
 
     @functools.cached_property
     def stowage(self) -> stowage.Stowage:
@@ -772,6 +782,8 @@ class Tally:
                 self._spread_out(counted, gathered)
             elif clause.kind is constraints.Lost:
                 self._keep_lost(counted, gathered)
+        for total in self.frame.sums:
+            self._keep_sum(total)
         for inside in self.likeness.inside:
             self._limit_inside(inside)
             if inside.scope == 0 and not self.is_full:
@@ -782,6 +794,14 @@ class Tally:
         for _, variables, factors, most in gathered.rows():
             if most > counted.limit:
                 self.program.row(variables, factors, high=counted.limit)
+
+    def _keep_sum(self, total: sums.Sum) -> None:
+        gathered = _Terms()
+        for kind, weight in total.weights.items():
+            gathered.add(self.at(kind, total.scope), weight)
+        for _, variables, factors, most in gathered.rows():
+            if most > total.limit:
+                self.program.row(variables, factors, high=total.limit)
 
     def _keep_level(self, counted: likeness.Counted, gathered: _Terms) -> None:
         """All of D have from least to least + skew."""
@@ -872,16 +892,19 @@ class Tally:
         for touch in range(min(int(room.max(initial=0)), TANGENTS)):
             height = self._gathered(np.minimum(room, touch))
             slope = self._gathered((room > touch).astype(np.int64))
-            for cell, variables, factors, _ in rows:
+            for cell, variables, factors, most in rows:
                 rise = int(slope[cell])
-                if before is not None and rise == before[cell]:
-                    continue  # the same line, touched at another point
+                high = int(height[cell]) - rise * touch
+                if high >= most or (
+                    before is not None and rise == before[cell]
+                ):
+                    continue  # no bound, or the line before once more
                 domain = int(self._domain[inside.within][cell])
                 more, caps = outer.get(domain, ([], []))
                 self.program.row(
                     [*variables, *more],
                     [*factors, *(-rise * c for c in caps)],
-                    high=int(height[cell]) - rise * touch,
+                    high=high,
                 )
             before = slope
 
