@@ -147,7 +147,11 @@ class ObedientClient(client.Client):
 
     def _snapshot(self, snapshot_id):
         status = self.copies[snapshot_id][0]
-        document = {**self.copied, 'sources': {'db': {'image': 'copy'}}}
+        document = {
+            **self.copied,
+            'sources': {'db': {'image': 'copy'}},
+            'update_policy': {'replace_on': 'any'},
+        }
         return {
             'id': snapshot_id,
             'status': status,

@@ -608,6 +608,7 @@ class SnapshotTest(base.HeatTest):
             self.resource.properties_schema, self.resource.context
         )
         self.assertEqual({'db': {'image': 'copy'}}, found['sources'])
+        self.assertEqual({'replace_on': 'any'}, found['update_policy'])
         self.assertEqual(
             [each['name'] for each in self.resource.properties['instances']],
             [each['name'] for each in found['instances']],

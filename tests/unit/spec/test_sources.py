@@ -85,7 +85,8 @@ class RestoringTest(base.SpecTest):
             before, {'web-0': {'image': 'a'}, 'data': {'snapshot_id': 'b'}}
         )
         first = restoring.anew(before, wanted)
-        self.assertEqual(wanted, first)
+        policy = {'replace_on': 'any'}
+        self.assertEqual({**wanted, 'update_policy': policy}, first)
         second = restoring.anew(first, wanted)
         third = restoring.anew(second, wanted)
         self.assertEqual(
