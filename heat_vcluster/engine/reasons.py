@@ -77,6 +77,10 @@ def timed_out(late: Collection[str]) -> exception.TimedOut:
     return exception.TimedOut(f'The time allowed has run out{waited}')
 
 
+def _named(left: Sequence[removal.Leftover]) -> str:
+    return ', '.join(f'{each.thing.kind} {each.thing.id}' for each in left)
+
+
 def remains(
     left: Sequence[removal.Leftover] | None, held: str | None = None
 ) -> str:
@@ -88,9 +92,7 @@ def remains(
     if left is None:
         said.append(UNVERIFIED)
     elif left:
-        things = ', '.join(
-            f'{each.thing.kind} {each.thing.id}' for each in left
-        )
+        things = _named(left)
         said.append(
             f'{len(left)} left behind: {things} ({left[0].reason}); '
             'delete the cluster again to have them removed'
@@ -108,9 +110,7 @@ def remains_of_release(
     if left is None:
         said.append(UNVERIFIED_RELEASE)
     elif left:
-        things = ', '.join(
-            f'{each.thing.kind} {each.thing.id}' for each in left
-        )
+        things = _named(left)
         said.append(
             f'{len(left)} not left alone yet: {things} ({left[0].reason}); '
             'delete the cluster to go on: its members stay'
@@ -136,9 +136,7 @@ def remains_of_change(
     if left is None:
         said.append(UNVERIFIED_CHANGE)
     elif left:
-        things = ', '.join(
-            f'{each.thing.kind} {each.thing.id}' for each in left
-        )
+        things = _named(left)
         said.append(
             f'{len(left)} left behind: {things} ({left[0].reason}); their '
             'removal is tried again after the next update'

@@ -51,4 +51,5 @@ class Crowding:
         crowd = self._by_scope.get(scope)
         if crowd is None:
             return np.zeros(len(domains))
-        return np.round(np.log2(np.maximum(crowd[domains], LEAST)))
+        found: Floats = np.log2(np.maximum(crowd[domains], LEAST)).round()
+        return found

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from heat_vcluster import exception
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.openstack import errors, made, tags
+from heat_vcluster.cloud.openstack import block_storage, errors, made, tags
 from heat_vcluster.cloud.openstack.session import Service
 
 SERVER = 'vcluster_server'
@@ -140,39 +139,19 @@ class VolumeSnapshots:
         if status == 'available':
             return model.CopyState(model.Progress.READY, status)
         if status.startswith('error'):
-            reason = self._reason(snapshot_id)
+            reason = block_storage.reason(
+                self._service, self._secrets, 'snapshot', snapshot_id
+            )
             return model.CopyState(model.Progress.FAILED, status, reason)
         return model.CopyState(model.Progress.BUILDING, status)
 
-    def _reason(self, snapshot_id: str) -> str:
-        try:
-            body = self._service.get('/messages', resource_uuid=snapshot_id)
-        except exception.CloudError:
-            body = {'messages': []}
-        words = [message['user_message'] for message in body['messages']]
-        text = '; '.join(dict.fromkeys(words)) or 'the snapshot went to error'
-        return self._secrets.hide(text)
-
     def show(self, snapshot_id: str) -> made.Body | None:
-        try:
-            found: made.Body = self._service.get(f'/snapshots/{snapshot_id}')[
-                'snapshot'
-            ]
-        except errors.NotFound:
-            return None
-        return found
+        return block_storage.show(self._service, 'snapshot', snapshot_id)
 
     def find(self, cluster_id: str) -> tuple[model.Thing, ...]:
-        # Cinder reads this filter as a Python literal.
-        mark = str({tags.META_CLUSTER: cluster_id})
-        items = self._service.pages(
-            '/snapshots/detail', 'snapshots', metadata=mark
+        return block_storage.find(
+            self._service, 'snapshot', model.Kind.VOLUME_SNAPSHOT, cluster_id
         )
-        owned = (
-            (item['id'], tags.from_metadata(item['metadata']))
-            for item in items
-        )
-        return tags.things_of(cluster_id, model.Kind.VOLUME_SNAPSHOT, owned)
 
     def delete(self, snapshot_id: str) -> None:
         self._service.delete(f'/snapshots/{snapshot_id}')

@@ -11,9 +11,8 @@ from typing import Any
 
 from oslo_utils import uuidutils
 
-from heat_vcluster import exception
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.openstack import errors, made, tags
+from heat_vcluster.cloud.openstack import block_storage, errors, made, tags
 from heat_vcluster.cloud.openstack.session import Service
 
 HINTS = 'OS-SCH-HNT:scheduler_hints'
@@ -126,7 +125,9 @@ class BlockStorage:
         reason = None
         if status.startswith('error'):
             progress = model.Progress.FAILED
-            reason = self._reason(volume_id)
+            reason = block_storage.reason(
+                self._service, self._secrets, 'volume', volume_id
+            )
         elif status in READY:
             progress = model.Progress.READY
         else:
@@ -141,38 +142,15 @@ class BlockStorage:
             found['size'],
         )
 
-    def _reason(self, volume_id: str) -> str:
-        """Return cinder's own words for a failure; they come as messages."""
-        try:
-            body = self._service.get('/messages', resource_uuid=volume_id)
-        except exception.CloudError:
-            body = {'messages': []}
-        words = [message['user_message'] for message in body['messages']]
-        text = '; '.join(dict.fromkeys(words)) or 'the volume went to error'
-        return self._secrets.hide(text)
-
     def _show(self, volume_id: str) -> made.Body | None:
-        try:
-            found: made.Body = self._service.get(f'/volumes/{volume_id}')[
-                'volume'
-            ]
-        except errors.NotFound:
-            return None
-        return found
+        return block_storage.show(self._service, 'volume', volume_id)
 
     # -- finding and removing ---------------------------------------------
 
     def find(self, cluster_id: str) -> tuple[model.Thing, ...]:
-        # Cinder reads this filter as a Python literal.
-        mark = str({tags.META_CLUSTER: cluster_id})
-        items = self._service.pages(
-            '/volumes/detail', 'volumes', metadata=mark
+        return block_storage.find(
+            self._service, 'volume', model.Kind.VOLUME, cluster_id
         )
-        owned = (
-            (item['id'], tags.from_metadata(item['metadata']))
-            for item in items
-        )
-        return tags.things_of(cluster_id, model.Kind.VOLUME, owned)
 
     def delete(self, volume_id: str) -> None:
         self._service.delete(f'/volumes/{volume_id}')
