@@ -172,7 +172,7 @@ TABLE = (
             'states',
             'wire',
         ),
-        ('cliff', 'keystoneauth1', 'openstack', 'osc_lib'),
+        ('cliff', 'keystoneauth1', 'openstack', 'osc_lib', 'yaml'),
     ),
     Rule(
         'heat',

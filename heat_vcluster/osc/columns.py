@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import yaml
 from cliff import columns
 from osc_lib.cli import format_columns
 
@@ -168,6 +169,16 @@ class Leftovers(_Lines):
             yield f'{thing["kind"]} {thing["id"]}: {thing["reason"]}'
 
 
+class Document(columns.FormattableColumn):
+    """A document, as a file would have it."""
+
+    def human_readable(self) -> str:
+        return yaml.safe_dump(self._value, sort_keys=False)
+
+    def machine_readable(self) -> Any:
+        return self._value
+
+
 #: A key of a view -> the name of its column, where that is another.
 NAMES = {'metadata': 'properties'}
 
@@ -224,7 +235,7 @@ def of_snapshot(view: Mapping[str, Any]) -> Row:
     """Return the columns of a snapshot, whose members are of another kind."""
     shown = {**view, 'members': Copies(view['members'])}
     if view.get('document') is not None:
-        shown['document'] = format_columns.DictColumn(view['document'])
+        shown['document'] = Document(view['document'])
     return [*shown], [*shown.values()]
 
 

@@ -73,9 +73,8 @@ class ShowSnapshot(base.ShowOne):
 
     EXAMPLES = """\
   openstack vcluster snapshot show shop 0f0c63ba-4b0e-4f0c-9d3b-2f6a5a3f6c11
-  openstack vcluster snapshot show shop "$id" -f json -c document |
-    jq .document > copy.json
-  openstack vcluster create -f copy.json shop-copy
+  openstack vcluster snapshot show shop "$id" -f value -c document > copy.yaml
+  openstack vcluster create -f copy.yaml shop-copy
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -63,14 +63,14 @@ class LifeTest(adoptions.AdoptionCase):
     def setUp(self):
         super().setUp()
         self.view = self.adopt()
-        self.id = self.view['id']
-        self.rest(self.id)
+        self.cluster_id = self.view['id']
+        self.rest(self.cluster_id)
 
     def do(self, verb, *args, **asked):
-        getattr(self.service, verb)(base.ANN, self.id, *args, **asked)
-        view = self.settle(self.id)
+        getattr(self.service, verb)(base.ANN, self.cluster_id, *args, **asked)
+        view = self.settle(self.cluster_id)
         self.assertIsNone(view['error_code'], view['status_reason'])
-        self.rest(self.id)
+        self.rest(self.cluster_id)
         return view
 
     def test_it_is_checked_and_stopped(self):
@@ -102,7 +102,7 @@ class LifeTest(adoptions.AdoptionCase):
     def test_it_becomes_what_another_document_says(self):
         wanted = self.grown()
         view = self.do('update', document=wanted)
-        self.assertEqual([], self.broken(wanted, self.id))
+        self.assertEqual([], self.broken(wanted, self.cluster_id))
         for name in ('data', 'db', 'web'):
             self.assertEqual(self.named[name], view['members'][name]['id'])
         self.assertIn('more', view['members'])
@@ -118,14 +118,14 @@ class LifeTest(adoptions.AdoptionCase):
 
     def test_an_update_that_fails_keeps_what_was_adopted(self):
         self.cloud.faults.ruin(model.Kind.SERVER, 'more~1')
-        self.service.update(base.ANN, self.id, document=self.grown())
-        view = self.settle(self.id)
+        self.service.update(base.ANN, self.cluster_id, document=self.grown())
+        view = self.settle(self.cluster_id)
         self.assertIn('The update failed', view['status_reason'])
         self.assertEqual(self.view['members'], view['members'])
         self.assertEqual(self.theirs, self.things())
 
     def test_its_delete_removes_it(self):
-        self.assertIsNone(self.delete(self.id))
+        self.assertIsNone(self.delete(self.cluster_id))
         self.assert_nothing_left()
 
     def test_its_release_leaves_it_alone(self):
@@ -134,9 +134,9 @@ class LifeTest(adoptions.AdoptionCase):
         self.assert_adopted(self.adopt())  # and it may come back
 
     def do_release(self):
-        self.service.release(base.ANN, self.id)
-        view = self.settle(self.id)
-        self.rest(self.id)
+        self.service.release(base.ANN, self.cluster_id)
+        view = self.settle(self.cluster_id)
+        self.rest(self.cluster_id)
         return view
 
     def test_a_release_leaves_what_was_built_too(self):
@@ -153,7 +153,7 @@ class LifeTest(adoptions.AdoptionCase):
             [f'members.{name}' for name in ('data', 'db', 'web')],
             [fault.path for fault in error.faults],
         )
-        self.assertIn(self.id, str(error))
+        self.assertIn(self.cluster_id, str(error))
 
     def test_nor_while_its_mark_is_hidden(self):
         """The record knows what the mark would tell."""
@@ -161,7 +161,7 @@ class LifeTest(adoptions.AdoptionCase):
             item.owner = None
         error = self.assertRaises(exception.InvalidRequest, self.begin)
         self.assertEqual(3, len(error.faults))
-        self.assertIn(self.id, str(error))
+        self.assertIn(self.cluster_id, str(error))
 
 
 class RulesTest(adoptions.AdoptionCase):
