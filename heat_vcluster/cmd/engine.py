@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     claiming.start()
     LOG.info('Waiting for jobs')
-    told.wait()
+    signals.wait(told)
     LOG.info('Stopping')
     worker.stop(STOP_SECONDS)
     return 0

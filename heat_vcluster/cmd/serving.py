@@ -84,7 +84,7 @@ def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
         door.start()
         LOG.info('Listening on %s', door.address)
         service.engine.watch()  # what an earlier process has left
-        told.wait()
+        signals.wait(told)
         LOG.info('Stopping')
     finally:
         door.stop()

@@ -7,6 +7,8 @@ import signal
 import threading
 from typing import Any
 
+#: A signal that comes right before a thread goes to sleep does not wake it.
+AWAKE_SECONDS = 0.5
 STOP = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -25,3 +27,9 @@ def heard() -> threading.Event:
     for each in STOP:
         signal.signal(each, hear)
     return told
+
+
+def wait(told: threading.Event) -> None:
+    """Sleep until a signal has come, at whichever moment it does."""
+    while not told.wait(AWAKE_SECONDS):
+        pass

@@ -73,8 +73,8 @@ class ShowSnapshot(base.ShowOne):
 
     EXAMPLES = """\
   openstack vcluster snapshot show shop 0f0c63ba-4b0e-4f0c-9d3b-2f6a5a3f6c11
-  openstack vcluster snapshot show shop "$id" -f value -c document > copy.yaml
-  openstack vcluster create -f copy.yaml shop-copy
+  openstack vcluster snapshot show shop "$id" -f value -c document |
+    openstack vcluster create -f - shop-copy --wait
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

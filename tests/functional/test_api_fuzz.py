@@ -38,9 +38,14 @@ class FuzzTest(api.ApiTest):
         held = self.service.plan(
             base.ANN, documents.servers(1), hold_seconds=3000
         )
+        cluster = self.create(NETWORK)
+        self.settle(cluster)
+        copied = self.service.create_snapshot(base.ANN, cluster)
+        self.settle(cluster)
         self.ours = {
             'project_id': 'alpha',
-            'cluster_id': self.create(NETWORK),
+            'cluster_id': cluster,
+            'snapshot_id': copied['id'],
             'plan_id': held['id'],
             'name': 'net',
         }
