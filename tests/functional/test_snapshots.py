@@ -363,19 +363,18 @@ class DyingSnapshotTest(upkeep.DyingCase):
             self.assertEqual('AVAILABLE', each['status'])
 
     def test_an_heir_with_a_trust_completes_it(self):
-        self.die_everywhere(
-            lambda: self.build(SMALL)['id'],
-            'create_snapshot',
-            self.judge_making,
-        )
+        def clear(view):
+            for each in self.service.snapshots(base.ANN, view['id']):
+                self.service.delete_snapshot(base.ANN, view['id'], each['id'])
+                self.settle(view['id'])
+
+        self.die_everywhere(SMALL, 'create_snapshot', self.judge_making, clear)
 
     def test_an_heir_with_a_trust_removes_it(self):
-        def prepare():
-            cluster_id = self.build(SMALL)['id']
-            made = self.service.create_snapshot(base.ANN, cluster_id)
-            self.settle(cluster_id)
+        def make(view):
+            made = self.service.create_snapshot(base.ANN, view['id'])
+            self.settle(view['id'])
             self.snapshot = made['id']
-            return cluster_id
 
         def judge(view):
             self.assertEqual('ACTIVE', view['status'])
@@ -384,7 +383,7 @@ class DyingSnapshotTest(upkeep.DyingCase):
             kinds = {item.kind for item in self.cloud.world.items.values()}
             self.assertFalse(kinds & {'image', 'volume_snapshot'})
 
-        self.die_everywhere(prepare, 'drop_snapshot', judge)
+        self.die_everywhere(SMALL, 'drop_snapshot', judge, make)
 
     def ask(self, service, verb, cluster_id, **asked):
         if verb == 'drop_snapshot':
