@@ -251,6 +251,18 @@ SMALL = {
 }
 
 
+#: What making one asks of the cloud.
+CALLS = (
+    'delete',
+    'ensure_image',
+    'ensure_volume_snapshot',
+    'find',
+    'image_state',
+    'is_gone',
+    'volume_snapshot_state',
+)
+
+
 class FailingSnapshotTest(SnapshotCase):
     def fail_every_call(self, names, act, judge):
         """A fault at each call of these names; ``act()`` has them made."""
@@ -282,7 +294,7 @@ class FailingSnapshotTest(SnapshotCase):
             self.assertEqual(set(), self.copies())
 
         calls = self.fail_every_call(
-            upkeep.CALLS, lambda: self.take(cluster_id), judge
+            CALLS, lambda: self.take(cluster_id), judge
         )
         self.assertGreater(calls, 6)
 
