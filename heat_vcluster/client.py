@@ -49,7 +49,9 @@ class Client(abc.ABC):
         With a ``cluster_id`` what an ``update`` of that cluster would do:
         the view has ``changes``, one for each member: ``member``, ``type``,
         ``action`` (``kept``, ``changed``, ``replaced``, ``added`` or
-        ``removed``), ``properties`` (those that differ) and ``reason``. Not
+        ``removed``), ``properties`` (those that differ) and ``reason``. Where
+        those that run break the new rules, and nothing comes, also the
+        ``moves`` after which they would not, as ``plan_repair`` has them. Not
         to be held.
 
         With ``hold_seconds`` a feasible plan is held that long: nobody else

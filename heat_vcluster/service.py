@@ -410,7 +410,22 @@ class Service:
             view = self._decide_change(context, outside, proposed, now)
         except exception.NoValidPlacement as refusal:
             view = views.show_refusal(refusal)
+            if proposed.is_of_rules:
+                view |= self._moves_to(outside, cluster, proposed.new, rows)
         return {**view, 'changes': fates}
+
+    def _moves_to(
+        self,
+        outside: cloud.Cloud,
+        cluster: records.ClusterRecord,
+        wanted: spec.GroupSpec,
+        rows: Sequence[records.MemberRecord],
+    ) -> View:
+        """Say which moves would have those that run obey; none if none do."""
+        try:
+            return self._plan_repair(outside, cluster, wanted, rows)
+        except exception.NoValidPlacement:
+            return {}
 
     def _decide_change(
         self,
@@ -598,8 +613,17 @@ class Service:
         rows = self._store.get_members(cluster_id)
         wanted = proposal.inside(self.load, cluster.document, rows)
         outside = self._opener.open(context)
+        return self._plan_repair(outside, cluster, wanted, rows)
+
+    def _plan_repair(
+        self,
+        outside: cloud.Cloud,
+        cluster: records.ClusterRecord,
+        wanted: spec.GroupSpec,
+        rows: Sequence[records.MemberRecord],
+    ) -> View:
         found = inspection.Inspection(
-            cluster_id,
+            cluster.id,
             wanted,
             rows,
             outside,
@@ -607,11 +631,11 @@ class Service:
             cluster.status,
         ).run()
         planned = repairing.plan(
-            cluster_id, wanted, outside, self._planner, found
+            cluster.id, wanted, outside, self._planner, found
         )
         known = {
             (row.scope, row.real): row.pseudonym
-            for row in self._store.get_domains(cluster_id)
+            for row in self._store.get_domains(cluster.id)
         }
         return repairing.show(planned, found, known)
 

@@ -140,7 +140,7 @@ class Change(builds.Build):
         """Decide where what comes is to be, and hold all of it."""
         self._now = now
         if self.proposed.fates.touches_placement:
-            self.reserve(states.ClusterStatus.UPDATING)
+            self._reserve_unless_drifted()
             self._note_resizes()
         self._record = dataclasses.replace(
             self.record_of_change,
@@ -148,6 +148,13 @@ class Change(builds.Build):
             outdated=tuple(sorted(self._outdated)),
         )
         self._writer.set_change(self._record)
+
+    def _reserve_unless_drifted(self) -> None:
+        try:
+            self.reserve(states.ClusterStatus.UPDATING)
+        except exception.NoValidPlacement:
+            if not self.proposed.may_drift:
+                raise
 
     def _decide_all(self) -> decision.Decision:
         assert self._now is not None  # noqa: S101  (place_all came first)

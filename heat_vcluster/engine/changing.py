@@ -55,6 +55,7 @@ class Changing:
         turn: Callable[[], contextlib.AbstractContextManager[None]],
         check_ours: Callable[..., None],
         reason_of: Callable[[builds.Build, BaseException], BaseException],
+        check: Callable[[], None],
     ) -> None:
         self._record = record
         self._cloud = outside
@@ -66,6 +67,7 @@ class Changing:
         self._turn = turn
         self._check_ours = check_ours
         self._reason_of = reason_of
+        self._check = check
 
     def carry_on(self) -> None:
         if self._record.status is ClusterStatus.UPDATING:
@@ -225,12 +227,21 @@ class Changing:
         cleanup.note(left)
         note = reasons.remains_of_change(left, unconfirmed=unconfirmed)
         self._writer.add_event(None, 'updated', note or 'it is as asked for')
+        if (record.document.get('update_policy') or {}).get('allow_drifted'):
+            self._tell_drift()
         if self._is_delete_next():
             self._writer.set_status(ClusterStatus.DELETING)
             return
         self._writer.end_change(
             note or None, states.LEFTOVERS if note else None
         )
+
+    def _tell_drift(self) -> None:
+        """Say which of the new rules do not hold where the members are."""
+        try:
+            self._check()
+        except exception.CloudError as error:
+            self._writer.add_event(None, 'not_checked', reasons.words(error))
 
     def _tell_kept(self, rows: Sequence[Any], needed: frozenset[str]) -> None:
         for row in rows:

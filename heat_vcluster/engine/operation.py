@@ -314,7 +314,19 @@ class Operation:
             self._turn,
             self._check_ours,
             lambda build, error: reason_of(build, self._signal, error),
+            functools.partial(self._check_changed, outside),
         ).carry_on()
+
+    def _check_changed(self, outside: cloud.Cloud) -> None:
+        """Check a cluster that has become another one, as it is now."""
+        record = self._store.get_cluster(self._record.id)
+        wanted = proposal.inside(
+            self._parts.load,
+            record.document,
+            self._store.get_members(record.id),
+        )
+        work = self._upkeep(wanted, outside)
+        work.keep(work.inspect())
 
     def _has_nothing_of_a_change(self) -> bool:
         """Tell whether a change has touched nothing yet."""

@@ -82,6 +82,20 @@ class Proposal:
         )
 
     @property
+    def may_drift(self) -> bool:
+        """Tell whether those that stay may break the new rules for now.
+
+        The new document has to say so; and nobody may need a place by them.
+        """
+        policy = self.document.get('update_policy') or {}
+        return bool(policy.get('allow_drifted')) and self.is_of_rules
+
+    @property
+    def is_of_rules(self) -> bool:
+        """Tell whether nothing needs another place, or one at all."""
+        return not self.coming and not self.resizing
+
+    @property
     def coming(self) -> tuple[str, ...]:
         there = {member.name for member in self.old.members}
         return tuple(

@@ -147,15 +147,21 @@ class Upkeep:
         self.writer.set_members(
             {
                 row.name: self._changes(row, found, named.of_member)
-                for row in self.store.get_members(self.record.id)
+                for row in self._rows()
             }
         )
-        for row in self.store.get_members(self.record.id):
+        for row in self._rows():
             if row.type == 'server' and row.name not in found.faults:
                 self._tell_domains(row)
         shown = inspection.show(found, self.wanted, named.known, now())
         self.writer.set_compliance(shown)
         self._tell(shown)
+
+    def _rows(self) -> list[Any]:
+        """Return what is on record of the members; some may be going."""
+        there = {member.name for member in self.wanted.members}
+        rows = self.store.get_members(self.record.id)
+        return [row for row in rows if row.name in there]
 
     def _changes(
         self,

@@ -197,7 +197,8 @@ class Cluster(snapshots.Snapshots):
             'What an update may replace: a map of replace_on (a list of '
             'properties such as image, or any; without it a change that '
             'cannot be made in place is refused), and, for a few at a time, '
-            'batch_size, min_in_service and pause_seconds.',
+            'batch_size, min_in_service and pause_seconds; with '
+            'allow_drifted also rules that those that run break.',
             update_allowed=True,
         ),
         ADOPT: properties.Schema(

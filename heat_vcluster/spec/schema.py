@@ -250,6 +250,7 @@ _UPDATE_POLICY = _mapping(
             'maximum': 24 * 3600,
             'x-must-be': 'a whole number of seconds, a day at most',
         },
+        'allow_drifted': {'type': 'boolean', 'x-must-be': 'true or false'},
     }
 )
 _UPDATE_POLICY['dependentRequired'] = {

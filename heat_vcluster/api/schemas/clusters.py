@@ -152,27 +152,22 @@ REPAIR_BODY = common.mapping(
     },
     [],
 )
-REPAIR_ANSWER = common.mapping(
-    {
-        'repair': common.mapping(
+MOVES: common.Schema = {
+    'moves': common.listing(
+        common.mapping(
             {
-                'moves': common.listing(
-                    common.mapping(
-                        {
-                            'member': common.TEXT,
-                            'from': common.by_name(common.TEXT),
-                            'to': common.by_name(common.TEXT),
-                        }
-                    )
-                ),
-                'is_least': {
-                    **common.FLAG,
-                    'description': 'It is proven that no fewer would do.',
-                },
+                'member': common.TEXT,
+                'from': common.by_name(common.TEXT),
+                'to': common.by_name(common.TEXT),
             }
         )
-    }
-)
+    ),
+    'is_least': {
+        **common.FLAG,
+        'description': 'It is proven that no fewer would do.',
+    },
+}
+REPAIR_ANSWER = common.mapping({'repair': common.mapping(MOVES)})
 _STATUS = {'enum': [str(status) for status in states.ClusterStatus]}
 _COMMON_VIEW = {
     'id': common.UUID,

@@ -104,6 +104,7 @@ PLAN = common.mapping(
             **common.listing(common.named('Fate')),
             'description': 'Of an update: what becomes of each member.',
         },
+        **clusters.MOVES,
     },
     _PLAN,
 )
