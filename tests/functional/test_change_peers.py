@@ -210,6 +210,23 @@ class RollingTest(changes.ChangeCase):
         for name in ('data-0', 'data-1', 'data-2'):
             self.assertEqual(view['members'][name], after['members'][name])
 
+    def test_the_template_of_it_does_it_for_another_image(self):
+        self.cloud.world.images[self.cloud.world.new_id()] = 'newer'
+        view = self.build(documents.of_template('rolling.yaml'))
+        without, racks = self.watch()
+        after = self.change(
+            view['id'], documents.of_template('rolling.yaml', image='newer')
+        )
+        self.cloud.faults.clear()
+        self.assert_is(after)
+        self.assertEqual((1, 0), (max(without), max(racks)))
+        kept = {
+            name
+            for name, member in after['members'].items()
+            if member == view['members'][name]
+        }
+        self.assertEqual({'net', 'data-0', 'data-1', 'data-2'}, kept)
+
     def test_without_a_policy_they_go_all_at_once(self):
         self.policy = {}
         view = self.build(self.document())

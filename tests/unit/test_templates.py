@@ -8,13 +8,14 @@ import yaml
 from heat_vcluster import load
 from tests.unit.heat import base
 
+POLICY = ('replace_on', 'batch_size', 'min_in_service', 'pause_seconds')
 TEMPLATES = Path(__file__).parents[2] / 'templates'
 
 
 class TemplatesTest(base.HeatTest):
     def test_all_are_valid_with_their_defaults(self):
         paths = sorted(TEMPLATES.glob('*.yaml'))
-        self.assertEqual(10, len(paths))
+        self.assertEqual(12, len(paths))
         for path in paths:
             stack = self.stack(path.read_text())
             stack.validate()
@@ -125,6 +126,14 @@ class TemplatesTest(base.HeatTest):
                 for loss in spec.survive
             ],
         )
+
+    def test_replicas_are_replaced_one_by_one(self):
+        spec = self.spec('rolling.yaml', pause=60)
+        policy = spec.document['update_policy']
+        self.assertEqual(
+            (['image'], 1, 2, 60), tuple(policy[key] for key in POLICY)
+        )
+        self.assertEqual(3, len(spec.groups[0].members))
 
     def test_the_keys_are_alone_and_all_of_it_is_near(self):
         spec = self.spec('near_and_alone.yaml', nearness=3)
