@@ -218,12 +218,16 @@ class Client(abc.ABC):
         """
 
     @abc.abstractmethod
-    def repair(self, cluster_id: str, *, cold: bool = False) -> View:
+    def repair(
+        self, cluster_id: str, *, cold: bool = False, rebuild: bool = False
+    ) -> View:
         """Begin to move servers until all strict rules hold again.
 
         As few as can be, one after the other, in an order in which no rule
         is ever broken more than before. ``cold``: they are off meanwhile;
-        without, they are moved live. It is REPAIRING, then ACTIVE, and
+        without, they are moved live. ``rebuild``: instead of moving them
+        they are made again, all at once, as ``heal`` does with those that
+        are lost. It is REPAIRING, then ACTIVE, and
         ``compliance`` is that of a check at the end; a ``status_reason``
         tells what could not be moved, or that the service has no right to.
         Raises WrongStatus unless it is ACTIVE.

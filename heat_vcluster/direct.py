@@ -77,8 +77,12 @@ class DirectClient(client.Client):
     def heal(self, cluster_id: str) -> client.View:
         return self._service.heal(self._context, cluster_id)
 
-    def repair(self, cluster_id: str, *, cold: bool = False) -> client.View:
-        return self._service.repair(self._context, cluster_id, cold=cold)
+    def repair(
+        self, cluster_id: str, *, cold: bool = False, rebuild: bool = False
+    ) -> client.View:
+        return self._service.repair(
+            self._context, cluster_id, cold=cold, rebuild=rebuild
+        )
 
     def plan_repair(self, cluster_id: str) -> client.View:
         return self._service.plan_repair(self._context, cluster_id)

@@ -183,9 +183,12 @@ class HttpClient(client.Client):
     def heal(self, cluster_id: str) -> client.View:
         return self._act(cluster_id, 'heal')
 
-    def repair(self, cluster_id: str, *, cold: bool = False) -> client.View:
+    def repair(
+        self, cluster_id: str, *, cold: bool = False, rebuild: bool = False
+    ) -> client.View:
         path = _path(cluster_id, 'actions', 'repair')
-        return self._show('vcluster', 'POST', path, json={'cold': cold})
+        asked = {'cold': cold, 'rebuild': rebuild}
+        return self._show('vcluster', 'POST', path, json=asked)
 
     def plan_repair(self, cluster_id: str) -> client.View:
         path = _path(cluster_id, 'actions', 'repair')

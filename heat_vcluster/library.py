@@ -173,12 +173,12 @@ class VCluster:
         """Begin to make lost servers again. See ``client.Client.heal``."""
         return self._client.heal(cluster_id)
 
-    def repair(self, cluster_id: str, *, cold: bool = False) -> clients.View:
+    def repair(self, cluster_id: str, **how: bool) -> clients.View:
         """Begin to move servers back into the rules.
 
         See ``client.Client.repair``.
         """
-        return self._client.repair(cluster_id, cold=cold)
+        return self._client.repair(cluster_id, **how)
 
     def plan_repair(self, cluster_id: str) -> clients.View:
         """Say which moves a repair would make now."""

@@ -362,9 +362,11 @@ class Proxy(proxy.Proxy):
         """Begin to make servers that are gone or in ERROR again."""
         return self._act(cluster, 'heal')
 
-    def repair_cluster(self, cluster: Any, *, cold: bool = False) -> Cluster:
+    def repair_cluster(
+        self, cluster: Any, *, cold: bool = False, rebuild: bool = False
+    ) -> Cluster:
         """Begin to move servers until all strict rules hold again."""
-        return self._act(cluster, 'repair', cold=cold)
+        return self._act(cluster, 'repair', cold=cold, rebuild=rebuild)
 
     def plan_repair(self, cluster: Any) -> dict[str, Any]:
         """Return the moves that a repair would make now.

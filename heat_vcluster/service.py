@@ -592,11 +592,20 @@ class Service:
         return self._act(context, cluster_id, ClusterStatus.HEALING)
 
     def repair(
-        self, context: ctx.Context, cluster_id: str, *, cold: bool = False
+        self,
+        context: ctx.Context,
+        cluster_id: str,
+        *,
+        cold: bool = False,
+        rebuild: bool = False,
     ) -> View:
-        """Begin to move servers until all rules hold."""
+        """Begin to move servers until all rules hold, or to rebuild them."""
         return self._act(
-            context, cluster_id, ClusterStatus.REPAIRING, cold=cold
+            context,
+            cluster_id,
+            ClusterStatus.REPAIRING,
+            cold=cold,
+            rebuild=rebuild,
         )
 
     def plan_repair(self, context: ctx.Context, cluster_id: str) -> View:

@@ -225,6 +225,7 @@ MEMBER_MOVES: dict[tuple[MemberStatus, MemberStatus], str] = {
         )
     },
     (MemberStatus.ERROR, MemberStatus.PLANNED): 'it is made again',
+    (MemberStatus.ACTIVE, MemberStatus.PLANNED): 'it is made elsewhere',
     (MemberStatus.PLANNED, MemberStatus.ERROR): 'it was not made again',
     (MemberStatus.HELD, MemberStatus.ERROR): 'it was not made again',
     **{

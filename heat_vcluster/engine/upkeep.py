@@ -212,6 +212,8 @@ class Upkeep:
         leaves no rule broken more than before.
         """
         self.writer.add_event(None, 'repair', 'begun')
+        if (self.record.action or {}).get('rebuild'):
+            return self._rebuild()
         rows = self.store.get_members(self.record.id)
         servers = {row.name: row.resource_id for row in rows}
         for row in rows:
@@ -229,6 +231,26 @@ class Upkeep:
         finally:
             if planned.moves:
                 self.keep(self.inspect(lambda: None))
+        return self.home
+
+    def _rebuild(self) -> ClusterStatus:
+        """Make servers again where the rules hold, instead of moving them.
+
+        With them those that are lost: by an attempt that failed, say.
+        """
+        self.cut_off(self.prepare())
+        found = self.inspect()
+        self.keep(found)
+        again, _ = healing.sort(
+            self.wanted, found.lost, self.store.get_members(self.record.id)
+        )
+        planned = repairing.plan(
+            self.record.id, self.wanted, self.cloud, self.planner, found
+        )
+        again |= {move.member for move in planned.moves}
+        if again:
+            self._make_again(again)
+            self.keep(self.inspect())
         return self.home
 
     def _move(self, move: moves.Move, server_id: str) -> None:

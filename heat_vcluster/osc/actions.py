@@ -175,15 +175,25 @@ class Repair(Judged):
       which servers would be moved, from where to where
 
   openstack vcluster repair shop --wait
+
+  openstack vcluster repair shop --rebuild --wait
+      where moves are not allowed, and the servers have nothing to lose
 """
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument(
             '--cold',
             action='store_true',
             help='Servers may be off while they move; by default they move '
             'live',
+        )
+        how.add_argument(
+            '--rebuild',
+            action='store_true',
+            help='Instead of moving servers, make them again: their volumes, '
+            'ports and addresses stay, what is on their own disks is lost',
         )
         parser.add_argument(
             '--dry-run',
@@ -200,4 +210,6 @@ class Repair(Judged):
     def begin(
         self, cluster_id: str, parsed_args: argparse.Namespace
     ) -> client.View:
-        return self.vcluster.repair(cluster_id, cold=parsed_args.cold)
+        return self.vcluster.repair(
+            cluster_id, cold=parsed_args.cold, rebuild=parsed_args.rebuild
+        )

@@ -198,6 +198,63 @@ class RepairTest(upkeep.UpkeepCase):
         self.assert_nothing_left()
 
 
+class RebuildTest(upkeep.UpkeepCase):
+    drift = RepairTest.drift
+
+    def test_they_are_made_again_with_what_they_had(self):
+        view = self.drift(THREE, m_1='m_0')
+        planned = self.service.plan_repair(base.ANN, view['id'])
+        (name,) = (move['member'] for move in planned['moves'])
+        before = view['members']
+        after = self.do('repair', view['id'], rebuild=True)
+        self.assertIsNone(after['status_reason'])
+        self.assertEqual('COMPLIANT', after['compliance']['status'])
+        self.assert_built(THREE, after)
+        self.assertEqual(0, self.calls()['migrate'])
+        members = after['members']
+        self.assertNotEqual(before[name]['id'], members[name]['id'])
+        self.assertEqual(before[name]['addresses'], members[name]['addresses'])
+        for other in {*members} - {name}:
+            self.assertEqual(before[other]['id'], members[other]['id'])
+
+    def test_where_all_rules_hold_nothing_is_made(self):
+        view = self.build(THREE)
+        after = self.do('repair', view['id'], rebuild=True)
+        self.assertEqual(view['members'], after['members'])
+
+
+class FailingRebuildTest(upkeep.FailingCase):
+    def move_together(self, view):
+        self.cloud.migrate(
+            self.server(view, 'm-1'), self.cloud.places(view['id'])['m-0']
+        )
+
+    def test_a_fault_at_every_call(self):
+        def judge(view):
+            self.assertEqual('ACTIVE', view['status'])
+            if view['error_code'] is not None:
+                self.assertIn('repair: ', view['status_reason'])
+
+        failed = self.fail_every_call(
+            THREE, 'repair', judge, self.move_together, rebuild=True
+        )
+        self.assertGreater(failed, 8)
+
+
+class DyingRebuildTest(upkeep.DyingCase):
+    move_together = FailingRebuildTest.move_together
+
+    def test_an_heir_with_a_trust_goes_on(self):
+        def judge(view):
+            self.assertIsNone(view['error_code'], view['status_reason'])
+            self.assertEqual('COMPLIANT', view['compliance']['status'])
+            self.assert_built(THREE, view)
+
+        self.die_everywhere(
+            THREE, 'repair', judge, self.move_together, rebuild=True
+        )
+
+
 class FailingRepairTest(upkeep.FailingCase):
     def move_together(self, view):
         place = self.cloud.places(view['id'])['m-0']

@@ -130,6 +130,9 @@ class Repair(Resource):
             planned = serve.plan_repair(call.context, cluster_id)
             return Reply({'repair': planned}, status=200)
         view = serve.repair(
-            call.context, cluster_id, cold=asked.get('cold', False)
+            call.context,
+            cluster_id,
+            cold=asked.get('cold', False),
+            rebuild=asked.get('rebuild', False),
         )
         return Reply({'vcluster': linked(call, view)})

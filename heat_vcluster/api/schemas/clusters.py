@@ -144,6 +144,12 @@ REPAIR_BODY = common.mapping(
             'they move live.',
             'x-must-be': 'true or false',
         },
+        'rebuild': {
+            **common.FLAG,
+            'description': 'Instead of moving servers, make them again: what '
+            'is on their own disks is lost.',
+            'x-must-be': 'true or false',
+        },
         'dry_run': {
             **common.FLAG,
             'description': 'Only say which moves there would be.',
