@@ -85,6 +85,36 @@ class Upkeep(through_service.ServiceTestCase):
             {name: m['id'] for name, m in found['members'].items()},
         )
 
+    def test_rules_that_do_not_hold_yet_are_rebuilt_into(self) -> None:
+        policy = {'allow_drifted': True}
+        wanted = {
+            **self.document,
+            'groups': [base.group('one', 'affinity', 'host', ['db', 'web'])],
+            'update_policy': policy,
+        }
+        answer = self.request(
+            'PUT', f'/vclusters/{self.cluster_id}', {'vcluster': wanted}
+        )
+        self.assertEqual(202, answer.status_code, answer.text)
+        found = self.settle()
+        assert found is not None
+        self.assertIsNone(found['error_code'], found['status_reason'])
+        self.assertEqual('DRIFTED', found['compliance']['status'])
+        found = self.act('repair', {'rebuild': True})
+        self.assertEqual('COMPLIANT', found['compliance']['status'])
+        hosts = {
+            found['members'][name]['domains']['host'] for name in ('db', 'web')
+        }
+        self.assertEqual(1, len(hosts))
+        self.assert_attached(found['members'], 'data', 'db')
+        self.assertEqual(
+            1,
+            sum(
+                found['members'][name]['id'] == self.members[name]['id']
+                for name in ('db', 'web')
+            ),
+        )
+
     def test_the_shell_repairs_with_servers_off(self) -> None:
         self.drift()
         said = self.openstack('vcluster', 'check', '--wait', self.cluster_id)
