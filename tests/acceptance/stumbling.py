@@ -13,8 +13,8 @@ from http import server
 from typing import Any
 from urllib import parse
 
-#: Of so many requests, one is met by each kind of trouble.
-ONE_IN = 25
+#: The part of all requests that meet with trouble.
+PART = 0.24
 
 
 class Stumbling:
@@ -41,6 +41,7 @@ class Stumbling:
             self._bad_gateway,
             self._broken,
         )
+        self._to_come: list[Callable[[Any], None]] = []
         self._server = server.ThreadingHTTPServer(
             ('127.0.0.1', 0), self._handler()
         )
@@ -87,14 +88,24 @@ class Stumbling:
         with self._lock:
             if not request.path.startswith(self._spared):
                 self._has_begun = True
-            number = self._draw.randrange(ONE_IN)
-        if self._has_begun and number < len(self._troubles):
-            trouble = self._troubles[number]
-            with self._lock:
-                self.met[trouble.__name__] += 1
+            is_lucky = self._draw.random() > PART
+            trouble = None if is_lucky else self._next_trouble()
+        if trouble is not None:
             trouble(request)
         else:
             request.reply(*self._pass_on(request))
+
+    def _next_trouble(self) -> Callable[[Any], None] | None:
+        """Return one of those that were not met since all of them were."""
+        if not self._has_begun:
+            return None
+        if not self._to_come:
+            self._to_come = self._draw.sample(
+                self._troubles, len(self._troubles)
+            )
+        trouble = self._to_come.pop()
+        self.met[trouble.__name__] += 1
+        return trouble
 
     def _pass_on(self, request: Any) -> tuple[int, bytes, dict[str, str]]:
         body = request.read()
