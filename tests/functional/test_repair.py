@@ -286,7 +286,7 @@ class DyingRepairTest(upkeep.DyingCase):
         self.die_everywhere(THREE, 'repair', judge, self.move_together)
 
     def test_the_dead_leaves_no_rule_broken_more(self):
-        for number in range(4, 40, 5):
+        for number in range(4, 40):
             view = self.drift(THREE, m_1='m_0', m_2='m_0')
             self.cluster = view['id']
             before = self.count()
