@@ -247,7 +247,7 @@ class DyingHealWithoutTrustTest(upkeep.DyingCase):
         return view['id']
 
     def test_what_was_half_made_is_made_when_it_is_asked_for_again(self):
-        for number in range(8, 60, 10):
+        for number in range(8, 60):
             self.cluster = self.prepare()
             if self.die(lambda s: s.heal(base.ANN, self.cluster), number):
                 view = self.settle_by_heir()
