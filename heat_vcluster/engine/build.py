@@ -765,7 +765,7 @@ def with_room(
         reading,
         snapshot=dataclasses.replace(reading.snapshot, hosts=hosts),
         demands=tuple(
-            _with_candidates(demand, free, numbers, room)
+            _with_candidates(demand, hosts, numbers, room)
             for demand in reading.demands
         ),
     )
@@ -773,7 +773,7 @@ def with_room(
 
 def _with_candidates(
     demand: placement.Demand,
-    free: Mapping[str, Any],
+    hosts: columns.HostColumns,
     numbers: Mapping[str, int],
     room: Iterable[str],
 ) -> placement.Demand:
@@ -784,11 +784,7 @@ def _with_candidates(
     more = {
         host
         for host in room
-        if host in numbers
-        and all(
-            name in free and free[name][numbers[host]] >= amount
-            for name, amount in demand.resources.items()
-        )
+        if host in numbers and hosts.has_room(numbers[host], demand.resources)
     }
     return dataclasses.replace(demand, candidates=demand.candidates | more)
 

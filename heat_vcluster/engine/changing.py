@@ -32,6 +32,7 @@ from heat_vcluster.engine import build as builds
 from heat_vcluster.engine.change import CHANGED, OUTDATED, Change
 from heat_vcluster.engine.cleanup import Cleanup
 from heat_vcluster.members import base as members
+from heat_vcluster.spec import difference
 from heat_vcluster.spec import model as spec
 
 LOG = logging.getLogger(__name__)
@@ -227,7 +228,7 @@ class Changing:
         cleanup.note(left)
         note = reasons.remains_of_change(left, unconfirmed=unconfirmed)
         self._writer.add_event(None, 'updated', note or 'it is as asked for')
-        if (record.document.get('update_policy') or {}).get('allow_drifted'):
+        if difference.may_drift(record.document):
             self._tell_drift()
         if self._is_delete_next():
             self._writer.set_status(ClusterStatus.DELETING)

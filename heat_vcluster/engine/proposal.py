@@ -87,8 +87,7 @@ class Proposal:
 
         The new document has to say so; and nobody may need a place by them.
         """
-        policy = self.document.get('update_policy') or {}
-        return bool(policy.get('allow_drifted')) and self.is_of_rules
+        return difference.may_drift(self.document) and self.is_of_rules
 
     @property
     def is_of_rules(self) -> bool:
@@ -496,11 +495,7 @@ def _staying(reading: model.Reading, here: Mapping[str, str]) -> model.Reading:
             isinstance(demand, placement.ServerDemand)
             and host in numbers
             and (demand.candidates is None or host in demand.candidates)
-            and all(
-                name in table.free
-                and table.free[name][numbers[host]] >= amount
-                for name, amount in demand.resources.items()
-            )
+            and table.has_room(numbers[host], demand.resources)
         )
 
     return dataclasses.replace(

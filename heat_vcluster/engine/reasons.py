@@ -77,8 +77,22 @@ def timed_out(late: Collection[str]) -> exception.TimedOut:
     return exception.TimedOut(f'The time allowed has run out{waited}')
 
 
-def _named(left: Sequence[removal.Leftover]) -> str:
-    return ', '.join(f'{each.thing.kind} {each.thing.id}' for each in left)
+def _told(
+    left: Sequence[removal.Leftover] | None,
+    unverified: str,
+    what: str,
+    then: str,
+) -> list[str]:
+    """Say what was not removed and what becomes of it, if anything was not.
+
+    ``left`` None: the cloud would not tell, which is ``unverified``.
+    """
+    if left is None:
+        return [unverified]
+    if not left:
+        return []
+    things = ', '.join(f'{each.thing.kind} {each.thing.id}' for each in left)
+    return [f'{len(left)} {what}: {things} ({left[0].reason}); {then}']
 
 
 def remains(
@@ -88,15 +102,12 @@ def remains(
 
     ``left`` None: the cloud would not tell. ``held``: why holds stayed.
     """
-    said = []
-    if left is None:
-        said.append(UNVERIFIED)
-    elif left:
-        things = _named(left)
-        said.append(
-            f'{len(left)} left behind: {things} ({left[0].reason}); '
-            'delete the cluster again to have them removed'
-        )
+    said = _told(
+        left,
+        UNVERIFIED,
+        'left behind',
+        'delete the cluster again to have them removed',
+    )
     if held is not None:
         said.append(HOLDS_LEFT.format(held))
     return '. '.join(said)
@@ -106,15 +117,12 @@ def remains_of_release(
     left: Sequence[removal.Leftover] | None, held: str | None = None
 ) -> str:
     """Say which marks are left, as ``remains`` does; nothing is removed."""
-    said = []
-    if left is None:
-        said.append(UNVERIFIED_RELEASE)
-    elif left:
-        things = _named(left)
-        said.append(
-            f'{len(left)} not left alone yet: {things} ({left[0].reason}); '
-            'delete the cluster to go on: its members stay'
-        )
+    said = _told(
+        left,
+        UNVERIFIED_RELEASE,
+        'not left alone yet',
+        'delete the cluster to go on: its members stay',
+    )
     if held is not None:
         said.append(HOLDS_LEFT.format(held))
     return '. '.join(said)
@@ -132,15 +140,12 @@ def remains_of_change(
     not be set back, and why; ``unconfirmed``: those that were resized, and
     why that could not be confirmed.
     """
-    said = []
-    if left is None:
-        said.append(UNVERIFIED_CHANGE)
-    elif left:
-        things = _named(left)
-        said.append(
-            f'{len(left)} left behind: {things} ({left[0].reason}); their '
-            'removal is tried again after the next update'
-        )
+    said = _told(
+        left,
+        UNVERIFIED_CHANGE,
+        'left behind',
+        'their removal is tried again after the next update',
+    )
     if unconfirmed:
         said.append(
             f'Resized, and not confirmed: {"; ".join(unconfirmed)}; it is '

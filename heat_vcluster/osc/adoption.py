@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 
-from osc_lib import exceptions
 from osc_lib.cli import parseractions
 
 from heat_vcluster.osc import base, columns, follow
@@ -71,8 +70,6 @@ class Adopt(base.ShowOne):
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Row:
-        if parsed_args.file is None:
-            raise exceptions.CommandError('Name a document: -f FILE')
         document = base.document(parsed_args.file)
         members = parsed_args.members or {}
         if parsed_args.dry_run:

@@ -175,11 +175,13 @@ def add_file(parser: argparse.ArgumentParser, formats: Any) -> None:
     )
 
 
-def document(path: Path) -> str | os.PathLike[str]:
+def document(path: Path | None) -> str | os.PathLike[str]:
     """Return what the client reads a document from.
 
-    Raises CommandError if there is no such file.
+    Raises CommandError if there is no such file, or none was named.
     """
+    if path is None:
+        raise exceptions.CommandError('Name a document: -f FILE')
     if path == STDIN:
         return sys.stdin.read()
     if not path.is_file():

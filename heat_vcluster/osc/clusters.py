@@ -155,10 +155,8 @@ class Update(base.ShowOne):
         )
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Row:
-        if parsed_args.file is None:
-            raise exceptions.CommandError('Name a document: -f FILE')
-        cluster_id = self.find(parsed_args.cluster)
         document = base.document(parsed_args.file)
+        cluster_id = self.find(parsed_args.cluster)
         if parsed_args.dry_run:
             self.progress.doing('planning')
             return columns.of_view(

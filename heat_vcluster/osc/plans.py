@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import argparse
 
-from osc_lib import exceptions
-
 from heat_vcluster.osc import base, columns
 
 #: As ``vcluster-manage solve`` has them.
@@ -46,12 +44,9 @@ class Plan(base.ShowOne):
         return super().run(parsed_args) or EXIT_CODES[self._verdict]
 
     def take_action(self, parsed_args: argparse.Namespace) -> columns.Row:
-        if parsed_args.file is None:
-            raise exceptions.CommandError('Name a document: -f FILE')
+        document = base.document(parsed_args.file)
         self.progress.doing('planning')
-        view = self.vcluster.plan(
-            base.document(parsed_args.file), hold_seconds=parsed_args.hold
-        )
+        view = self.vcluster.plan(document, hold_seconds=parsed_args.hold)
         self._verdict = view['verdict']
         return columns.of_view(view)
 

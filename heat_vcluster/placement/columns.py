@@ -60,6 +60,13 @@ class HostColumns(Sequence[model.Host]):
             self.is_busy if is_busy is None else is_busy,
         )
 
+    def has_room(self, number: int, resources: Mapping[str, int]) -> bool:
+        """Tell whether so much of each is free on a host, by its number."""
+        return all(
+            name in self.free and bool(self.free[name][number] >= amount)
+            for name, amount in resources.items()
+        )
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -294,3 +294,9 @@ def _conflicts(
 def _rules(wanted: model.GroupSpec) -> list[Any]:
     """Return the rules, with nothing of where the document has them."""
     return [dataclasses.replace(group, path='') for group in wanted.groups]
+
+
+def may_drift(document: Mapping[str, Any]) -> bool:
+    """Tell whether those that run may break a document's rules for now."""
+    policy = document.get('update_policy', {})
+    return bool(policy.get('allow_drifted'))
