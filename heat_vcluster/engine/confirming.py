@@ -11,7 +11,7 @@ from typing import Any
 from heat_vcluster import exception
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import records
-from heat_vcluster.engine import base, reasons, removal
+from heat_vcluster.engine import base, reasons, removal, telling
 from heat_vcluster.members import base as members
 from heat_vcluster.spec import incarnations
 
@@ -86,15 +86,10 @@ def _settle(
         return
     place, domains = fact['place'], fact['domains']
     told = row.facts.get(members.TOLD) or dict(row.domains)
-    if domains != told:
-        try:
-            outside.tell_domains(row.resource_id, domains)
-            told = domains
-        except exception.CloudError as error:
-            LOG.warning('%s does not know where it is: %s', row.name, error)
-            writer.add_event(
-                row.name, 'untold', 'its server does not know where it is now'
-            )
+    if domains != told and telling.tell_domains(
+        outside, writer, row.name, row.resource_id, domains
+    ):
+        told = domains
     writer.set_member(
         row.name,
         facts={members.RESIZE: left, members.TOLD: told},

@@ -26,6 +26,7 @@ from heat_vcluster.engine import (
     reasons,
     repairing,
     snapshots,
+    telling,
 )
 from heat_vcluster.engine import lease as leases
 from heat_vcluster.engine import runner as runners
@@ -179,21 +180,12 @@ class Upkeep:
         }
 
     def _tell_domains(self, row: Any) -> None:
-        """Let a server that was moved know where it is.
-
-        It is well where it is if that cannot be done; it is tried again at
-        the next look.
-        """
+        """Let a server that was moved know where it is."""
         if row.domains in ({}, row.facts.get(members.TOLD) or row.domains):
             return
-        try:
-            self.cloud.tell_domains(row.resource_id, row.domains)
-        except exception.CloudError as error:
-            LOG.warning('%s of %s: %s', row.name, self.record.id, error)
-            self.writer.add_event(
-                row.name, 'untold', 'its server does not know where it is now'
-            )
-        else:
+        if telling.tell_domains(
+            self.cloud, self.writer, row.name, row.resource_id, row.domains
+        ):
             self.writer.set_member(
                 row.name, facts={members.TOLD: dict(row.domains)}
             )

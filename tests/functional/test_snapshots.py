@@ -316,6 +316,18 @@ class FailingSnapshotTest(SnapshotCase):
 
         self.fail_every_call(('find', 'delete', 'is_gone'), act, judge)
 
+    def test_a_cluster_is_not_released_from_its_snapshots(self):
+        cluster_id = self.build(SMALL)['id']
+        made = self.take(cluster_id)['id']
+        self.assertRaises(
+            exception.HasSnapshots, self.service.release, base.ANN, cluster_id
+        )
+        self.assertEqual('ACTIVE', self.show(cluster_id)['status'])
+        self.assertEqual(2, len(self.copies()))
+        self.drop(cluster_id, made)
+        self.service.release(base.ANN, cluster_id)
+        self.assertIsNone(self.settle(cluster_id))
+
     def test_what_stays_is_told_and_goes_at_the_next_attempt(self):
         view = self.build(SMALL)
         made = self.take(view['id'])['id']
