@@ -741,10 +741,7 @@ def _busy_as_before(
 ) -> placement.Snapshot:
     was = {h.name: h.is_busy for h in before.hosts if h.name in ours}
     table = columns.of(fresh.hosts, fresh.levels)
-    is_busy = table.is_busy.copy()
-    for number, name in enumerate(table.names):
-        is_busy[number] = was.get(name, is_busy[number])
-    return dataclasses.replace(fresh, hosts=table.changed(is_busy=is_busy))
+    return dataclasses.replace(fresh, hosts=table.with_busy(was.get))
 
 
 def with_room(

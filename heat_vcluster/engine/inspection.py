@@ -229,10 +229,8 @@ def _busy(
 ) -> placement.Snapshot:
     """Return the snapshot with these hosts, and no others, busy."""
     table = columns.of(snapshot.hosts, snapshot.levels)
-    is_busy = table.is_busy.copy()
-    for number, name in enumerate(table.names):
-        is_busy[number] = name in shared
-    return dataclasses.replace(snapshot, hosts=table.changed(is_busy=is_busy))
+    hosts = table.with_busy(lambda name, was: name in shared)
+    return dataclasses.replace(snapshot, hosts=hosts)
 
 
 def show(

@@ -61,8 +61,7 @@ def _shared(
 ) -> placement.Snapshot:
     """Return the snapshot in which a host is busy only with others."""
     table = columns.of(snapshot.hosts, snapshot.levels)
-    is_busy = table.is_busy.copy()
-    for number, name in enumerate(table.names):
-        if name == host:
-            is_busy[number] = host in shared
-    return dataclasses.replace(snapshot, hosts=table.changed(is_busy=is_busy))
+    hosts = table.with_busy(
+        lambda name, was: host in shared if name == host else was
+    )
+    return dataclasses.replace(snapshot, hosts=hosts)

@@ -76,11 +76,13 @@ def _as_others_see(
         for number, name in enumerate(before.names)
     }
     ours = frozenset(found.places.values())
-    is_busy = table.is_busy.copy()
-    for number, name in enumerate(table.names):
-        if name in ours:
-            is_busy[number] = found.is_measured and known.get(name, False)
-    return dataclasses.replace(snapshot, hosts=table.changed(is_busy=is_busy))
+    is_known = found.is_measured
+    hosts = table.with_busy(
+        lambda name, was: (
+            (is_known and known.get(name, False)) if name in ours else was
+        )
+    )
+    return dataclasses.replace(snapshot, hosts=hosts)
 
 
 def show(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import overload
 
 import numpy as np
@@ -59,6 +59,13 @@ class HostColumns(Sequence[model.Host]):
             self.traitset,
             self.is_busy if is_busy is None else is_busy,
         )
+
+    def with_busy(self, is_busy: Callable[[str, bool], bool]) -> HostColumns:
+        """Mark hosts as busy anew, each by its name and its mark so far."""
+        marks = self.is_busy.copy()
+        for number, name in enumerate(self.names):
+            marks[number] = is_busy(name, bool(marks[number]))
+        return self.changed(is_busy=marks)
 
     def has_room(self, number: int, resources: Mapping[str, int]) -> bool:
         """Tell whether so much of each is free on a host, by its number."""
