@@ -99,20 +99,20 @@ class Interruptions(base.AcceptanceTestCase):
         template = self.write_template(
             [
                 base.network('net'),
-                base.volume('data', count=4),
+                base.volume('data', count=2),
                 base.server(
                     'node',
-                    count=12,
+                    count=6,
                     networks=['net'],
                 ),
                 base.server(
                     'store',
-                    count=4,
+                    count=2,
                     networks=['net'],
                     volumes=['data-%index%'],
                 ),
             ],
-            [base.group('even', 'spread', 'rack', ['node'], max_per_domain=4)],
+            [base.group('even', 'spread', 'rack', ['node'], max_per_domain=2)],
         )
         said = self.create_stack(template, wait=False)
         self.assertEqual(0, said.code, said.text)

@@ -29,7 +29,7 @@ from tests.functional import documents
 
 SEED = int(os.environ.get('VCLUSTER_SEED') or random.randrange(10**6))
 #: How often it dies in each build: at ten moments.
-DEATHS = (4, 3, 3)
+DEATHS = (5, 5)
 #: A server comes, one goes, and one gets another volume while it runs.
 BEFORE, AFTER = (
     {
