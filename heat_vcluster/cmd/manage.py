@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
-
-from heat_vcluster.cmd import db, orphans, quota, solve
 
 DESCRIPTION = """\
 Tools for the operator of heat_vcluster. Each command explains itself:
@@ -19,6 +18,15 @@ Tools for the operator of heat_vcluster. Each command explains itself:
   vcluster-manage quota --help
   vcluster-manage solve --help
 """
+#: Command -> the module that has it. Only that of the one that is asked for is
+#: loaded: what it takes to talk to a cloud takes seconds, and solve does not.
+COMMANDS = {
+    'db': 'db',
+    'orphans': 'orphans',
+    'purge': 'db',
+    'quota': 'quota',
+    'solve': 'solve',
+}
 INTERRUPTED = 130  # as shells have it
 
 
@@ -31,7 +39,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(words[:1]).parse_args(words)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
@@ -39,15 +48,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(wanted: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog='vcluster-manage',
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    for command in (db, orphans, quota, solve):
-        command.add(commands)
+    chosen = [COMMANDS[word] for word in wanted if word in COMMANDS]
+    for name in dict.fromkeys(chosen or COMMANDS.values()):
+        importlib.import_module(f'heat_vcluster.cmd.{name}').add(commands)
     return parser
 
 

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from ortools.math_opt import model_pb2
-from ortools.math_opt.python import mathopt
 from ortools.sat.python import cp_model
 
 from heat_vcluster.placement.columns import Ints
@@ -163,6 +162,9 @@ class Program:
         left = deadline - time.monotonic()
         if left <= 0 or self.n_variables > LARGEST:
             return Outcome(Status.UNKNOWN)
+        # It takes longer to load than most problems take to solve.
+        from ortools.math_opt.python import mathopt
+
         result = mathopt.solve(
             mathopt.Model.from_model_proto(self._floating()),
             mathopt.SolverType.HIGHS,
@@ -171,7 +173,6 @@ class Program:
                 random_seed=seed,
                 relative_gap_tolerance=0.0,
             ),
-            model_params=self._floating_hint(),
         )
         bound = 0
         if self._terms[0]:
@@ -227,9 +228,6 @@ class Program:
         return np.repeat(
             np.arange(self.n_rows, dtype=np.int64), np.diff(self._ends)
         )
-
-    def _floating_hint(self) -> mathopt.ModelSolveParameters:
-        return mathopt.ModelSolveParameters()
 
     def _is_solved(self, values: Ints) -> bool:
         columns = np.frombuffer(self._columns, np.int64)
