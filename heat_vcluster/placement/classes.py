@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
+from collections.abc import Collection
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def refute(
     ``deadline`` is as of ``time.monotonic``; ``effort`` in deterministic
     seconds, None: without end. True is a proof; False: not known.
     """
-    return _is_none(tally.Tally(frame, ()), deadline, seed, effort) is True
+    return _is_none(frame, (), deadline, seed, effort) is True
 
 
 def prove(
@@ -91,19 +92,23 @@ def prove(
     for opened in ((), None):
         if opened is None and frame.n_pairs > COUNTABLE:
             break
-        none = _is_none(tally.Tally(frame, opened), deadline, seed)
+        none = _is_none(frame, opened, deadline, seed)
         if none is not False:
             return none is True
     return False
 
 
 def _is_none(
-    counts: tally.Tally,
+    frame: tally.Frame,
+    opened: Collection[int] | None,
     deadline: float,
     seed: int,
     effort: float | None = None,
 ) -> bool | None:
     """Tell whether no counts obey the rules; None: time ran out."""
+    if time.monotonic() > deadline:
+        return None
+    counts = tally.Tally(frame, opened)
     if counts.impossible:
         return True
     limits = {} if effort is None else {'max_deterministic_time': effort}
@@ -156,6 +161,8 @@ class _Attempts:
         everything = set(range(frame.n_blocks))
         opened: set[int] = everything if frame.n_pairs <= SMALL else set()
         for attempt in range(ATTEMPTS):
+            if time.monotonic() > self._deadline:
+                return None
             counts = tally.Tally(frame, sorted(opened))
             if counts.impossible:
                 return Proof()

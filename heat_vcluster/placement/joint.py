@@ -41,7 +41,9 @@ from heat_vcluster.placement.remainder import Index
 
 # Pairs of members and places up to which a problem is solved whole,
 SMALL = 1500
-# ... the whole is tried before parts of it,
+# ... any plan of the whole is looked for before room is made by turns,
+NARROW = 5000
+# ... or after that,
 MEDIUM = 12000
 # ... it is tried with some persistence,
 WIDE = 120000
@@ -51,8 +53,11 @@ LARGE = 300000
 # room before a proof is looked for.
 HASTE = 5
 MEMBERS = 16
-# Hosts up to which the proof is looked for before: it takes less there.
+# Hosts up to which the proof is looked for before: it takes less there,
 SOON = 3000
+# ... unless of each member there are more shapes than so many: where hardly
+# any are alike, room is made as long as seems worth it.
+ALIKE = 0.5
 # So many turns are taken at making it in earnest,
 TURNS = 6
 # ... one for so many pairs of kind and place: few are soon counted instead.
@@ -201,7 +206,9 @@ class _Search:
         self._contracted = contract.contract(self._compiled)
         if self._contracted.contradiction is not None:
             return INFEASIBLE
-        if self._pairs <= SMALL:
+        if self._pairs <= SMALL and self._haste:
+            if self._is_refuted(GLANCE):
+                return INFEASIBLE
             outcome = self._whole()
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
@@ -252,10 +259,18 @@ class _Search:
             whole = self._exchanged(JIGSAW if is_countable else MOSTLY)
             if whole is not None:
                 return self._first(whole)
+        if not self._are_alike() and len(found.left) <= VERY_FEW:
+            whole = self._mended(found, self._left() / 5)
+            if whole is not None:
+                return self._first(whole)
+        if self._pairs <= NARROW:
+            outcome = self._any(EFFORT)
+            if outcome.verdict is not model.Verdict.UNKNOWN:
+                return outcome
         found = self._by_turns(found)
         if self._is_done(found):
             return self._first(found.placement)
-        if self._pairs <= MEDIUM:
+        if NARROW < self._pairs <= MEDIUM:
             outcome = self._any(EFFORT)
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
@@ -369,6 +384,8 @@ class _Search:
 
     def _counted(self) -> _Outcome:
         """Count to the end, and find the members that the counts mean."""
+        if not self._left():
+            return UNKNOWN_YET
         self.tried.append('counting kinds of members, then casting them')
         cast = classes.place(
             self._compiled,
@@ -381,6 +398,8 @@ class _Search:
         return UNKNOWN_YET if cast is None else self._first(cast)
 
     def _mended(self, found: greedy.Found, seconds: float) -> Ints | None:
+        if not seconds:
+            return None
         self.tried.append('placing again what stands in the way')
         whole = mend.finish(
             self._compiled,
@@ -420,10 +439,20 @@ class _Search:
         return found
 
     def _hasty(self, *, sparing: bool = False) -> greedy.Found:
-        trouble = self._haste if self._compiled.n_hosts > SOON else 0
+        is_small = self._compiled.n_hosts <= SOON
+        trouble = 0 if is_small else self._haste
         if trouble:
             trouble += len(self._compiled.members) // MEMBERS
-        return self._greedy(trouble, sparing=sparing)
+        found = self._greedy(trouble, sparing=sparing)
+        is_counted = not self._haste or self._are_alike()
+        if found.is_whole or is_counted or not is_small:
+            return found
+        return min(found, self._greedy(None, gentle=0), key=_missing)
+
+    def _are_alike(self) -> bool:
+        """Tell whether there are few kinds of members to be counted."""
+        n_members = len(self._compiled.members)
+        return len(self._compiled.shapes) <= ALIKE * n_members
 
     def _greedy(
         self,
@@ -460,6 +489,8 @@ class _Search:
 
     def _any(self, effort: float | None) -> _Outcome:
         """Look for any placement of all members at once."""
+        if not self._left():
+            return UNKNOWN_YET
         self.tried.append('all members at once')
         result = exact.solve(
             self._compiled,

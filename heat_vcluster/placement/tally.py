@@ -23,6 +23,7 @@ import numpy as np
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import (
     constraints,
+    kindred,
     likeness,
     linear,
     stowage,
@@ -34,7 +35,6 @@ POOLFUL = 1 << 40  # GiB that stand for: more than is asked
 MIXING = 6  # steps of room from which on mixes are looked at
 FEW = 3  # of a kind on a host, for which it is said what fits
 TANGENTS = 6  # straight lines that stand for one bent one
-PAIRS = 20  # kinds up to which all pairs of them are bounded together
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -646,7 +646,7 @@ class Tally:
 
     def _fill_blocks(self) -> None:
         """Bound sets of kinds by what the hosts of a block take of them."""
-        for chosen in self._sets(self._on_hosts):
+        for chosen in kindred.sets(self._on_hosts):
             gathered = _Terms()
             for kind in chosen:
                 gathered.add(self._cells[kind.number], 1)
@@ -659,25 +659,6 @@ class Tally:
                     self.program.row(
                         variables, factors, high=int(bounds[cell])
                     )
-
-    def _sets(
-        self, kinds: list[likeness.Kind]
-    ) -> list[tuple[likeness.Kind, ...]]:
-        """Choose sets of kinds: the largest by each resource, and pairs."""
-        found: dict[frozenset[int], tuple[likeness.Kind, ...]] = {}
-        for number in range(len(self.compiled.resources)):
-            ordered = sorted(kinds, key=lambda k: -k.size[number])
-            for end in range(2, len(ordered) + 1):
-                least = ordered[end - 1].size[number]
-                if end == len(ordered) or ordered[end].size[number] < least:
-                    chosen = tuple(ordered[:end])
-                    found[frozenset(k.number for k in chosen)] = chosen
-        if len(kinds) <= PAIRS:
-            for i, one in enumerate(kinds):
-                for other in kinds[:i]:
-                    key = frozenset((one.number, other.number))
-                    found[key] = one, other
-        return list(found.values())
 
     def _fitting_any(self, chosen: Sequence[likeness.Kind]) -> Ints:
         """Return, host by host, how many units of any of the kinds fit.

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which way comes first: what a problem looks like decides."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+
+from heat_vcluster.placement import (
+    compiled,
+    joint,
+    kindred,
+    likeness,
+    model,
+    policies,
+    tally,
+)
+from heat_vcluster.placement.contract import contract
+from tests import base
+from tests.unit.placement import worlds
+
+GREEDY = 'placing the largest bundles first'
+WHOLE = 'all members at once'
+
+
+def search(
+    problem: model.Problem, seconds: float = 60.0, **more: int
+) -> joint._Search:
+    made = compiled.Compiled(problem, policies.load())
+    return joint._Search(made, time.monotonic() + seconds, 0, **more)
+
+
+def unlike(
+    n_hosts: int, each: int, spare: int, seed: int = 7
+) -> model.Problem:
+    """Cut each of the hosts, all of one size, into members of any size."""
+    draw = random.Random(seed)
+    size = 1000 * each
+
+    def cut() -> list[int]:
+        cuts = [0, *sorted(draw.sample(range(1, size), each - 1)), size]
+        return [end - start for start, end in itertools.pairwise(cuts)]
+
+    sizes = [
+        amounts
+        for _ in range(n_hosts)
+        for amounts in zip(cut(), cut(), strict=True)
+    ]
+    members = [
+        worlds.server(f's{number}', vcpu, MEMORY_MB=memory)
+        for number, (vcpu, memory) in enumerate(sizes)
+    ]
+    room = size + spare
+    hosts = [
+        worlds.host(f'h{number}', room, MEMORY_MB=room)
+        for number in range(n_hosts)
+    ]
+    return model.Problem(worlds.snapshot(hosts), tuple(members), ())
+
+
+class TestOrder(base.TestCase):
+    def test_a_small_impossible_problem_is_counted_before_it_is_searched(self):
+        names = [f's-{number}' for number in range(9)]
+        asked = search(
+            model.Problem(
+                worlds.snapshot(worlds.racks(8, 2)),
+                tuple(worlds.servers('s', 9)),
+                (worlds.rule('anti-affinity', 'rack', *names),),
+            )
+        )
+        self.assertEqual(model.Verdict.INFEASIBLE, asked.decide().verdict)
+        self.assertEqual([], asked.tried)
+
+    def test_who_only_wants_a_verdict_gets_no_best_plan(self):
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(2, 2)),
+            tuple(worlds.servers('s', 4)),
+            (),
+        )
+        for haste, way in ((joint.HASTE, WHOLE), (0, GREEDY)):
+            asked = search(problem, haste=haste)
+            self.assertEqual(model.Verdict.FEASIBLE, asked.decide().verdict)
+            self.assertEqual([way], asked.tried)
+
+    def test_members_all_different_are_not_counted(self):
+        mended = 'placing again what stands in the way'
+        for spare, seed, last in ((260, 2, GREEDY), (220, 7, mended)):
+            asked = search(unlike(40, 4, spare, seed))
+            self.assertEqual(model.Verdict.FEASIBLE, asked.decide().verdict)
+            self.assertEqual(last, asked.tried[-1])
+
+    def test_nothing_is_begun_when_time_is_up(self):
+        asked = search(unlike(40, 3, 0), seconds=0.0)
+        self.assertEqual(model.Verdict.UNKNOWN, asked.decide().verdict)
+        self.assertNotIn(WHOLE, asked.tried)
+
+
+class TestCounts(base.TestCase):
+    def test_many_kinds_are_bounded_by_few_sets_of_them(self):
+        problem = unlike(30, 4, 0)
+        made = compiled.Compiled(problem, policies.load())
+        kinds = likeness.Likeness(made, contract(made))
+        counts = tally.Tally(tally.Frame(kinds), ())
+        # A total for each kind, and by two resources what is free, and sets.
+        most = len(kinds.kinds) + 2 + 2 * kindred.LARGEST
+        self.assertLessEqual(counts.program.n_rows, most)
