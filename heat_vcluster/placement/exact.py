@@ -1000,13 +1000,15 @@ class Formulation:
                     domain: touches[like, domain]
                     for domain in self.domains(like, scope)
                 }
+        inside: dict[int, list[int]] = {}
+        for (_, domain), touch in touches.items():
+            inside.setdefault(domain, []).append(touch)
         anchors: dict[int, int] = {}
         before: list[int] = []
         for domain in self._reach(likes, scope):
-            here = [t for (_, d), t in touches.items() if d == domain]
-            anchors[domain] = self.program.follow(
-                0, 1, _first(tuple(here), tuple(before))
-            )
+            here = inside.get(domain, [])
+            is_first = _first(here, before, len(before))
+            anchors[domain] = self.program.follow(0, 1, is_first)
             before += here
         self.program.at_most_one(list(anchors.values()))
         return anchors
@@ -1086,15 +1088,13 @@ def _value(literal: int, values: Sequence[int]) -> int:
 
 
 def _first(
-    here: tuple[int, ...], before: tuple[int, ...]
+    here: Sequence[int], others: Sequence[int], n: int
 ) -> Callable[[list[int]], int]:
-    """Say whether any of these is set, and none of those before."""
+    """Say whether any of these is set, and none of the first n others."""
 
     def value(values: list[int]) -> int:
-        return int(
-            any(_value(t, values) for t in here)
-            and not any(_value(t, values) for t in before)
-        )
+        is_in = any(_value(t, values) for t in here)
+        return int(is_in and not any(_value(t, values) for t in others[:n]))
 
     return value
 
