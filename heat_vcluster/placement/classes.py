@@ -45,7 +45,7 @@ GLANCE = 0.15  # ... and for that on sizes alone, before
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
 SMALLISH = 8_000  # variables up to which CP-SAT is asked first
 EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
-GLIMPSE = 0.05  # ... where any solution will do
+GLIMPSE = 0.15  # ... where any solution will do
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
