@@ -45,7 +45,9 @@ GLANCE = 0.15  # ... and for that on sizes alone, before
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
 SMALLISH = 8_000  # variables up to which CP-SAT is asked first
 EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
-GLIMPSE = 0.15  # ... where any solution will do
+GLIMPSE = 0.05  # ... where any solution will do
+LOOK = 0.15  # ... of a program with few variables:
+COMPACT = 5_000  # so many
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -442,7 +444,8 @@ def _solve(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
     """Find any solution, or the proof that there is none."""
-    outcome = _by_both(program, deadline, seed, GLIMPSE)
+    effort = LOOK if program.n_variables <= COMPACT else GLIMPSE
+    outcome = _by_both(program, deadline, seed, effort)
     if outcome.status is linear.Status.UNKNOWN:
         outcome = program.solve(deadline, seed)
     return outcome
