@@ -44,9 +44,12 @@ SHARE = 0.6  # of the time left, for counts: members come after
 FIRST = 0.3  # share of the time for the bound then
 GLANCE = 0.15  # ... and for that on sizes alone, before
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
+PLACING = (6_000, 60_000)  # ... where any placement will do
 SMALLISH = 8_000  # variables up to which CP-SAT is asked first
 EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
 GLIMPSE = 0.05  # ... where any solution will do
+LOOK = 0.15  # ... of a program with few variables:
+COMPACT = 5_000  # so many
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ def place(
     """
     if contracted.contradiction is not None or compiled.stuck():
         return Proof()
-    for few in FINENESS:
+    for few in PLACING:
         kinds = likeness.Likeness(compiled, contracted, few=few)
         found = _Attempts(contracted, kinds, deadline, seed).found()
         if found is not None or time.monotonic() > deadline:
@@ -449,7 +452,8 @@ def _solve(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
     """Find any solution, or the proof that there is none."""
-    outcome = _by_both(program, deadline, seed, GLIMPSE)
+    effort = LOOK if program.n_variables <= COMPACT else GLIMPSE
+    outcome = _by_both(program, deadline, seed, effort)
     if outcome.status is linear.Status.UNKNOWN:
         outcome = program.solve(deadline, seed)
     return outcome

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from heat_vcluster.placement import (
     amounts,
+    breadth,
     constraints,
     contract,
     crowding,
@@ -347,6 +348,7 @@ class _Greedy:
         self._state.kept = kept
         self._all = sorted(self._roots(), key=lambda node: -node.weight)
         self._held = Standing(self._state, apart=self._sparing)
+        breadth.close(self._dead_ends, self._state, self._all, self._at_first)
         self._crowding = self._crowd(self._all)
         return self._run(list(self._all), trouble)
 

@@ -93,6 +93,8 @@ JIGSAW = 0.6
 # than so many: they are too many to be opened to single hosts at once.
 MOSTLY = 0.85
 COUNTABLE = 30_000
+# So many members are alike, by places, where a medium problem is counted.
+SAVED = 2
 # Deterministic seconds for the first proof by counts: most take less.
 GLANCE = 0.01
 # Deterministic seconds for the whole of a medium problem.
@@ -249,7 +251,7 @@ class _Search:
             outcome = self._counted()
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
-        if self._is_jigsaw():
+        if self._pairs > MEDIUM and self._is_jigsaw():
             is_countable = self._frame.n_pairs <= COUNTABLE
             if is_countable and not is_counted:
                 is_counted = True
@@ -270,6 +272,12 @@ class _Search:
         found = self._by_turns(found)
         if self._is_done(found):
             return self._first(found.placement)
+        if self._pairs <= MEDIUM:
+            if self._is_countable and not is_counted:
+                is_counted = True
+                outcome = self._counted()
+                if outcome.verdict is not model.Verdict.UNKNOWN:
+                    return outcome
         if NARROW < self._pairs <= MEDIUM:
             outcome = self._any(EFFORT)
             if outcome.verdict is not model.Verdict.UNKNOWN:
@@ -285,23 +293,28 @@ class _Search:
         return left <= SEVERAL and found.trouble > TURNED_OUT * left
 
     def _is_soon_counted(self, found: greedy.Found) -> bool:
-        """Tell whether counting to the end takes less than a turn would.
+        """Tell whether counting to the end takes less than turns would.
 
-        That is, with little to count and more left over than turns place.
+        That is, with little to count and more left over than turns place:
+        of a jigsaw they place nothing.
         """
-        return (
-            self._frame.n_pairs < TURNABLE
-            and self._pairs > MEDIUM
-            and len(found.left) > PLACED_BY_TURNS
-        )
+        if self._frame.n_pairs >= TURNABLE:
+            return False
+        if self._pairs <= MEDIUM:
+            return self._is_countable and self._is_jigsaw()
+        return len(found.left) > PLACED_BY_TURNS
+
+    @property
+    def _is_countable(self) -> bool:
+        """Tell whether counting members is less than to look at each."""
+        return SAVED * self._frame.n_pairs <= self._pairs
 
     def _is_jigsaw(self) -> bool:
         """Tell whether many hosts must be filled to the brim.
 
-        A smaller problem is soon solved otherwise, and who asks in haste
-        wants a proof.
+        Who asks in haste wants a proof.
         """
-        if not self._haste or self._pairs <= MEDIUM:
+        if not self._haste:
             return False
         for number in range(len(self._compiled.resources)):
             usable, spare = self._frame.usable(number)

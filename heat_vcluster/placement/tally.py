@@ -31,6 +31,7 @@ from heat_vcluster.placement import (
 )
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
+ENDLESS = 1 << 60  # no bound
 POOLFUL = 1 << 40  # GiB that stand for: more than is asked
 MIXING = 6  # steps of room from which on mixes are looked at
 FEW = 3  # of a kind on a host, for which it is said what fits
@@ -612,12 +613,6 @@ class Tally:
                 high=0,
             )
 
-    def _is_apart(self, cell: int) -> bool:
-        """Tell whether what the cell takes is said host by host."""
-        return bool(
-            self.place_of[cell] != UNKNOWN or self._mixed[self.sample[cell]]
-        )
-
     def _taken(self, number: int, scope: int | None = None) -> _Terms:
         """Gather what is taken of a resource, by cell or by domain."""
         gathered = _Terms()
@@ -646,19 +641,16 @@ class Tally:
 
     def _fill_blocks(self) -> None:
         """Bound sets of kinds by what the hosts of a block take of them."""
+        apart = (self.place_of != UNKNOWN) | self._mixed[self.sample]
         for chosen in kindred.sets(self._on_hosts):
             gathered = _Terms()
             for kind in chosen:
                 gathered.add(self._cells[kind.number], 1)
             total = sum(kind.count for kind in chosen)
             bounds = self._gathered(self._fitting_any(chosen))
-            for cell, variables, factors, most in gathered.rows():
-                if not self._is_apart(cell) and bounds[cell] < min(
-                    most, total
-                ):
-                    self.program.row(
-                        variables, factors, high=int(bounds[cell])
-                    )
+            bounds[apart | (bounds >= total)] = ENDLESS
+            for cell, variables, factors, _ in gathered.rows(bounds):
+                self.program.row(variables, factors, high=int(bounds[cell]))
 
     def _fitting_any(self, chosen: Sequence[likeness.Kind]) -> Ints:
         """Return, host by host, how many units of any of the kinds fit.
@@ -958,8 +950,13 @@ class _Terms:
     def add(self, count: Count, factor: int) -> None:
         self._counts.append((count, factor))
 
-    def rows(self) -> Iterator[tuple[int, list[int], list[int], int]]:
-        """Give domain, variables, factors, and the most they can come to."""
+    def rows(
+        self, bounds: Ints | None = None
+    ) -> Iterator[tuple[int, list[int], list[int], int]]:
+        """Give domain, variables, factors, and the most they can come to.
+
+        With ``bounds``, by domain: only where that is more.
+        """
         if not any(len(c.domains) for c, _ in self._counts):
             return
         domains = np.concatenate([c.domains for c, _ in self._counts])
@@ -973,15 +970,20 @@ class _Terms:
         order = np.argsort(domains, kind='stable')
         domains = domains[order]
         starts = np.flatnonzero(np.diff(domains, prepend=-2))
-        ends = [*starts[1:].tolist(), len(domains)]
+        ends = np.append(starts[1:], len(domains))
         numbers, by = variables[order].tolist(), factors[order].tolist()
         most = np.add.reduceat(highest[order], starts)
-        for start, end, high in zip(starts.tolist(), ends, most, strict=True):
+        if bounds is not None:
+            beyond = most > bounds[domains[starts]]
+            starts, ends, most = starts[beyond], ends[beyond], most[beyond]
+        for start, end, high in zip(
+            starts.tolist(), ends.tolist(), most.tolist(), strict=True
+        ):
             yield (
                 int(domains[start]),
                 numbers[start:end],
                 by[start:end],
-                int(high),
+                high,
             )
 
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import testtools
 
-from heat_vcluster.placement import checker, joint, model
+from heat_vcluster.placement import checker, compiled, joint, model, policies
 from tests.unit.placement import worlds
 
 
@@ -401,4 +402,41 @@ class EqualMembersTestCase(SolverTestCase):
                 'host: that takes 49 hosts, and 48 qualify',
             ),
             answer.reasons,
+        )
+
+
+class OrderTestCase(testtools.TestCase):
+    """Which ways a problem takes, and which it is spared."""
+
+    def tried(self, spare: int) -> list[str]:
+        """Place 14 + 10 + 9 and 12 + 11 + 10 on 12 hosts each.
+
+        With so much to spare on each of the hosts.
+        """
+        members = [
+            member
+            for number, size in enumerate((14, 10, 9, 12, 11, 10))
+            for member in worlds.servers(f'{number}-', 12, size)
+        ]
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(4, 6, vcpu=33 + spare)),
+            tuple(members),
+            (),
+        )
+        search = joint._Search(
+            compiled.Compiled(problem, policies.load()),
+            time.monotonic() + 10,
+            seed=0,
+        )
+        self.assertEqual(model.Verdict.FEASIBLE, search.decide().verdict)
+        return search.tried
+
+    def test_a_medium_jigsaw_of_members_alike_is_counted_at_once(self):
+        self.assertIn(
+            'counting kinds of members, then casting them', self.tried(0)
+        )
+
+    def test_with_room_to_spare_nobody_counts(self):
+        self.assertEqual(
+            ['placing the largest bundles first'], self.tried(spare=16)
         )
