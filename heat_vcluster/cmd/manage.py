@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
-
-from heat_vcluster.cmd import db, orphans, quota, solve
 
 DESCRIPTION = """\
 Tools for the operator of heat_vcluster. Each command explains itself:
@@ -19,6 +18,14 @@ Tools for the operator of heat_vcluster. Each command explains itself:
   vcluster-manage quota --help
   vcluster-manage solve --help
 """
+# Command -> the module beside this one that has it.
+COMMANDS = {
+    'db': 'db',
+    'orphans': 'orphans',
+    'purge': 'db',
+    'quota': 'quota',
+    'solve': 'solve',
+}
 INTERRUPTED = 130  # as shells have it
 
 
@@ -31,7 +38,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(_modules(words)).parse_args(words)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
@@ -39,15 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _modules(words: Sequence[str]) -> Sequence[str]:
+    """Return the module that is asked for; all, if that is none of them.
+
+    Some load most of the service, which would take seconds for nothing.
+    """
+    asked = COMMANDS.get(words[0]) if words else None
+    return list(dict.fromkeys(COMMANDS.values())) if asked is None else [asked]
+
+
+def _parser(modules: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog='vcluster-manage',
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    for command in (db, orphans, quota, solve):
-        command.add(commands)
+    for module in modules:
+        importlib.import_module(f'heat_vcluster.cmd.{module}').add(commands)
     return parser
 
 
