@@ -201,7 +201,7 @@ class Cloud:
         if pool.is_sealed:
             return pool.room
         if tightness == 'tight':
-            return min(pool.room, pool.used + self.draw.randrange(51))
+            return min(pool.room, pool.used + self._pool_crumb(pool))
         is_useless = (
             pool.at is not None
             and pool.at[0] == 'host'
@@ -210,6 +210,15 @@ class Cloud:
         if is_useless and self.draw.random() < 0.3:
             return pool.room
         return pool.used
+
+    def _pool_crumb(self, pool: Pool) -> int:
+        """Return what is left in a pool; of some disks in hosts, much."""
+        draw = self.draw
+        if pool.at is None or pool.at[0] != 'host':
+            return draw.randrange(51)
+        if not pool.used and draw.random() < 0.2:
+            return draw.randrange(300, 900)
+        return draw.randrange(100)
 
     def _decoy(self, host: int) -> Amounts:
         """Return what looks like much room and takes nobody."""

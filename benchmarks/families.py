@@ -231,15 +231,15 @@ def soft(draft: Draft, count: int) -> None:
 
 
 def add_local_pools(cloud: Cloud) -> None:
-    """Disks in half of the hosts, a pool in most racks, one archive."""
+    """Disks in half of the hosts, a pool in most racks, a small archive."""
     for host in range(len(cloud.names)):
         if cloud.draw.random() < 0.54:
             room = cloud.cap[host][2]
             cloud.add_pool(('nvme',), ('host', host), room)
     for rack in range(len(cloud.hosts_in)):
-        if cloud.draw.random() < 0.75:
+        if cloud.draw.random() < 0.65:
             cloud.add_pool(('fast', 'ssd'), ('rack', rack), 2000)
-    cloud.add_pool(('hdd',), None, 1000 * cloud.size.members)
+    cloud.add_pool(('hdd',), None, 200)
 
 
 def local(draft: Draft, count: int) -> None:
@@ -248,12 +248,14 @@ def local(draft: Draft, count: int) -> None:
     pairs = max(1, count // 17)
     pool_of = {pool.at: n for n, pool in enumerate(draft.cloud.pools)}
     zones = _zones_in_turn(draft, 2 * pairs)
-    log_racks: set[int] = set()
+    in_rack: dict[int, int] = {}
     for pair in range(pairs):
         racks: set[int] = set()
         for peer in 'ab':
             tag = f'k{pair:03d}{peer}'
-            _local_chain(draft, tag, zones.pop(), racks, log_racks, pool_of)
+            _local_chain(draft, tag, zones.pop(), racks, pool_of)
+        for rack in racks:
+            in_rack[rack] = in_rack.get(rack, 0) + 1
         draft.group(
             f'pair-{pair:03d}',
             'anti-affinity',
@@ -261,9 +263,9 @@ def local(draft: Draft, count: int) -> None:
             [f'k{pair:03d}{peer}-chain' for peer in 'ab'],
         )
     tags = [f'k{pair:03d}{peer}' for pair in range(pairs) for peer in 'ab']
-    logs = [f'{tag}-log' for tag in tags if f'{tag}-log' in draft.members]
-    if logs:
-        draft.group('logs', 'spread', 'rack', logs, max_per_domain=1)
+    logs = [f'{tag}-log' for tag in tags]
+    most = max(in_rack.values())
+    draft.group('logs', 'spread', 'rack', logs, max_per_domain=most)
     draft.group(
         'db-zones', 'spread', 'zone', [f'{t}-db0' for t in tags], 3, max_skew=1
     )
@@ -274,13 +276,14 @@ def _local_chain(
     tag: str,
     zone: int,
     racks: set[int],
-    log_racks: set[int],
     pool_of: dict[tuple[str, int] | None, int],
 ) -> None:
     draw, cloud = draft.draw, draft.cloud
     front = [(f'{tag}-lb', SMALL), (f'{tag}-web', MEDIUM)]
     for rack in _racks(draft, zone):
-        if rack in racks or not _disks(draft, tag, rack, pool_of):
+        if rack in racks or ('rack', rack) not in pool_of:
+            continue
+        if not _disks(draft, tag, rack, pool_of):
             continue
         if draft.seat(front, cloud.hosts_in[rack]):
             break
@@ -299,16 +302,14 @@ def _local_chain(
             [f'{tag}-db{i}', f'{tag}-data{i}'],
         )
     dbs = [f'{tag}-db0', f'{tag}-db1']
-    chain = [n for n, _ in front] + dbs
-    if ('rack', rack) in pool_of and rack not in log_racks:
-        pools = [pool_of['rack', rack]]
-        if draft.put(f'{tag}-log', draw.choice((50, 100)), 'fast', pools):
-            chain.append(f'{tag}-log')
-            log_racks.add(rack)
+    pools = [pool_of['rack', rack]]
+    draft.put(f'{tag}-log', draw.choice((50, 100)), 'fast', pools)
+    chain = [n for n, _ in front] + dbs + [f'{tag}-log']
     draft.group(f'{tag}-chain', 'affinity', 'rack', chain)
     draft.group(f'{tag}-dbs', 'anti-affinity', 'host', dbs)
-    archive = [pool_of[None]]
-    if draft.put(f'{tag}-bak', draw.choice((200, 500)), 'hdd', archive):
+    far = [other for other in range(cloud.size.zones) if other != zone]
+    pools = [*_zone_pools(draft, draw.choice(far)), pool_of[None]]
+    if draft.put(f'{tag}-bak', draw.choice((200, 500)), 'hdd', pools):
         draft.group(
             f'{tag}-safe', 'anti-affinity', 'zone', [dbs[0], f'{tag}-bak']
         )

@@ -556,6 +556,8 @@ class _Blocks:
 
     def placed(self, deadline: float, seed: int) -> Cast:
         placement = np.full(len(self._compiled.members), UNKNOWN, np.int64)
+        if self._fill_all(placement, deadline, seed):
+            return Cast(placement)
         failed = [
             block
             for block in sorted(self._atoms)
@@ -565,21 +567,52 @@ class _Blocks:
             return Cast(failed=tuple(failed))
         return Cast(placement)
 
+    def _fill_all(self, placement: Ints, deadline: float, seed: int) -> bool:
+        """Fill all blocks at once, each as counted, if each was.
+
+        They have nothing in common, but one program takes less than many.
+        """
+        program = linear.Program()
+        blocks = [self._block(block, program) for block in sorted(self._atoms)]
+        if not all(block.is_counted and block.lay_out() for block in blocks):
+            return False
+        found = program.solve(deadline, seed)
+        if found.values is None:
+            return False
+        for block in blocks:
+            block.write(found.values, placement)
+        return True
+
+    def _block(self, block: int, program: linear.Program) -> _Block:
+        atoms, places = self._atoms[block], self._places[block]
+        given = self._given_to(atoms, places)
+        return _Block(
+            self._casting,
+            self._clauses,
+            self._roles,
+            places,
+            atoms,
+            program,
+            given,
+        )
+
     def _fill(
         self, block: int, placement: Ints, deadline: float, seed: int
     ) -> bool:
         """Fill a block as counted host by host, if it was; else anyhow."""
-        atoms, places = self._atoms[block], self._places[block]
-        given = self._given_to(atoms, places)
-        counted = _Block(
-            self._casting, self._clauses, self._roles, places, atoms, given
-        )
-        if given is not None and counted.fill(placement, deadline, seed):
+        counted = self._block(block, linear.Program())
+        if counted.is_counted and counted.fill(placement, deadline, seed):
             return True
+        atoms, places = self._atoms[block], self._places[block]
         if len(atoms) * len(places) > LARGEST:
             return False
         return _Block(
-            self._casting, self._clauses, self._roles, places, atoms
+            self._casting,
+            self._clauses,
+            self._roles,
+            places,
+            atoms,
+            linear.Program(),
         ).fill(placement, deadline, seed)
 
     def _given_to(
@@ -610,8 +643,10 @@ class _Block:
         roles: dict[int, list[tuple[int, int]]],
         places: Ints,
         atoms: list[int],
+        program: linear.Program,
         given: dict[int, dict[int, int]] | None = None,
     ) -> None:
+        """``given``: kind -> place -> how many, as counted."""
         self._fits = casting.frame.fits
         self._given = given
         self._kinds = casting.kinds
@@ -627,14 +662,28 @@ class _Block:
         self._alike = list(alike.values())
         self._kind = [key[0] for key in alike]  # type: ignore[index]
         self._role = [key[1] for key in alike]  # type: ignore[index]
-        self._program = linear.Program()
+        self._program = program
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is said how many of each kind there are on each place."""
+        return self._given is not None
 
     def fill(self, placement: Ints, deadline: float, seed: int) -> bool:
+        if not self.lay_out():
+            return False
+        found = self._program.solve(deadline, seed)
+        if found.values is None:
+            return False
+        self.write(found.values, placement)
+        return True
+
+    def lay_out(self) -> bool:
+        """Write the block into the program; False: there is no way."""
         program = self._program
         self._takes: list[dict[int, int]] = []
         self._volumes: dict[tuple[int, int], dict[int, int]] = {}
         if self._given is not None and self._is_plain():
-            self._follow(placement)
             return True
         for kind, atoms in zip(self._kind, self._alike, strict=True):
             open_to = self._open_to(kind)
@@ -650,10 +699,6 @@ class _Block:
         self._fill_pools()
         self._count_settled()
         self._obey()
-        found = program.solve(deadline, seed)
-        if found.values is None:
-            return False
-        self._write(found.values, placement)
         return True
 
     def _open_to(self, kind: int) -> list[int]:
@@ -852,8 +897,11 @@ class _Block:
                 [*rest, flag], [1] * len(rest) + [total], high=total
             )
 
-    def _write(self, values: Ints, placement: Ints) -> None:
+    def write(self, values: Ints, placement: Ints) -> None:
         """Give each atom its place, and the volumes on hosts their pools."""
+        if not self._takes:
+            self._follow(placement)
+            return
         compiled = self._compiled
         for group, (atoms, takes) in enumerate(
             zip(self._alike, self._takes, strict=True)

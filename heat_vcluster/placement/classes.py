@@ -210,13 +210,13 @@ class _Attempts:
         if cast.placement is None or np.all(caster.present):
             return None
         compiled = self._frame.compiled
-        places = {
-            member: compiled.places(member).tolist()
-            if place == UNKNOWN
-            else [place]
-            for member, place in enumerate(cast.placement.tolist())
+        strays = {
+            int(member): compiled.places(int(member)).tolist()
+            for member in np.flatnonzero(cast.placement == UNKNOWN)
         }
-        return _sort_out(compiled, places, self._deadline, seed)
+        return _sort_out(
+            compiled, strays, self._deadline, seed, cast.placement
+        )
 
 
 def _sort_out(
@@ -224,13 +224,18 @@ def _sort_out(
     reach: dict[int, list[int]],
     deadline: float,
     seed: int,
+    fixed: Ints | None = None,
 ) -> Ints | None:
-    """Place members one by one, where members like them were counted."""
+    """Place members one by one, where members like them were counted.
+
+    ``fixed``: the place of who has one already, UNKNOWN of others.
+    """
     if sum(map(len, reach.values())) > PAIRS:
         return None
     result = exact.solve(
         compiled,
         allowed=reach,
+        fixed=fixed,
         goal=exact.Goal.ANY,
         seconds=max(0.0, deadline - time.monotonic()),
         effort=SORTING,

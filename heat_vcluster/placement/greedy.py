@@ -121,13 +121,20 @@ class Found:
     trouble: int = 0
     search: _Greedy | None = None
 
-    def go_on(self, deadline: float) -> Found | None:
-        """Make room for those left, as often as seems worth it.
+    def go_on(
+        self,
+        deadline: float,
+        trouble: int | None = None,
+        gentle: int = GENTLE,
+    ) -> Found | None:
+        """Make room for those left, from what was found on.
 
-        From what was found on, and only once; ``deadline`` in seconds. None:
+        ``deadline``, ``trouble`` and ``gentle`` are as of ``place``. None:
         the search was cut off.
         """
-        return None if self.search is None else self.search.go_on(deadline)
+        if self.search is None:
+            return None
+        return self.search.go_on(deadline, trouble, gentle)
 
     @property
     def is_whole(self) -> bool:
@@ -357,9 +364,12 @@ class _Greedy:
             self._compiled.n_domains, roots, self._eligible
         )
 
-    def go_on(self, deadline: float) -> Found:
+    def go_on(
+        self, deadline: float, trouble: int | None, gentle: int
+    ) -> Found:
         self._ends = time.monotonic() + deadline
-        return self._run(self._left, None)
+        self._gentle, self._tried = gentle, 0
+        return self._run(self._left, trouble)
 
     def _run(self, queue: list[Node], trouble: int | None) -> Found:
         left: list[Node] = []

@@ -71,6 +71,10 @@ DEAR = 20_000
 SEVERAL = 20
 # ... and for each of them several had no place in between.
 TURNED_OUT = 2
+# With hardly more than one complaint of each that is left over, haste was
+# over before most had their turn: it goes on, so many times as long.
+SELDOM = 1.1
+LONGER = 4
 # How often a bundle may be in trouble before whole domains are cleared for
 # it, turn by turn: each way finds what the others do not.
 GENTLE = (0, 4, 2)
@@ -233,6 +237,8 @@ class _Search:
         """Take the ways in the order of what they cost."""
         self.tried.append('placing the largest bundles first')
         found = self._hasty()
+        if not self._is_done(found) and self._trouble:
+            found = min(found, self._hasty_again(found), key=_missing)
         if self._is_done(found):
             return self._first(found.placement)
         if self._compiled.n_hosts > HUGE:
@@ -283,6 +289,33 @@ class _Search:
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
         return self._with_patience(found, is_counted)
+
+    def _hasty_again(self, found: greedy.Found) -> greedy.Found:
+        """Go on if haste was over too soon, or give wishes up.
+
+        What wishes tie together takes room that is scarce. One or two that
+        are left often find a place after all.
+        """
+        left = len(found.left) + len(found.unmet)
+        if found.trouble <= SELDOM * left:
+            again = found.go_on(self._left(), LONGER * self._trouble, 0)
+            return again or found
+        if not self._is_hopeful(found):
+            return found
+        if self._has_wishes:
+            return self._hasty(sparing=True)
+        if left <= PLACED_BY_TURNS:
+            return found.go_on(self._left(), self._trouble) or found
+        return found
+
+    @property
+    def _has_wishes(self) -> bool:
+        """Whether soft rules would have members in one domain."""
+        wishes = constraints.Together, constraints.Near
+        return any(
+            clause.kind in wishes and bool(clause.weight)
+            for clause in self._compiled.soft
+        )
 
     def _is_hopeful(self, found: greedy.Found) -> bool:
         """Tell whether few are left over, and they come by turns.
@@ -452,15 +485,19 @@ class _Search:
         return found
 
     def _hasty(self, *, sparing: bool = False) -> greedy.Found:
+        found = self._greedy(self._trouble, sparing=sparing)
         is_small = self._compiled.n_hosts <= SOON
-        trouble = 0 if is_small else self._haste
-        if trouble:
-            trouble += len(self._compiled.members) // MEMBERS
-        found = self._greedy(trouble, sparing=sparing)
         is_counted = not self._haste or self._are_alike()
         if found.is_whole or is_counted or not is_small:
             return found
         return min(found, self._greedy(None, gentle=0), key=_missing)
+
+    @property
+    def _trouble(self) -> int:
+        """Return in how many domains it is tried to make room in haste."""
+        if not self._haste or self._compiled.n_hosts <= SOON:
+            return 0
+        return self._haste + len(self._compiled.members) // MEMBERS
 
     def _are_alike(self) -> bool:
         """Tell whether there are few kinds of members to be counted."""

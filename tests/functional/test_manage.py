@@ -16,7 +16,6 @@ from xml.etree import ElementTree
 import fixtures
 
 from heat_vcluster import archive
-from heat_vcluster.cmd import manage
 from heat_vcluster.placement import checker, model
 from heat_vcluster.placement import format as documents
 from tests import base, placement_oracle
@@ -207,25 +206,6 @@ class SolveTest(CommandTest):
         plans = [self.solve(problem, '--seed', 5, code=0)[1] for _ in range(2)]
         self.assertEqual(plans[0]['placement'], plans[1]['placement'])
         self.assertEqual(5, plans[0]['meta']['seed'])
-
-    def test_it_loads_nothing_of_the_service(self):
-        says = (
-            'import sys\n'
-            'from heat_vcluster.cmd import manage\n'
-            'manage.main(sys.argv[1:])\n'
-            "print(*{'sqlalchemy', 'taskflow', 'keystoneauth1'}"
-            '.intersection(sys.modules))\n'
-        )
-        command = (sys.executable, '-c', says, 'solve', FEASIBLE, '--quiet')
-        ran = subprocess.run(command, capture_output=True, text=True)
-        self.assertEqual((0, ''), (ran.returncode, ran.stdout.strip()))
-
-    def test_every_command_has_its_help(self):
-        listed = self.run_command('--help').stdout
-        for name in manage.COMMANDS:
-            self.assertRegex(listed, rf'(?m)^ +{name}  ')
-            ran = self.run_command(name, '--help')
-            self.assertIn(f'usage: vcluster-manage {name}', ran.stdout)
 
     def test_the_help_teaches(self):
         ran = self.run_command('solve', '--help')

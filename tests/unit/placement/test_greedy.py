@@ -12,6 +12,7 @@ import fixtures
 import numpy as np
 
 from heat_vcluster.placement import (
+    amounts,
     columns,
     compiled,
     contract,
@@ -108,6 +109,28 @@ class TestMemory(base.TestCase):
         self.assertIsNotNone(search())
         del found
         self.assertIsNone(search())
+
+
+class TestGoingOn(base.TestCase):
+    def test_room_is_made_for_those_left_where_that_is_allowed(self) -> None:
+        whole = 0
+        for seed in range(240, 250):
+            numbers = compiled.Compiled(oracle.tiny(seed), policies.load())
+            contracted = contract.contract(numbers)
+            if contracted.contradiction is not None or numbers.stuck():
+                continue
+            found = greedy.place(numbers, contracted, deadline=9.0, trouble=0)
+            if found.is_whole:
+                continue
+            again = found.go_on(9.0, trouble=0)
+            assert again is not None
+            self.assertEqual(found.left, again.left, seed)
+            again = found.go_on(9.0, trouble=9, gentle=0)
+            assert again is not None
+            if again.is_whole:
+                whole += 1
+                self.assertTrue(amounts.is_valid(numbers, again.placement))
+        self.assertGreater(whole, 0)
 
 
 class TestShortCuts(base.TestCase):
