@@ -30,12 +30,14 @@ from heat_vcluster.placement.remainder import Index
 MEDIUM = 12000
 # Parts of the time that counting what soft rules cost, solving the whole,
 # counting hosts, taking hosts away before that, and making the rest of it
-# better part by part, may take.
+# better part by part, may take; and making costs less before hosts are taken
+# away where more might be spared.
 COUNTING = 0.4
 SHARE = 0.2
 PACKING = 0.8
 THINNING = 0.15
 SOME = 0.2
+COSTS = 0.85
 # Pairs that can be counted in a second, about; and for the objective, where
 # only kinds of members are counted.
 COUNTED = 200000
@@ -86,7 +88,7 @@ class _Betterment:
         self._seed = seed
         self._index = index
         self._is_pack = compiled.problem.objective == 'pack'
-        self._is_counted = False
+        self._is_counted = self._is_thinned = False
 
     def run(self) -> None:
         pairs = self._compiled.n_pairs
@@ -94,6 +96,8 @@ class _Betterment:
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
         is_countable = pairs <= PACKED * self._seconds
+        if is_countable and self._is_cheapest():
+            self._thin()
         if is_countable and self._is_pack and not self._bound.soft_cost:
             # Hosts are soon counted, where solving the whole takes long;
             # but counts say nothing of what is broken at some cost.
@@ -102,6 +106,9 @@ class _Betterment:
             self._solve()
         if is_countable:
             self._count_objective()
+        if is_countable and not self._is_cheapest():
+            self._improve(self._left() * COSTS)
+            self._thin()
         self._improve(self._left())
 
     def closed(self) -> model.Bound:
@@ -163,11 +170,8 @@ class _Betterment:
             return
         self._is_counted = True
         way: Way = classes.pack if self._is_pack else levelling.level
+        self._thin()
         kept = firm.firm(self._compiled, self.placement)
-        if self._is_pack:
-            ends = time.monotonic() + self._left() * THINNING
-            self._take(thinning.thin(kept, self.placement, ends, self._seed))
-            self._improve(self._left() * SOME)
         lowest = self._by(way, kept)
         if self._bound.soft_cost:
             # What is broken for this cost may be chosen otherwise.
@@ -202,7 +206,19 @@ class _Betterment:
         elif bound.soft_cost > known.soft_cost:
             self._bound = bound
 
+    def _thin(self) -> None:
+        """Leave hosts out, once, and make that better for a while."""
+        if not self._is_pack or self._is_thinned or self._is_best():
+            return
+        self._is_thinned = True
+        kept = firm.firm(self._compiled, self.placement)
+        ends = time.monotonic() + self._left() * THINNING
+        self._take(thinning.thin(kept, self.placement, ends, self._seed))
+        self._improve(self._left() * SOME)
+
     def _by(self, way: Way, compiled: Compiled) -> int:
+        if not self._left():
+            return 0
         deadline = time.monotonic() + self._left() * PACKING
         found, bound = way(compiled, self.placement, deadline, self._seed)
         self._take(found)
