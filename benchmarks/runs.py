@@ -60,6 +60,11 @@ class Run:
             self.objective,
         )
 
+    @property
+    def is_cheapest(self) -> bool:
+        """Whether no plan has a lower soft cost, proven."""
+        return self.bound is not None and self.bound[0] == self.soft_cost
+
     def gap(self) -> float | None:
         """Return the gap of the objective to its bound; None: not known."""
         if not self.is_placed or self.bound is None or not self.objective:

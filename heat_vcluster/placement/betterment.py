@@ -29,11 +29,15 @@ from heat_vcluster.placement.remainder import Index
 # Pairs of members and places up to which the whole is solved.
 MEDIUM = 12000
 # Parts of the time that counting what soft rules cost, solving the whole,
-# counting hosts, and taking hosts away before that, may take.
+# counting hosts, taking hosts away before that, and making the rest of it
+# better part by part, may take; and making costs less before hosts are taken
+# away where more might be spared.
 COUNTING = 0.4
 SHARE = 0.2
 PACKING = 0.8
 THINNING = 0.15
+SOME = 0.2
+COSTS = 0.85
 # Pairs that can be counted in a second, about; and for the objective, where
 # only kinds of members are counted.
 COUNTED = 200000
@@ -83,30 +87,29 @@ class _Betterment:
         self._ends = time.monotonic() + seconds
         self._seed = seed
         self._index = index
+        self._is_pack = compiled.problem.objective == 'pack'
+        self._is_counted = self._is_thinned = False
 
     def run(self) -> None:
         pairs = self._compiled.n_pairs
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
+        is_countable = pairs <= PACKED * self._seconds
+        if is_countable and self._is_cheapest():
+            self._thin()
+        if is_countable and self._is_pack and not self._bound.soft_cost:
+            # Hosts are soon counted, where solving the whole takes long;
+            # but counts say nothing of what is broken at some cost.
+            self._count_objective()
         if pairs <= MEDIUM:
             self._solve()
-        if pairs <= PACKED * self._seconds:
+        if is_countable:
             self._count_objective()
-        seconds = self._left()
-        if seconds > 0 and not self._is_best():
-            self._take(
-                improve.improve(
-                    self._compiled,
-                    self.placement,
-                    seconds=seconds,
-                    seed=self._seed,
-                    bound=model.Bound(
-                        self._bound.soft_cost, self._bound.objective or 0
-                    ),
-                    index=self._index,
-                )
-            )
+        if is_countable and not self._is_cheapest():
+            self._improve(self._left() * COSTS)
+            self._thin()
+        self._improve(self._left())
 
     def closed(self) -> model.Bound:
         """Return the bound without an objective for another soft cost."""
@@ -148,6 +151,8 @@ class _Betterment:
 
     def _solve(self) -> None:
         """Solve the whole from the plan on, for a part of the time."""
+        if self._is_best():
+            return
         result = exact.solve(
             self._compiled,
             hint=self.placement,
@@ -157,27 +162,63 @@ class _Betterment:
             soft_bound=self._bound.soft_cost,
         )
         self._take(result.placement)
-        self._bound = result.bound
+        self._learn(result.bound)
 
     def _count_objective(self) -> None:
         """Find the least objective of the least soft cost, by counts."""
-        if self._is_best() or not self._is_cheapest():
+        if self._is_best() or not self._is_cheapest() or self._is_counted:
             return
-        is_pack = self._compiled.problem.objective == 'pack'
-        way: Way = classes.pack if is_pack else levelling.level
+        self._is_counted = True
+        way: Way = classes.pack if self._is_pack else levelling.level
+        self._thin()
         kept = firm.firm(self._compiled, self.placement)
-        if is_pack:
-            ends = time.monotonic() + self._left() * THINNING
-            self._take(thinning.thin(kept, self.placement, ends, self._seed))
         lowest = self._by(way, kept)
         if self._bound.soft_cost:
             # What is broken for this cost may be chosen otherwise.
             lowest = self._by(way, self._compiled)
-        self._bound = model.Bound(
-            self._bound.soft_cost, max(lowest, self._bound.objective or 0)
+        self._learn(model.Bound(self._bound.soft_cost, lowest))
+
+    def _improve(self, seconds: float) -> None:
+        """Make it better part by part."""
+        if seconds <= 0 or self._is_best():
+            return
+        self._take(
+            improve.improve(
+                self._compiled,
+                self.placement,
+                seconds=seconds,
+                seed=self._seed,
+                bound=model.Bound(
+                    self._bound.soft_cost, self._bound.objective or 0
+                ),
+                index=self._index,
+            )
         )
 
+    def _learn(self, bound: model.Bound) -> None:
+        """Keep the higher of two bounds, both of which are proven."""
+        known = self._bound
+        if bound.soft_cost == known.soft_cost:
+            goals = known.objective, bound.objective
+            proven = [goal for goal in goals if goal is not None]
+            best = max(proven) if proven else None
+            self._bound = model.Bound(known.soft_cost, best)
+        elif bound.soft_cost > known.soft_cost:
+            self._bound = bound
+
+    def _thin(self) -> None:
+        """Leave hosts out, once, and make that better for a while."""
+        if not self._is_pack or self._is_thinned or self._is_best():
+            return
+        self._is_thinned = True
+        kept = firm.firm(self._compiled, self.placement)
+        ends = time.monotonic() + self._left() * THINNING
+        self._take(thinning.thin(kept, self.placement, ends, self._seed))
+        self._improve(self._left() * SOME)
+
     def _by(self, way: Way, compiled: Compiled) -> int:
+        if not self._left():
+            return 0
         deadline = time.monotonic() + self._left() * PACKING
         found, bound = way(compiled, self.placement, deadline, self._seed)
         self._take(found)

@@ -38,17 +38,18 @@ PACE = 800  # pairs of kind and host in a second that packing can look at
 ROUGH = (6, 4, 2, 1)  # steps of room, by which hosts are much alike
 FINER = (6, 12, 24)  # steps for the time that is left
 QUICK = 1_600  # variables a second with which a rough packing ends
+ROUGHEST = 6_000  # variables up to which it is worth beginning
+RELAXED = 4_000  # pairs of kind and host in a second that real numbers take
 CHOSEN = 40  # hosts then, at the least,
 TIMES = 3  # and so many times as many as are in use in a rough packing
-SHARE = 0.6  # of the time left, for counts: members come after
+SHARE = 0.75  # of the time left, for counts: members come after
 FIRST = 0.3  # share of the time for the bound then
 GLANCE = 0.15  # ... and for that on sizes alone, before
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
 PLACING = (6_000, 60_000)  # ... where any placement will do
 SMALLISH = 8_000  # variables up to which CP-SAT is asked first
-EFFORT = 0.5  # of CP-SAT's own clock, before another solver is asked
-GLIMPSE = 0.05  # ... where any solution will do
-LOOK = 0.15  # ... of a program with few variables:
+EFFORT = 0.05  # of CP-SAT's own clock, before another solver is asked
+LOOK = 0.15  # ... where any solution of few variables will do:
 COMPACT = 5_000  # so many
 
 
@@ -256,39 +257,59 @@ def pack(
     """
     contracted = contract.contract(compiled)
     frame = frame_of(compiled, contracted)
-    among, bound = None, _by_room(frame)
-    bounding = frame
-    left = deadline - time.monotonic()
-    if frame.n_pairs > left * PACE:
-        # Too many hosts to look at all: bound first, then choose some.
-        blurred = by_size(compiled)
-        bounding = frame_of(blurred, contract.contract(blurred))
-        glance = _fewest(
-            _rough(bounding, left), time.monotonic() + left * GLANCE, seed
+    if frame.n_pairs <= (deadline - time.monotonic()) * PACE:
+        placement, bound = _among_all(frame, contracted, deadline, seed)
+    else:
+        placement, bound = _among_some(
+            frame, contracted, start, deadline, seed
         )
-        bound = max(bound, glance.bound)
-        if time.monotonic() > deadline:
-            return None, bound
-        counts = _rough(frame, left)
-        if counts.program.n_variables > SHARE * left * QUICK:
-            return None, bound
-        rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
-        among = _promising(counts, rough, start)
-        if rough.bound > bound:
-            bounding, bound = frame, rough.bound
+    return placement, max(bound, _by_room(frame))
+
+
+def _among_all(
+    frame: tally.Frame,
+    contracted: contract.Contracted,
+    deadline: float,
+    seed: int,
+) -> tuple[Ints | None, int]:
+    """Look at all hosts, telling members apart as far as time allows."""
+    finer = tally.Frame(
+        likeness.Likeness(frame.compiled, contracted, few=FINENESS[-1])
+    )
+    if finer.n_pairs <= (deadline - time.monotonic()) * PACE:
+        frame = finer
+    return _pack(frame, contracted, deadline, seed)
+
+
+def _among_some(
+    frame: tally.Frame,
+    contracted: contract.Contracted,
+    start: Ints,
+    deadline: float,
+    seed: int,
+) -> tuple[Ints | None, int]:
+    """Bound first, where hosts are too many, then pack on some of them."""
+    compiled = frame.compiled
+    left = deadline - time.monotonic()
+    blurred = by_size(compiled)
+    bounding = frame_of(blurred, contract.contract(blurred))
+    bound = _at_least(bounding, left, seed)
+    counts = _rough(frame, left)
+    if time.monotonic() > deadline or counts.program.n_variables > ROUGHEST:
+        return None, bound
+    rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
+    among = _promising(counts, rough, start)
+    if rough.bound > bound:
+        bounding, bound = frame, rough.bound
     placement = None
     for few in _fineness(compiled, among):
-        if time.monotonic() > deadline:
-            break
         kinds = likeness.Likeness(compiled, contracted, few=few)
-        placement, lowest = _pack(
-            tally.Frame(kinds, among), contracted, deadline, seed
-        )
-        if among is None:
-            bound = max(bound, lowest)
-        if placement is not None or not kinds.is_coarse:
+        chosen = tally.Frame(kinds, among)
+        placement, _ = _pack(chosen, contracted, deadline, seed)
+        is_late = time.monotonic() > deadline
+        if placement is not None or not kinds.is_coarse or is_late:
             break
-    for steps in FINER if among is not None else ():
+    for steps in FINER:
         # What time is left may tell more of what cannot be.
         if time.monotonic() > deadline or (
             placement is not None
@@ -298,6 +319,20 @@ def pack(
         finer = tally.Tally(bounding, packs=True, flat=steps)
         bound = max(bound, _fewest(finer, deadline, seed).bound)
     return placement, bound
+
+
+def _at_least(frame: tally.Frame, left: float, seed: int) -> int:
+    """Bound the hosts in use: in real numbers at first, which takes least."""
+    if frame.n_pairs <= left * RELAXED:
+        counts = tally.Tally(frame, packs=True)
+    else:
+        counts = _rough(frame, left)
+    if counts.impossible:
+        return 0
+    now = time.monotonic()
+    bound = counts.program.relax(now + left * FIRST)
+    outcome = _fewest(counts, time.monotonic() + left * GLANCE, seed)
+    return max(bound, outcome.bound)
 
 
 def by_size(compiled: numbers.Compiled) -> numbers.Compiled:
@@ -351,11 +386,7 @@ def _rough(frame: tally.Frame, left: float) -> tally.Tally:
     return counts
 
 
-def _fineness(
-    compiled: numbers.Compiled, among: Flags | None
-) -> tuple[int, ...]:
-    if among is None:
-        return FINENESS
+def _fineness(compiled: numbers.Compiled, among: Flags) -> tuple[int, ...]:
     pairs = len(compiled.members) * int(among.sum())
     return (FINENESS[0], FINEST) if pairs <= SMALL else FINENESS
 
@@ -410,7 +441,10 @@ def _fewest(counts: tally.Tally, deadline: float, seed: int) -> linear.Outcome:
 
 
 def _by_both(
-    program: linear.Program, deadline: float, seed: int, effort: float = EFFORT
+    program: linear.Program,
+    deadline: float,
+    seed: int,
+    effort: float = EFFORT,
 ) -> linear.Outcome:
     """Solve exactly for a while, if that is any use, then the other way."""
     outcome = linear.Outcome(linear.Status.UNKNOWN)
@@ -457,7 +491,7 @@ def _solve(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
     """Find any solution, or the proof that there is none."""
-    effort = LOOK if program.n_variables <= COMPACT else GLIMPSE
+    effort = LOOK if program.n_variables <= COMPACT else EFFORT
     outcome = _by_both(program, deadline, seed, effort)
     if outcome.status is linear.Status.UNKNOWN:
         outcome = program.solve(deadline, seed)

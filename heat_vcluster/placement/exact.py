@@ -696,7 +696,8 @@ class Formulation:
             for domain, able in self.by_reach(unit, scope).items():
                 by_unit.setdefault(domain, []).append((unit_number, able))
         amount = Sum()
-        for domain in sorted({*by_single, *by_unit, *fixed}):
+        over = {d for d, here in fixed.items() if len(here) > clause.limit}
+        for domain in sorted({*by_single, *by_unit, *over}):
             before = fixed.get(domain, set())
             here, most = Sum(len(before)), len(before)
             for like in by_single.get(domain, ()):

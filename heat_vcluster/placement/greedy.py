@@ -75,24 +75,25 @@ def place(
     sparing: bool = False,
     gentle: int = GENTLE,
     brims: bool = False,
+    roomy: bool = False,
 ) -> Found:
     """Place what can be placed so that no hard clause forbids it.
 
     ``deadline`` in seconds. Room is made for bundles in so many domains as
     ``trouble`` says, all attempts counted; None: as often as seems worth it.
-    ``sparing``: for
-    where room is scarce. No wish ties bundles then, those that must share
-    a narrow domain come first, and nobody takes the places of others if
-    there is another place. ``gentle``: for who has made trouble so often at
-    the most as few move as will do; for others all of a domain. ``brims``: no
-    host is left with a rest that nobody fills up. That something is left
+    ``sparing``: for where room is scarce. No wish ties bundles then, those
+    that must share a narrow domain come first, and nobody takes the places of
+    others if there is another place. ``gentle``: for who has made trouble so
+    often at the most as few move as will do; for others all of a domain.
+    ``brims``: no host is left with a rest that nobody fills up. ``roomy``: if
+    hosts are filled up, the roomiest come first. That something is left
     proves nothing.
     """
     ends = time.monotonic() + deadline
     fills = sparing or compiled.problem.objective == 'pack'
     fills = fills or brims
     search = _Greedy(
-        compiled, contracted, ends, seed, sparing, fills, gentle, brims
+        compiled, contracted, ends, seed, sparing, fills, gentle, brims, roomy
     )
     kept = search.keep()
     found = search.run(kept, trouble)
@@ -156,8 +157,9 @@ class _Greedy:
         fills: bool,
         gentle: int,
         brims: bool = False,
+        roomy: bool = False,
     ) -> None:
-        self._ends = ends
+        self._ends, self._roomy = ends, roomy
         self._random = random.Random(seed)  # noqa: S311
         self._compiled = compiled
         self._contracted = contracted
@@ -622,7 +624,10 @@ class _Greedy:
                 else:
                     rank = np.maximum(rank, 1 - left)
         if self._fills:
-            rank[state.on_host[places] > 0] -= 100.0
+            in_use = state.on_host[places] > 0
+            if self._roomy:
+                rank[~in_use] *= -1.0
+            rank[in_use] -= 100.0
         for rival in self._rivals:
             rank = rank + self._loss(rival, item, places)
         return rank

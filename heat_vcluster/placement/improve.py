@@ -26,6 +26,8 @@ EFFORT = 0.1
 # get where small ones cannot: after so many rounds in vain comes the next
 # size, and after the last, or when they take too long, the first again.
 SIZES = (200, 400, 800, 1600, 3200)
+# ... and to do with a host less takes several, so packing begins with this.
+PACKING = 3
 ROUNDS_IN_VAIN = 40
 # About seconds that a pair takes to set up.
 SETUP = 1e-5
@@ -74,12 +76,14 @@ class _Course:
     was last lowered.
     """
 
-    def __init__(self, goal: exact.Goal, ways: Sequence[Way]) -> None:
+    def __init__(
+        self, goal: exact.Goal, ways: Sequence[Way], level: int = 0
+    ) -> None:
         self.goal = goal
         self.ways = ways
         self.spent = 0.0
         self._worth = np.ones(len(ways))
-        self._level = 0
+        self._level = level
         self._vain = 0
         self._unsolved = 0
 
@@ -158,7 +162,7 @@ class _Search:
         )
         return (
             _Course(exact.Goal.CHEAPEST, cheaper),
-            _Course(exact.Goal.BEST, better),
+            _Course(exact.Goal.BEST, better, PACKING if is_pack else 0),
         )
 
     def run(

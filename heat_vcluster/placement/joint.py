@@ -278,12 +278,11 @@ class _Search:
         found = self._by_turns(found)
         if self._is_done(found):
             return self._first(found.placement)
-        if self._pairs <= MEDIUM:
-            if self._is_countable and not is_counted:
-                is_counted = True
-                outcome = self._counted()
-                if outcome.verdict is not model.Verdict.UNKNOWN:
-                    return outcome
+        if self._pairs <= MEDIUM and self._is_countable and not is_counted:
+            is_counted = True
+            outcome = self._counted()
+            if outcome.verdict is not model.Verdict.UNKNOWN:
+                return outcome
         if NARROW < self._pairs <= MEDIUM:
             outcome = self._any(EFFORT)
             if outcome.verdict is not model.Verdict.UNKNOWN:

@@ -16,10 +16,13 @@ import time
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from ortools.math_opt import model_pb2
 from ortools.sat.python import cp_model
 
 from heat_vcluster.placement.columns import Ints
+
+Floats = npt.NDArray[np.float64]
 
 MARGIN = 1e-3  # by which a bound in floating point may be wrong
 LARGEST = 50_000  # variables for branch and cut: more take gigabytes
@@ -189,6 +192,55 @@ class Program:
         best = bool(self._terms[0]) and objective <= bound
         status = Status.BEST if best else Status.FOUND
         return Outcome(status, values, objective, bound)
+
+    def relax(self, deadline: float) -> int:
+        """Return what no solution is below, by the program in real numbers.
+
+        A solver in floating point gives each row a price. Whatever these
+        are, so much is proven by them: all sides of rows at their prices,
+        and of each variable the least that it can add to that. What the
+        sum may be wrong by is taken off.
+        """
+        prices = self._prices(deadline)
+        lows, highs = np.array(self._bounds, np.float64).reshape(-1, 2).T
+        sides = np.where(prices > 0, lows, highs)
+        prices[np.isin(sides, NEVER)] = 0.0
+        columns = np.frombuffer(self._columns, np.int64)
+        terms = np.frombuffer(self._factors, np.int64) * prices[self._row_of()]
+        numbers, factors = self._terms
+        costs = np.bincount(
+            np.array(numbers, np.int64), factors, minlength=self.n_variables
+        )
+        highest = np.array(self._highest, np.float64)
+        paid = np.bincount(columns, terms, minlength=self.n_variables)
+        found = prices @ sides + np.minimum(costs - paid, 0.0) @ highest
+        everything = np.abs(prices) @ np.abs(sides) + highest @ (
+            np.abs(costs)
+            + np.bincount(columns, np.abs(terms), minlength=self.n_variables)
+        )
+        most = len(columns) + self.n_rows + self.n_variables
+        error = everything * most * np.finfo(np.float64).eps
+        return max(0, int(np.ceil(found - error)))
+
+    def _prices(self, deadline: float) -> Floats:
+        """Return a price for each row, 0 where time did not do."""
+        prices = np.zeros(self.n_rows)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return prices
+        made = self._floating()
+        made.variables.integers[:] = [False] * self.n_variables
+        result = mathopt.solve(
+            mathopt.Model.from_model_proto(made),
+            mathopt.SolverType.GLOP,
+            params=mathopt.SolveParameters(
+                time_limit=datetime.timedelta(seconds=left)
+            ),
+        )
+        if result.has_dual_feasible_solution():
+            for row, price in result.dual_values().items():
+                prices[row.id] = price
+        return prices
 
     def _floating(self) -> model_pb2.ModelProto:
         made = model_pb2.ModelProto()

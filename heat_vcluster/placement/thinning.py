@@ -2,8 +2,9 @@
 """Fewer hosts in use, by leaving the others out of sight.
 
 A greedy search fills what it sees: with few hosts in sight it uses few. So
-the roomiest hosts for each shape are chosen, as few as it can do with, and
-then those that have least on them are taken away, many at first.
+the roomiest of all come first; then the roomiest hosts for each shape are
+chosen, as few as it can do with, and then those that have least on them are
+taken away, many at first.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def thin(
     Soft clauses are not looked at. ``deadline`` as of ``time.monotonic``.
     """
     search = _Thinning(compiled, start, deadline, seed)
+    search.fill_up()
     search.choose()
     search.take_away()
     return search.placement
@@ -70,6 +72,10 @@ class _Thinning:
         self._contracted = contract.contract(compiled)
         self._deadline, self._seed = deadline, seed
 
+    def fill_up(self) -> None:
+        """Have all hosts in sight, and begin with the roomiest."""
+        self._has(np.arange(self._compiled.n_hosts), trouble=None)
+
     def choose(self) -> None:
         """Find as few as will do, of hosts in the order that they have."""
         ordered = order(self._compiled)
@@ -106,7 +112,7 @@ class _Thinning:
         noise = np.random.default_rng(self._seed).random(len(self._used))
         return self._used[np.argsort(-taken * (1 + noise), kind='stable')]
 
-    def _has(self, hosts: Ints) -> bool:
+    def _has(self, hosts: Ints, trouble: int | None = TROUBLE) -> bool:
         """Keep a placement on these hosts, if there is one on fewer."""
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
@@ -121,7 +127,8 @@ class _Thinning:
             self._contracted,
             deadline=seconds,
             seed=self._seed,
-            trouble=TROUBLE,
+            trouble=trouble,
+            roomy=True,
         )
         if not found.is_whole or not amounts.is_valid(
             self._compiled, found.placement

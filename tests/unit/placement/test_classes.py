@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from unittest import mock
 
 from heat_vcluster.placement import (
     amounts,
@@ -125,9 +126,14 @@ class TestAgainstEverything(base.TestCase):
                 made = compile_it(problem)
                 found, bound = packed(made)
                 self.assertLessEqual(bound, best.objective, seed)
+                with mock.patch.object(classes, 'PACE', 0):
+                    self.assertLessEqual(packed(made)[1], best.objective, seed)
                 for whole in made, classes.by_size(made):
                     frame = classes.frame_of(whole, contract.contract(whole))
                     counts = tally.Tally(frame, packs=True, flat=6)
+                    self.assertLessEqual(
+                        counts.program.relax(deadline()), best.objective, seed
+                    )
                     for outcome in (
                         counts.program.solve(deadline(), seed),
                         counts.program.seek(deadline(), seed),

@@ -227,3 +227,19 @@ class TestOutOfTime(base.TestCase):
                 if place != columns.UNKNOWN:
                     taken[place] += made.size(member)[resource]
             self.assertFalse(np.any((taken > free) & (taken > 0)))
+
+
+class TestRoomiest(base.TestCase):
+    def test_hosts_are_opened_from_either_end(self) -> None:
+        hosts = [worlds.host(f'h{number}', 4 + number) for number in range(3)]
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            (worlds.server('s', 3),),
+            (),
+            objective='pack',
+        )
+        made = compiled.Compiled(problem, policies.load())
+        bundles = contract.contract(made)
+        for roomy, host in ((False, 0), (True, 2)):
+            found = greedy.place(made, bundles, deadline=9.0, roomy=roomy)
+            self.assertEqual([host], found.placement.tolist())
