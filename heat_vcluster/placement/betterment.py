@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan made better, and what bounds it, by each way that can tell more.
 
-Soft costs are counted, a medium problem is solved whole from the plan on,
-and where nothing can cost less the objective is counted, too. What time is
-left then goes to the search part by part.
+Soft costs are counted, a medium problem of which little is broken is solved
+whole from the plan on, and where nothing can cost less the objective is
+counted, too. What time is left then goes to the search part by part.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from heat_vcluster.placement.remainder import Index
 
 # Pairs of members and places up to which the whole is solved.
 MEDIUM = 12000
+# Broken soft clauses beyond which they are mended one by one, not all at once.
+SEVERAL = 10
 # Parts of the time that counting what soft rules cost, solving the whole,
 # counting hosts, and taking hosts away before that, may take.
-COUNTING = 0.4
+COUNTING = 0.3
 SHARE = 0.2
 PACKING = 0.8
 THINNING = 0.15
@@ -89,24 +91,11 @@ class _Betterment:
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
-        if pairs <= MEDIUM:
+        if pairs <= MEDIUM and (self._is_cheapest() or not self._is_apart()):
             self._solve()
         if pairs <= PACKED * self._seconds:
             self._count_objective()
-        seconds = self._left()
-        if seconds > 0 and not self._is_best():
-            self._take(
-                improve.improve(
-                    self._compiled,
-                    self.placement,
-                    seconds=seconds,
-                    seed=self._seed,
-                    bound=model.Bound(
-                        self._bound.soft_cost, self._bound.objective or 0
-                    ),
-                    index=self._index,
-                )
-            )
+        self._improve(self._left())
 
     def closed(self) -> model.Bound:
         """Return the bound without an objective for another soft cost."""
@@ -128,6 +117,15 @@ class _Betterment:
 
     def _is_cheapest(self) -> bool:
         return self._value[0] <= self._bound.soft_cost
+
+    def _is_apart(self) -> bool:
+        """Tell whether so much is broken that parts gain more than a whole."""
+        broken = (
+            amounts.amount(self._compiled, clause, self.placement) > 0
+            for clause in self._compiled.soft
+            if clause.weight
+        )
+        return sum(broken) > SEVERAL
 
     def _is_best(self) -> bool:
         return self._value == (self._bound.soft_cost, self._bound.objective)
@@ -175,6 +173,23 @@ class _Betterment:
             lowest = self._by(way, self._compiled)
         self._bound = model.Bound(
             self._bound.soft_cost, max(lowest, self._bound.objective or 0)
+        )
+
+    def _improve(self, seconds: float) -> None:
+        """Make it better part by part."""
+        if seconds <= 0 or self._is_best():
+            return
+        self._take(
+            improve.improve(
+                self._compiled,
+                self.placement,
+                seconds=seconds,
+                seed=self._seed,
+                bound=model.Bound(
+                    self._bound.soft_cost, self._bound.objective or 0
+                ),
+                index=self._index,
+            )
         )
 
     def _by(self, way: Way, compiled: Compiled) -> int:
