@@ -3,7 +3,8 @@
 
 Soft costs are counted, a medium problem of which little is broken is solved
 whole from the plan on, and where nothing can cost less the objective is
-counted, too. What time is left then goes to the search part by part.
+counted, too. Of large ones all is placed anew first, in other ways. What time
+is left then goes to the search part by part.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from collections.abc import Callable
 from heat_vcluster.placement import (
     amounts,
     classes,
+    contract,
     dues,
     exact,
     firm,
+    greedy,
     improve,
     levelling,
     model,
@@ -30,9 +33,11 @@ from heat_vcluster.placement.remainder import Index
 MEDIUM = 12000
 # Broken soft clauses beyond which they are mended one by one, not all at once.
 SEVERAL = 10
-# Parts of the time that counting what soft rules cost, solving the whole,
-# counting hosts, and taking hosts away before that, may take.
+# Parts of the time that counting what soft rules cost, placing all anew in
+# one way, solving the whole, counting hosts, and taking hosts away before
+# that, may take.
 COUNTING = 0.3
+AGAIN = 0.2
 SHARE = 0.2
 PACKING = 0.8
 THINNING = 0.15
@@ -91,6 +96,8 @@ class _Betterment:
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
+        if pairs > MEDIUM and not self._is_cheapest():
+            self._place_again()
         if pairs <= MEDIUM and (self._is_cheapest() or not self._is_apart()):
             self._solve()
         if pairs <= PACKED * self._seconds:
@@ -143,6 +150,23 @@ class _Betterment:
         if found.soft_cost > self._bound.soft_cost:
             self._bound = model.Bound(found.soft_cost)
         self._take(found.placement)
+
+    def _place_again(self) -> None:
+        """Place all anew, making room otherwise: by luck it costs less."""
+        contracted = contract.contract(self._compiled)
+        for gentle, sparing in ((0, False), (greedy.GENTLE, True)):
+            found = greedy.place(
+                self._compiled,
+                contracted,
+                deadline=self._left() * AGAIN,
+                seed=self._seed,
+                gentle=gentle,
+                sparing=sparing,
+            )
+            if found.is_whole and amounts.is_valid(
+                self._compiled, found.placement
+            ):
+                self._take(found.placement)
 
     def _solve(self) -> None:
         """Solve the whole from the plan on, for a part of the time."""
