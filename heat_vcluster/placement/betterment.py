@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan made better, and what bounds it, by each way that can tell more.
 
-Soft costs are counted, a medium problem is solved whole from the plan on,
-and where nothing can cost less the objective is counted, too. What time is
-left then goes to the search part by part.
+Soft costs are counted, a medium problem of which little is broken is solved
+whole from the plan on, and where nothing can cost less the objective is
+counted, too. Of large ones all is placed anew first, in other ways. What time
+is left then goes to the search part by part.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from collections.abc import Callable
 from heat_vcluster.placement import (
     amounts,
     classes,
+    contract,
     dues,
     exact,
     firm,
+    greedy,
     improve,
     levelling,
     model,
@@ -28,11 +31,14 @@ from heat_vcluster.placement.remainder import Index
 
 # Pairs of members and places up to which the whole is solved.
 MEDIUM = 12000
-# Parts of the time that counting what soft rules cost, solving the whole,
-# counting hosts, taking hosts away before that, and making the rest of it
-# better part by part, may take; and making costs less before hosts are taken
-# away where more might be spared.
-COUNTING = 0.4
+# Broken soft clauses beyond which they are mended one by one, not all at once.
+SEVERAL = 10
+# Parts of the time that counting what soft rules cost, placing all anew in
+# one way, solving the whole, counting hosts, taking hosts away before that,
+# and making the rest of it better part by part, may take; and making costs
+# less before hosts are taken away where more might be spared.
+COUNTING = 0.3
+AGAIN = 0.2
 SHARE = 0.2
 PACKING = 0.8
 THINNING = 0.15
@@ -95,6 +101,8 @@ class _Betterment:
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
+        if pairs > MEDIUM and not self._is_cheapest():
+            self._place_again()
         is_countable = pairs <= PACKED * self._seconds
         if is_countable and self._is_cheapest():
             self._thin()
@@ -102,7 +110,7 @@ class _Betterment:
             # Hosts are soon counted, where solving the whole takes long;
             # but counts say nothing of what is broken at some cost.
             self._count_objective()
-        if pairs <= MEDIUM:
+        if pairs <= MEDIUM and (self._is_cheapest() or not self._is_apart()):
             self._solve()
         if is_countable:
             self._count_objective()
@@ -132,6 +140,15 @@ class _Betterment:
     def _is_cheapest(self) -> bool:
         return self._value[0] <= self._bound.soft_cost
 
+    def _is_apart(self) -> bool:
+        """Tell whether so much is broken that parts gain more than a whole."""
+        broken = (
+            amounts.amount(self._compiled, clause, self.placement) > 0
+            for clause in self._compiled.soft
+            if clause.weight
+        )
+        return sum(broken) > SEVERAL
+
     def _is_best(self) -> bool:
         return self._value == (self._bound.soft_cost, self._bound.objective)
 
@@ -148,6 +165,23 @@ class _Betterment:
         if found.soft_cost > self._bound.soft_cost:
             self._bound = model.Bound(found.soft_cost)
         self._take(found.placement)
+
+    def _place_again(self) -> None:
+        """Place all anew, making room otherwise: by luck it costs less."""
+        contracted = contract.contract(self._compiled)
+        for gentle, sparing in ((0, False), (greedy.GENTLE, True)):
+            found = greedy.place(
+                self._compiled,
+                contracted,
+                deadline=self._left() * AGAIN,
+                seed=self._seed,
+                gentle=gentle,
+                sparing=sparing,
+            )
+            if found.is_whole and amounts.is_valid(
+                self._compiled, found.placement
+            ):
+                self._take(found.placement)
 
     def _solve(self) -> None:
         """Solve the whole from the plan on, for a part of the time."""

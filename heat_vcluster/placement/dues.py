@@ -27,7 +27,7 @@ from heat_vcluster.placement.remainder import Index, Remainder
 
 # Pairs of like and place up to which they are counted: beyond, the making
 # alone takes longer than there is time, and gigabytes.
-COUNTABLE = 60_000
+COUNTABLE = 50_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

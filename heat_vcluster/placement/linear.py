@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 from ortools.math_opt import model_pb2
+from ortools.math_opt.python import mathopt
 from ortools.sat.python import cp_model
 
 from heat_vcluster.placement.columns import Ints
@@ -165,9 +166,6 @@ class Program:
         left = deadline - time.monotonic()
         if left <= 0 or self.n_variables > LARGEST:
             return Outcome(Status.UNKNOWN)
-        # It takes longer to load than most problems take to solve.
-        from ortools.math_opt.python import mathopt
-
         result = mathopt.solve(
             mathopt.Model.from_model_proto(self._floating()),
             mathopt.SolverType.HIGHS,

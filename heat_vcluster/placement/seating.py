@@ -22,8 +22,11 @@ from heat_vcluster.placement.remainder import Like, Remainder
 
 # Charge of what a hard clause forbids.
 FORBIDDEN = 1 << 30
-# Members at most that are placed anew if they cannot sit where they are.
+# Members at most that are placed anew if they cannot sit where they are,
 MISFITS = 80
+# ... and deterministic seconds for that: a plan near the counts is soon made
+# better part by part.
+EFFORT = 0.2
 TIES = (constraints.Together, constraints.Near)
 
 
@@ -59,7 +62,7 @@ def seat(
         goal=exact.Goal.CHEAPEST,
         fixed=fixed,
         seconds=seconds,
-        effort=1.0,
+        effort=EFFORT,
         seed=seed,
         index=rest.index,
     ).placement
