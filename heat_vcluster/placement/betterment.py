@@ -246,6 +246,11 @@ class _Betterment:
             return
         self._is_thinned = True
         kept = firm.firm(self._compiled, self.placement)
+        if self._is_cheapest():
+            bounded = self._compiled if self._bound.soft_cost else kept
+            self._learn(
+                model.Bound(self._bound.soft_cost, classes.fewest(bounded))
+            )
         ends = time.monotonic() + self._left() * THINNING
         self._take(thinning.thin(kept, self.placement, ends, self._seed))
         self._improve(self._left() * SOME)

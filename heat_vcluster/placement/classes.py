@@ -21,6 +21,7 @@ from heat_vcluster.placement import (
     constraints,
     contract,
     exact,
+    footprint,
     likeness,
     linear,
     tally,
@@ -263,7 +264,18 @@ def pack(
         placement, bound = _among_some(
             frame, contracted, start, deadline, seed
         )
-    return placement, max(bound, _by_room(frame))
+    return placement, max(bound, _least(frame, contracted))
+
+
+def fewest(compiled: numbers.Compiled) -> int:
+    """Return a bound of what is used, soon known: by rules or by room."""
+    contracted = contract.contract(compiled)
+    return _least(frame_of(compiled, contracted), contracted)
+
+
+def _least(frame: tally.Frame, contracted: contract.Contracted) -> int:
+    by_rules = footprint.fewest(frame.compiled, contracted)
+    return max(by_rules, _by_room(frame))
 
 
 def _among_all(
@@ -294,8 +306,10 @@ def _among_some(
     blurred = by_size(compiled)
     bounding = frame_of(blurred, contract.contract(blurred))
     bound = _at_least(bounding, left, seed)
-    counts = _rough(frame, left)
-    if time.monotonic() > deadline or counts.program.n_variables > ROUGHEST:
+    if time.monotonic() > deadline:
+        return None, bound
+    counts = _rough(frame, left, ROUGHEST)
+    if counts is None or time.monotonic() > deadline:
         return None, bound
     rough = _fewest(counts, time.monotonic() + left * FIRST, seed)
     among = _promising(counts, rough, start)
@@ -323,11 +337,12 @@ def _among_some(
 
 def _at_least(frame: tally.Frame, left: float, seed: int) -> int:
     """Bound the hosts in use: in real numbers at first, which takes least."""
+    counts: tally.Tally | None
     if frame.n_pairs <= left * RELAXED:
         counts = tally.Tally(frame, packs=True)
     else:
-        counts = _rough(frame, left)
-    if counts.impossible:
+        counts = _rough(frame, left, int(left * RELAXED))
+    if counts is None or counts.impossible:
         return 0
     now = time.monotonic()
     bound = counts.program.relax(now + left * FIRST)
@@ -377,13 +392,19 @@ def _by_room(frame: tally.Frame) -> int:
     return found
 
 
-def _rough(frame: tally.Frame, left: float) -> tally.Tally:
-    """Count hosts much alike as one, as exactly as time allows."""
+def _rough(
+    frame: tally.Frame, left: float, roughest: float
+) -> tally.Tally | None:
+    """Count hosts much alike as one, as exactly as time allows.
+
+    Or not at all if that takes more than ``roughest`` variables.
+    """
     for steps in ROUGH:
-        counts = tally.Tally(frame, packs=True, flat=steps)
-        if counts.program.n_variables <= FIRST * left * QUICK:
-            break
-    return counts
+        most = FIRST * left * QUICK if steps > ROUGH[-1] else roughest
+        counts = tally.Tally(frame, packs=True, flat=steps, most=most)
+        if counts.is_written:
+            return counts
+    return None
 
 
 def _fineness(compiled: numbers.Compiled, among: Flags) -> tuple[int, ...]:

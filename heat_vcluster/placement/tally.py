@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -253,7 +254,8 @@ class Tally:
     counted, to be as few as can be; all blocks must be open then. ``flat``:
     for the bound alone: no rule above the host is looked at, and hosts much
     alike, by so many steps of room, are as large as the largest of them;
-    with few steps mixes are not looked at either.
+    with few steps mixes are not looked at either. ``most``: with more
+    variables than so many it is left unwritten, and says nothing.
     """
 
     def __init__(
@@ -262,6 +264,7 @@ class Tally:
         opened: Collection[int] | None = None,
         packs: bool = False,
         flat: int = 0,
+        most: float = math.inf,
     ) -> None:
         self._packs, self._flat = packs, flat
         self._used: list[int] = []
@@ -278,7 +281,8 @@ class Tally:
         self._counts: dict[tuple[int, int], Count] = {}
         self._lay_out()
         self._add_counts()
-        if self.impossible:
+        self.is_written = self.program.n_variables <= most
+        if self.impossible or not self.is_written:
             return
         self._fill_hosts()
         if not flat:
