@@ -12,10 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from heat_vcluster.placement import (
     amounts,
     classes,
     contract,
+    dominance,
     dues,
     exact,
     firm,
@@ -48,6 +51,8 @@ COSTS = 0.85
 # only kinds of members are counted.
 COUNTED = 200000
 PACKED = 500000
+# Hosts up to which each is held against all others.
+COMPARED = 3000
 
 # Seeks a placement with the least objective, and bounds it: of a problem, from
 # a placement on, by a deadline, with a seed.
@@ -253,7 +258,40 @@ class _Betterment:
             )
         ends = time.monotonic() + self._left() * THINNING
         self._take(thinning.thin(kept, self.placement, ends, self._seed))
+        self._solve_among_few(kept)
         self._improve(self._left() * SOME)
+
+    def _solve_among_few(self, kept: Compiled) -> None:
+        """Solve it on the hosts that are enough to use fewer, if few are."""
+        if self._is_best() or kept.n_hosts > COMPARED:
+            return
+        used = len(amounts.used_hosts(kept, self.placement))
+        hosts = dominance.needed(kept, used - 1)
+        if hosts is None:
+            return
+        pools = np.ones(kept.n_places - kept.n_hosts, np.bool_)
+        open_to = np.append(hosts, pools)
+        allowed = {
+            member: [p for p in kept.places(member).tolist() if open_to[p]]
+            for member in range(len(kept.members))
+        }
+        pairs = sum(map(len, allowed.values()))
+        if pairs > min(MEDIUM, kept.n_pairs // 2):
+            return
+        result = exact.solve(
+            kept,
+            hint=self.placement,
+            allowed=allowed,
+            seconds=max(self._left(), 0.01),
+            effort=SHARE * self._seconds,
+            seed=self._seed,
+        )
+        self._take(result.placement)
+        if not self._bound.soft_cost and self._is_cheapest():
+            goal = used
+            if result.verdict is not model.Verdict.INFEASIBLE:
+                goal = min(result.bound.objective or 0, used)
+            self._learn(model.Bound(0, goal))
 
     def _by(self, way: Way, compiled: Compiled) -> int:
         if not self._left():
