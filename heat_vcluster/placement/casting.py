@@ -583,9 +583,11 @@ class _Blocks:
             block.write(found.values, placement)
         return True
 
-    def _block(self, block: int, program: linear.Program) -> _Block:
+    def _block(
+        self, block: int, program: linear.Program, *, counted: bool = True
+    ) -> _Block:
         atoms, places = self._atoms[block], self._places[block]
-        given = self._given_to(atoms, places)
+        given = self._given_to(atoms, places) if counted else None
         return _Block(
             self._casting,
             self._clauses,
@@ -603,17 +605,10 @@ class _Blocks:
         counted = self._block(block, linear.Program())
         if counted.is_counted and counted.fill(placement, deadline, seed):
             return True
-        atoms, places = self._atoms[block], self._places[block]
-        if len(atoms) * len(places) > LARGEST:
+        if len(self._atoms[block]) * len(self._places[block]) > LARGEST:
             return False
-        return _Block(
-            self._casting,
-            self._clauses,
-            self._roles,
-            places,
-            atoms,
-            linear.Program(),
-        ).fill(placement, deadline, seed)
+        anyhow = self._block(block, linear.Program(), counted=False)
+        return anyhow.fill(placement, deadline, seed)
 
     def _given_to(
         self, atoms: list[int], places: Ints

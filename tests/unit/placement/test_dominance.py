@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from heat_vcluster.placement import (
@@ -13,7 +11,6 @@ from heat_vcluster.placement import (
     dominance,
     exact,
     model,
-    policies,
 )
 from tests import base
 from tests import placement_oracle as oracle
@@ -22,20 +19,11 @@ from tests.unit.placement import worlds
 SEEDS = range(300)
 
 
-def compile_it(problem: model.Problem) -> compiled.Compiled:
-    packed = dataclasses.replace(
-        problem,
-        objective='pack',
-        rules=tuple(rule for rule in problem.rules if rule.weight is None),
-    )
-    return compiled.Compiled(packed, policies.load())
-
-
 class TestDominance(base.TestCase):
     def test_the_fewest_hosts_are_among_those_that_are_needed(self) -> None:
         left_out = 0
         for seed in SEEDS:
-            made = compile_it(oracle.tiny(seed))
+            made = worlds.packed(oracle.tiny(seed))
             best = exact.solve(made).placement
             if best is None:
                 continue
@@ -69,7 +57,7 @@ class TestDominance(base.TestCase):
         problem = model.Problem(
             worlds.snapshot(hosts), tuple(worlds.servers('s', 2, 2)), rules
         )
-        found = dominance.needed(compile_it(problem), most)
+        found = dominance.needed(worlds.packed(problem), most)
         return None if found is None else found.tolist()
 
     def test_room_beyond_what_all_take_does_not_count(self) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 from heat_vcluster.placement import (
@@ -13,22 +12,12 @@ from heat_vcluster.placement import (
     exact,
     footprint,
     model,
-    policies,
 )
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
 
 SEEDS = range(400)
-
-
-def compile_it(problem: model.Problem) -> compiled.Compiled:
-    packed = dataclasses.replace(
-        problem,
-        objective='pack',
-        rules=tuple(rule for rule in problem.rules if rule.weight is None),
-    )
-    return compiled.Compiled(packed, policies.load())
 
 
 def fewest(made: compiled.Compiled) -> int:
@@ -39,7 +28,7 @@ class TestFootprint(base.TestCase):
     def test_no_placement_uses_fewer(self) -> None:
         tight = by_rules = 0
         for seed in SEEDS:
-            made = compile_it(oracle.tiny(seed))
+            made = worlds.packed(oracle.tiny(seed))
             found = exact.solve(made).placement
             if found is None:
                 continue
@@ -75,7 +64,7 @@ class TestFootprint(base.TestCase):
                 ),
             ),
         )
-        return fewest(compile_it(problem))
+        return fewest(worlds.packed(problem))
 
     def test_it_sums_what_bundles_in_different_domains_need(self) -> None:
         self.assertEqual(10, self.fewest_of_pairs(1))

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from heat_vcluster.placement import model
+from heat_vcluster.placement import compiled, model, policies
 
 
 def host(
@@ -92,3 +93,10 @@ def rule(
         weight,
         options,
     )
+
+
+def packed(problem: model.Problem) -> compiled.Compiled:
+    """Compile what few hosts are wanted for, without its soft rules."""
+    hard = tuple(rule for rule in problem.rules if rule.weight is None)
+    wanted = dataclasses.replace(problem, objective='pack', rules=hard)
+    return compiled.Compiled(wanted, policies.load())
