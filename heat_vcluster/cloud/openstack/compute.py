@@ -16,7 +16,7 @@ from oslo_utils import uuidutils
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.openstack import errors, made, tags
+from heat_vcluster.cloud.openstack import errors, made, pace, tags
 from heat_vcluster.cloud.openstack.session import Service
 
 NOVA = 'nova'
@@ -24,6 +24,8 @@ NOVA = 'nova'
 NO_HOST = 'No valid host was found'
 #: That of one in a server group where no filter looks at those.
 NO_GROUPS = 'ServerGroup policy is not supported'
+#: Nova writes the fault down after the status; so long it is waited for.
+FAULT_SECONDS = 2.0
 BUILDING = frozenset({'BUILD', 'UNKNOWN'})
 GONE = frozenset({'DELETED', 'SOFT_DELETED'})
 VOLUMES = 'os-extended-volumes:volumes_attached'
@@ -311,7 +313,7 @@ class Compute:
         return state
 
     def _state(self, server_id: str) -> model.ServerState:
-        found = self.show(server_id)
+        found = self._explained(server_id)
         if found is None or found['status'] in GONE:
             return model.ServerState(model.Progress.GONE, 'DELETED')
         status = found['status']
@@ -330,6 +332,19 @@ class Compute:
             model.Progress.BUILDING if building else model.Progress.READY
         )
         return model.ServerState(progress, status, attached=attached)
+
+    def _explained(self, server_id: str) -> made.Body | None:
+        """Show a server; one that has failed with its fault, if one comes."""
+        patience = pace.Patience(FAULT_SECONDS)
+        while True:
+            found = self.show(server_id)
+            is_vague = (
+                found is not None
+                and found['status'] == 'ERROR'
+                and 'fault' not in found
+            )
+            if not is_vague or not patience.wait():
+                return found
 
     def show(self, server_id: str) -> made.Body | None:
         try:

@@ -57,6 +57,39 @@ class CreateTest(testtools.TestCase):
         self.assertEqual('compute-17', body['server']['hypervisor_hostname'])
 
 
+class StateTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.wire = Wire(self)
+        self.compute = compute.Compute(
+            self.wire.service(session.COMPUTE),
+            made.Made(lambda kind, cluster: (), 1.0),
+            errors.Secrets(),
+        )
+        self.wire.answer('GET', '/servers/detail', (200, {'servers': []}))
+        patch = mock.patch.object(pace.time, 'sleep')
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def answer(self, *servers):
+        answers = [(200, {'server': server}) for server in servers]
+        self.wire.answer('GET', '/servers/s', *answers)
+
+    def test_the_fault_may_come_after_the_status(self):
+        told = {'status': 'ERROR', 'fault': {'message': compute.NO_HOST}}
+        self.answer({'status': 'ERROR'}, {'status': 'ERROR'}, told)
+        state = self.compute.state('s')
+        self.assertEqual(model.Progress.FAILED, state.progress)
+        self.assertTrue(state.no_valid_host)
+
+    def test_one_that_has_none_has_failed_all_the_same(self):
+        self.answer({'status': 'ERROR'})
+        state = self.compute.state('s')
+        self.assertEqual(model.Progress.FAILED, state.progress)
+        self.assertFalse(state.no_valid_host)
+        self.assertEqual('the server failed', state.reason)
+
+
 class AttachTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
