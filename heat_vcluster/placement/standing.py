@@ -101,7 +101,8 @@ class Standing:
             self._key_of[item.number] = UNKNOWN
 
     def __contains__(self, number: int) -> bool:
-        return bool(self._key_of[number] != UNKNOWN)
+        """Tell whether it stands; UNKNOWN, of who is pinned, is no item."""
+        return number != UNKNOWN and bool(self._key_of[number] != UNKNOWN)
 
     def root(self, number: int) -> Node:
         """Return the root of an item that stands."""

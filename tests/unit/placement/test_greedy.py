@@ -243,3 +243,20 @@ class TestRoomiest(base.TestCase):
         for roomy, host in ((False, 0), (True, 2)):
             found = greedy.place(made, bundles, deadline=9.0, roomy=roomy)
             self.assertEqual([host], found.placement.tolist())
+
+
+class TestPinned(base.TestCase):
+    def test_who_is_pinned_and_alone_is_not_moved_nor_anybody_for_it(
+        self,
+    ) -> None:
+        made = compiled.Compiled(
+            oracle.tiny(235, beyond=True), policies.load()
+        )
+        found = greedy.place(
+            made, contract.contract(made), deadline=60.0, gentle=0
+        )
+        standing = found.placement[
+            [m for m, s in enumerate(made.shape_of) if made.shapes[s].fixed]
+        ]
+        self.assertTrue(len(standing))
+        self.assertNotIn(columns.UNKNOWN, standing.tolist())
