@@ -178,6 +178,13 @@ class DomainRecord:
     pseudonym: str
 
 
+def pseudonyms(
+    domains: Iterable[DomainRecord],
+) -> dict[tuple[str, str], str]:
+    """Return (scope, real name) -> what the tenant is told."""
+    return {(row.scope, row.real): row.pseudonym for row in domains}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class LeftoverRecord:
     """Something that could not be removed, and why."""

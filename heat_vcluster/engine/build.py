@@ -114,7 +114,7 @@ class Build(members.Site):
 
     def remember(self, domains: Iterable[records.DomainRecord]) -> None:
         """Call places what they have been called before."""
-        self._known = {(row.scope, row.real): row.pseudonym for row in domains}
+        self._known = records.pseudonyms(domains)
 
     def load(
         self,

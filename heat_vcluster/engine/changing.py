@@ -135,7 +135,7 @@ class Changing:
         return proposal.look(
             self._cloud,
             self._store.get_members(cluster_id),
-            {(row.scope, row.real): row.pseudonym for row in domains},
+            records.pseudonyms(domains),
         )
 
     def _settled(self, now: proposal.Running) -> records.ChangeRecord:

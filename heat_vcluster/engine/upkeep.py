@@ -16,6 +16,7 @@ from typing import Any
 from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
+from heat_vcluster.db import records
 from heat_vcluster.engine import (
     base,
     build,
@@ -356,10 +357,7 @@ class Upkeep:
         self.writer.set_members(healing.given_up(rows, reason))
 
     def _known(self) -> dict[tuple[str, str], str]:
-        return {
-            (row.scope, row.real): row.pseudonym
-            for row in self.store.get_domains(self.record.id)
-        }
+        return records.pseudonyms(self.store.get_domains(self.record.id))
 
     def _tell(self, shown: Mapping[str, Any]) -> None:
         for fault in shown['members']:

@@ -83,7 +83,7 @@ class Changes(upkeep.Upkeep):
         rows = self._store.get_members(cluster_id)
         domains = self._store.get_domains(cluster_id)
         outside = self._opener.open(context)
-        known = {(row.scope, row.real): row.pseudonym for row in domains}
+        known = records.pseudonyms(domains)
         now = proposal.look(outside, rows, known)
         settled = proposal.settle(
             self.load,
@@ -195,11 +195,11 @@ class Changes(upkeep.Upkeep):
         trust_id = None
         if cluster.trust_id is None:
             trust_id = self._entrusted(context)
-        recorded: str | None = None
         change = records.ChangeRecord(wanted.document, tuple(remove))
         more = len(wanted.members) - len(self.load(cluster.document).members)
-        try:
-            begun = self._store.begin_change(
+
+        def write(trust_id: str | None) -> records.ClusterRecord:
+            return self._store.begin_change(
                 cluster.id,
                 context.project_id,
                 change,
@@ -209,10 +209,8 @@ class Changes(upkeep.Upkeep):
                 request_id=context.request_id,
                 limits=self._limits(context),
             )
-            recorded = begun.trust_id
-        finally:
-            if trust_id is not None and recorded != trust_id:
-                self._opener.end_trust(trust_id)
+
+        begun = self._recorded(trust_id, write)
         if begun.change != change:
             raise _not_changeable(begun)
         self.engine.watch()

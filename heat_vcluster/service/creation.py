@@ -172,15 +172,7 @@ class Creation(reading.Reading):
     ) -> View:
         """Begin with what ``write`` records, together with a trust."""
         self.engine.check_open()
-        trust_id = self._entrusted(context)
-        recorded: str | None = None
-        try:
-            cluster = write(trust_id)
-            recorded = cluster.trust_id
-        finally:
-            # Refused, or recorded before with a trust of its own.
-            if trust_id is not None and recorded != trust_id:
-                self._opener.end_trust(trust_id)
+        cluster = self._recorded(self._entrusted(context), write)
         if cluster.status in NOT_BEGUN:
             self.engine.watch()
             self.engine.begin(cluster.id, context)

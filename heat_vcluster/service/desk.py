@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from heat_vcluster import context as ctx
@@ -85,6 +85,24 @@ class Desk:
                 'need a trust; it cannot be had with these credentials'
             )
         return trust_id
+
+    def _recorded(
+        self,
+        trust_id: str | None,
+        write: Callable[[str | None], records.ClusterRecord],
+    ) -> records.ClusterRecord:
+        """Have a cluster written with a trust; end one that it did not take.
+
+        It was refused then, or had one of its own before.
+        """
+        taken: str | None = None
+        try:
+            cluster = write(trust_id)
+            taken = cluster.trust_id
+        finally:
+            if trust_id is not None and taken != trust_id:
+                self._opener.end_trust(trust_id)
+        return cluster
 
     def _as_its_user(
         self, context: ctx.Context, cluster: records.ClusterRecord

@@ -81,10 +81,7 @@ class Upkeep(reading.Reading):
         planned = repairing.plan(
             cluster.id, wanted, outside, self._planner, found
         )
-        known = {
-            (row.scope, row.real): row.pseudonym
-            for row in self._store.get_domains(cluster.id)
-        }
+        known = records.pseudonyms(self._store.get_domains(cluster.id))
         return repairing.show(planned, found, known)
 
     def stop_servers(self, context: ctx.Context, cluster_id: str) -> View:
