@@ -12,8 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from heat_vcluster.placement import (
     amounts,
     classes,
@@ -269,12 +267,7 @@ class _Betterment:
         hosts = dominance.needed(kept, used - 1)
         if hosts is None:
             return
-        pools = np.ones(kept.n_places - kept.n_hosts, np.bool_)
-        open_to = np.append(hosts, pools)
-        allowed = {
-            member: [p for p in kept.places(member).tolist() if open_to[p]]
-            for member in range(len(kept.members))
-        }
+        allowed = dominance.reach(kept, hosts)
         pairs = sum(map(len, allowed.values()))
         if pairs > min(MEDIUM, kept.n_pairs // 2):
             return

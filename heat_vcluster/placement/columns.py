@@ -12,6 +12,7 @@ import numpy.typing as npt
 from heat_vcluster.placement import model
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 UNKNOWN = -1  # the number of a domain that is not known

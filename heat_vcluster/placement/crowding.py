@@ -12,15 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from heat_vcluster.placement.columns import Ints
+from heat_vcluster.placement.columns import Floats, Ints
 from heat_vcluster.placement.standing import Node
 
 #: Less than that is as good as nobody.
 LEAST = 1e-3
-
-Floats = npt.NDArray[np.float64]
 
 
 class Crowding:

@@ -44,6 +44,17 @@ def needed(compiled: Compiled, most: int) -> Flags | None:
     return found
 
 
+def reach(compiled: Compiled, hosts: Flags) -> dict[int, list[int]]:
+    """Return, by member, its places on these hosts, and those in pools."""
+    pools = np.ones(compiled.n_places - compiled.n_hosts, np.bool_)
+    open_to = np.append(hosts, pools)
+    found = {}
+    for member in range(len(compiled.members)):
+        places = compiled.places(member)
+        found[member] = places[open_to[places]].tolist()
+    return found
+
+
 def _are_told_by_domain_only(compiled: Compiled) -> bool:
     """Tell whether no rule knows a host from another one of its domain."""
     if compiled.budgets:

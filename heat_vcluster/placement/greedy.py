@@ -1103,7 +1103,7 @@ class _Greedy:
             out: dict[int, Node] = {}
             for member in tally.clause.members:
                 number = int(self._state.item_of[member])
-                if number != UNKNOWN and number in held:
+                if number in held:
                     other = held.root(number)
                     out[other.key] = other
             if not out:

@@ -16,14 +16,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from heat_vcluster.placement import board as boards
 from heat_vcluster.placement import brim, contract, linear, regrouping
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement.columns import UNKNOWN, Ints
-
-Floats = npt.NDArray[np.float64]
+from heat_vcluster.placement.columns import UNKNOWN, Floats, Ints
 
 EFFORT = 0.15  # deterministic seconds for one part
 FIRST = 8  # domains done anew at first,

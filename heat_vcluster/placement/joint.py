@@ -278,7 +278,11 @@ class _Search:
         found = self._by_turns(found)
         if self._is_done(found):
             return self._first(found.placement)
-        if self._pairs <= MEDIUM and self._is_countable and not is_counted:
+        if (
+            self._pairs <= MEDIUM
+            and self._is_sooner_by_counts
+            and not is_counted
+        ):
             is_counted = True
             outcome = self._counted()
             if outcome.verdict is not model.Verdict.UNKNOWN:
@@ -333,11 +337,11 @@ class _Search:
         if self._frame.n_pairs >= TURNABLE:
             return False
         if self._pairs <= MEDIUM:
-            return self._is_countable and self._is_jigsaw()
+            return self._is_sooner_by_counts and self._is_jigsaw()
         return len(found.left) > PLACED_BY_TURNS
 
     @property
-    def _is_countable(self) -> bool:
+    def _is_sooner_by_counts(self) -> bool:
         """Tell whether counting members is less than to look at each."""
         return SAVED * self._frame.n_pairs <= self._pairs
 
@@ -485,16 +489,20 @@ class _Search:
 
     def _hasty(self, *, sparing: bool = False) -> greedy.Found:
         found = self._greedy(self._trouble, sparing=sparing)
-        is_small = self._compiled.n_hosts <= SOON
-        is_counted = not self._haste or self._are_alike()
-        if found.is_whole or is_counted or not is_small:
+        is_enough = self._is_large or not self._haste or self._are_alike()
+        if found.is_whole or is_enough:
             return found
         return min(found, self._greedy(None, gentle=0), key=_missing)
 
     @property
+    def _is_large(self) -> bool:
+        """Whether room is made before a proof is looked for."""
+        return self._compiled.n_hosts > SOON
+
+    @property
     def _trouble(self) -> int:
         """Return in how many domains it is tried to make room in haste."""
-        if not self._haste or self._compiled.n_hosts <= SOON:
+        if not self._haste or not self._is_large:
             return 0
         return self._haste + len(self._compiled.members) // MEMBERS
 

@@ -16,14 +16,11 @@ import time
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from ortools.math_opt import model_pb2
 from ortools.math_opt.python import mathopt
 from ortools.sat.python import cp_model
 
-from heat_vcluster.placement.columns import Ints
-
-Floats = npt.NDArray[np.float64]
+from heat_vcluster.placement.columns import Floats, Ints
 
 MARGIN = 1e-3  # by which a bound in floating point may be wrong
 LARGEST = 50_000  # variables for branch and cut: more take gigabytes

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from heat_vcluster.placement import (
     amounts,
@@ -23,10 +22,8 @@ from heat_vcluster.placement import (
     model,
 )
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Floats, Ints
 from heat_vcluster.placement.remainder import Index
-
-Floats = npt.NDArray[np.float64]
 
 ROUNDS = 16
 EFFORT = 1.0  # deterministic seconds for one part

@@ -11,14 +11,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from heat_vcluster.placement import amounts, constraints
-from heat_vcluster.placement.columns import UNKNOWN, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Floats, Ints
 from heat_vcluster.placement.compiled import Compiled
 from heat_vcluster.placement.remainder import Choice, Index
 
-Floats = npt.NDArray[np.float64]
 Way = Callable[[], Iterable[int]]
 
 # Places of one member that count when members are chosen for a size.

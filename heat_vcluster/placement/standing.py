@@ -7,12 +7,9 @@ import dataclasses
 from collections.abc import Hashable, Iterable
 
 import numpy as np
-import numpy.typing as npt
 
-from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Floats, Ints
 from heat_vcluster.placement.state import Item, State
-
-Floats = npt.NDArray[np.float64]
 
 PLACE = -1  # a scope below that of the host: the very place
 # What it costs more to move who finds no other place as things stand.

@@ -31,8 +31,8 @@ from heat_vcluster.placement import (
     sums,
 )
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.program import INFINITY
 
-ENDLESS = 1 << 60  # no bound
 POOLFUL = 1 << 40  # GiB that stand for: more than is asked
 MIXING = 6  # steps of room from which on mixes are looked at
 FEW = 3  # of a kind on a host, for which it is said what fits
@@ -652,7 +652,7 @@ class Tally:
                 gathered.add(self._cells[kind.number], 1)
             total = sum(kind.count for kind in chosen)
             bounds = self._gathered(self._fitting_any(chosen))
-            bounds[apart | (bounds >= total)] = ENDLESS
+            bounds[apart | (bounds >= total)] = INFINITY
             for cell, variables, factors, _ in gathered.rows(bounds):
                 self.program.row(variables, factors, high=int(bounds[cell]))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from heat_vcluster.placement import (
     amounts,
+    columns,
     compiled,
     dominance,
     exact,
@@ -35,16 +36,11 @@ class TestDominance(base.TestCase):
             self.assertEqual(fewest, self.fewest_on(made, hosts), seed)
         self.assertGreater(left_out, 10)
 
-    def fewest_on(self, made: compiled.Compiled, hosts: object) -> int | None:
-        pools = np.ones(made.n_places - made.n_hosts, np.bool_)
-        open_to = np.append(hosts, pools)
-        found = exact.solve(
-            made,
-            allowed={
-                member: [p for p in made.places(member).tolist() if open_to[p]]
-                for member in range(len(made.members))
-            },
-        ).placement
+    def fewest_on(
+        self, made: compiled.Compiled, hosts: columns.Flags
+    ) -> int | None:
+        allowed = dominance.reach(made, hosts)
+        found = exact.solve(made, allowed=allowed).placement
         return None if found is None else amounts.objective(made, found)
 
     def needed(self, *rules: model.Rule, most: int = 2) -> list[bool] | None:
