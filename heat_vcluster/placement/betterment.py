@@ -10,7 +10,7 @@ is left then goes to the search part by part.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from heat_vcluster.placement import (
     amounts,
@@ -23,7 +23,9 @@ from heat_vcluster.placement import (
     greedy,
     improve,
     levelling,
+    meetings,
     model,
+    solitude,
     thinning,
 )
 from heat_vcluster.placement.columns import Ints
@@ -34,10 +36,12 @@ from heat_vcluster.placement.remainder import Index
 MEDIUM = 12000
 # Broken soft clauses beyond which they are mended one by one, not all at once.
 SEVERAL = 10
-# Parts of the time that counting what soft rules cost, placing all anew in
+# Parts of the time that asking who can meet at what cost, counting what soft
+# rules cost, placing all anew in
 # one way, solving the whole, counting hosts, taking hosts away before that,
 # and making the rest of it better part by part, may take; and making costs
 # less before hosts are taken away where more might be spared.
+MEETING = 0.3
 COUNTING = 0.3
 AGAIN = 0.2
 SHARE = 0.2
@@ -45,6 +49,9 @@ PACKING = 0.8
 THINNING = 0.15
 SOME = 0.2
 COSTS = 0.85
+# So often those who find no place may wish for less, if most have one.
+VAIN = 4
+MOST = 0.9
 # Pairs that can be counted in a second, about; and for the objective, where
 # only kinds of members are counted.
 COUNTED = 200000
@@ -101,6 +108,8 @@ class _Betterment:
 
     def run(self) -> None:
         pairs = self._compiled.n_pairs
+        if not self._is_cheapest():
+            self._bound_cost()
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
@@ -165,9 +174,60 @@ class _Betterment:
             seed=self._seed,
             index=self._index,
         )
-        if found.soft_cost > self._bound.soft_cost:
-            self._bound = model.Bound(found.soft_cost)
+        self._raise_cost(found.soft_cost)
         self._take(found.placement)
+
+    def _bound_cost(self) -> None:
+        """Bound the soft cost by who can meet whom, and who can be alone."""
+        circles = meetings.least(
+            self._compiled, seconds=self._left() * MEETING, seed=self._seed
+        )
+        alone = solitude.least(
+            self._compiled,
+            contract.contract(self._compiled),
+            self.placement,
+            seconds=self._left() * COUNTING,
+            seed=self._seed,
+        )
+        self._raise_cost(alone + sum(circle.soft_cost for circle in circles))
+        self._have_them_meet(circles)
+
+    def _have_them_meet(self, circles: Sequence[meetings.Circle]) -> None:
+        """Place all as circles cost least.
+
+        Where a few find no place, those of their circle want less.
+        """
+        ends = time.monotonic() + self._left() * MEETING
+        for _ in range(VAIN):
+            wanted = [pair for circle in circles for pair in circle.amounts]
+            problem = firm.wishful(self._compiled, wanted)
+            seconds = ends - time.monotonic()
+            if not wanted or seconds <= 0 or self._is_cheapest():
+                return
+            found = greedy.place(
+                problem,
+                contract.contract(problem),
+                deadline=seconds,
+                seed=self._seed,
+            )
+            if found.is_whole and amounts.is_valid(
+                self._compiled, found.placement
+            ):
+                self._take(found.placement)
+                return
+            left = {m for bundle in found.left for m in bundle}
+            left.update(m for c in found.unmet for m in c.members)
+            kept = [c for c in circles if left.isdisjoint(c.members)]
+            if len(kept) < MOST * len(circles):
+                return
+            circles = [
+                circle if left.isdisjoint(circle.members) else circle.relaxed()
+                for circle in circles
+            ]
+
+    def _raise_cost(self, soft_cost: int) -> None:
+        if soft_cost > self._bound.soft_cost:
+            self._bound = model.Bound(soft_cost)
 
     def _place_again(self) -> None:
         """Place all anew, making room otherwise: by luck it costs less."""

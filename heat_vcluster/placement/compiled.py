@@ -630,6 +630,24 @@ class Compiled:
         )
         return part
 
+    def among(self, members: Collection[int]) -> Compiled:
+        """Return the problem of these members and of who has a place.
+
+        The rules are those that are about none but these. All of it that is
+        asked is asked of the whole, too.
+        """
+        names = {self.members[m] for m in members} | {*self.problem.pinned}
+        problem = dataclasses.replace(
+            self.problem,
+            demands=tuple(
+                d for d in self.problem.demands if d.member in names
+            ),
+            rules=tuple(
+                r for r in self.problem.rules if names.issuperset(r.members)
+            ),
+        )
+        return Compiled(problem, self._kinds, self._keep)
+
     def restricted(self, keep: Collection[str]) -> Compiled:
         """Return the problem with only these rules in force."""
         return Compiled(self.problem, self._kinds, keep)

@@ -38,26 +38,56 @@ def firm(compiled: Compiled, placement: Ints) -> Compiled:
     return found
 
 
+def wishful(
+    compiled: Compiled, wanted: Sequence[tuple[Clause, int]]
+) -> Compiled:
+    """Return the problem with soft clauses no more broken than is wanted.
+
+    As far as a hard clause says that; all soft ones are still there.
+    """
+    found = copy.copy(compiled)
+    kept = (
+        dataclasses.replace(clause, weight=None)
+        for soft, broken in wanted
+        for clause in _bounded(compiled, soft, broken) or ()
+    )
+    found.hard = (*compiled.hard, *kept)
+    return found
+
+
 def _kept(
     compiled: Compiled, clause: Clause, placement: Ints
 ) -> Iterator[Clause]:
     """Give clauses that are obeyed, and bound the amount of this one."""
     broken = amounts.amount(compiled, clause, placement)
-    if clause.kind is constraints.Near:
-        for scope in range(broken, len(compiled.scopes)):
-            yield dataclasses.replace(
-                clause, kind=constraints.Together, scope=scope
-            )
-    elif not broken:
-        yield clause
-    elif clause.kind in (constraints.Level, constraints.Lost):
-        yield dataclasses.replace(clause, limit=clause.limit + broken)
-    elif clause.kind is constraints.AtLeast:
-        yield dataclasses.replace(clause, limit=clause.limit - broken)
+    bounded = _bounded(compiled, clause, broken)
+    if bounded is not None:
+        yield from bounded
     elif clause.kind is constraints.AtMost:
         yield _thinned(compiled, clause, placement)
     else:
         yield from _parted(compiled, clause, placement)
+
+
+def _bounded(
+    compiled: Compiled, clause: Clause, broken: int
+) -> list[Clause] | None:
+    """Return clauses that let it be broken by no more; None: that takes more.
+
+    Who is where, that is.
+    """
+    if clause.kind is constraints.Near:
+        return [
+            dataclasses.replace(clause, kind=constraints.Together, scope=scope)
+            for scope in range(broken, len(compiled.scopes))
+        ]
+    if not broken:
+        return [clause]
+    if clause.kind in (constraints.Level, constraints.Lost):
+        return [dataclasses.replace(clause, limit=clause.limit + broken)]
+    if clause.kind is constraints.AtLeast:
+        return [dataclasses.replace(clause, limit=clause.limit - broken)]
+    return None
 
 
 def _thinned(compiled: Compiled, clause: Clause, placement: Ints) -> Clause:

@@ -194,6 +194,16 @@ class Program:
             clause.append(-one - 1)
             clause.append(other)
 
+    def imply_third(self, one: int, other: int, third: int) -> None:
+        """Have the third literal set if both others are; none is settled.
+
+        But for the third, which may be NO.
+        """
+        clause = self._proto.constraints.add().bool_or.literals
+        clause.extend([-one - 1, -other - 1])
+        if third != NO:
+            clause.append(third)
+
     def at_most_one(self, literals: Iterable[int]) -> None:
         left = [literal for literal in literals if literal != NO]
         if YES in left:

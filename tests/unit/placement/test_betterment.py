@@ -45,6 +45,53 @@ def couples(count: int) -> compiled.Compiled:
     return compiled.Compiled(problem, policies.load())
 
 
+def better(
+    made: compiled.Compiled, start: np.ndarray, known: model.Bound, seconds
+) -> tuple[np.ndarray, model.Bound]:
+    return betterment.better(
+        made,
+        start,
+        known,
+        seconds=seconds,
+        seed=0,
+        index=remainder.Index(made),
+    )
+
+
+class TestWishesThatGoTogether(base.TestCase):
+    def test_who_would_meet_does_and_that_it_costs_nothing_less_is_known(
+        self,
+    ) -> None:
+        """Each couple would be near, and must not be on one host."""
+        count = 5
+        names = [(f'c{n}-0', f'c{n}-1') for n in range(count)]
+        hosts = [
+            worlds.host(f'h{n}', 4, rack=f'r{n // 4}', zone='z')
+            for n in range(40)
+        ]
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(d for n in range(count) for d in worlds.servers(f'c{n}', 2)),
+            tuple(
+                rule
+                for n, pair in enumerate(names)
+                for rule in (
+                    worlds.rule(
+                        'proximity', 'host', *pair, name=f'near-{n}', weight=3
+                    ),
+                    worlds.rule('anti-affinity', 'host', *pair, name=f'a{n}'),
+                )
+            ),
+            objective='pack',
+        )
+        made = compiled.Compiled(problem, policies.load())
+        start = np.array([4 * m for m in range(2 * count)])
+        self.assertTrue(amounts.is_valid(made, start))
+        placement, bound = better(made, start, model.Bound(), self.patience)
+        self.assertEqual(3 * count, amounts.soft_cost(made, placement))
+        self.assertEqual(3 * count, bound.soft_cost)
+
+
 class TestBrokenWishes(base.TestCase):
     """Couples that are all apart; counts say nothing of what it must cost."""
 
@@ -54,6 +101,12 @@ class TestBrokenWishes(base.TestCase):
             fixtures.MonkeyPatch(
                 'heat_vcluster.placement.dues.least',
                 lambda *args, **more: dues.Dues(model.Verdict.UNKNOWN),
+            )
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'heat_vcluster.placement.meetings.least',
+                lambda *args, **more: [],
             )
         )
         self.useFixture(
@@ -70,14 +123,7 @@ class TestBrokenWishes(base.TestCase):
     def better(self, made):
         start = np.tile([0, 3], len(made.members) // 2)
         self.assertTrue(amounts.is_valid(made, start))
-        placement, _ = betterment.better(
-            made,
-            start,
-            model.Bound(0, 1),
-            seconds=self.patience,
-            seed=0,
-            index=remainder.Index(made),
-        )
+        placement, _ = better(made, start, model.Bound(0, 1), self.patience)
         self.assertTrue(amounts.is_valid(made, placement))
         return amounts.value(made, placement)
 

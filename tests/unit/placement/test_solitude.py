@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it costs that there are fewer idle domains than who want them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from heat_vcluster.placement import (
+    compiled,
+    constraints,
+    contract,
+    exact,
+    model,
+    policies,
+    solitude,
+)
+from tests import base
+from tests import placement_oracle as oracle
+from tests.unit.placement import worlds
+
+SEEDS = range(600)
+
+
+def bounded(problem: model.Problem) -> tuple[int, int]:
+    """Return the bound, and what being alone costs in the cheapest plan."""
+    made = compiled.Compiled(problem, policies.load())
+    made.soft = tuple(c for c in made.soft if c.kind is constraints.Alone)
+    found = exact.solve(made, goal=exact.Goal.CHEAPEST)
+    if found.placement is None:
+        return 0, 0
+    bound = solitude.least(
+        made, contract.contract(made), found.placement, seconds=60
+    )
+    return bound, found.soft_cost
+
+
+def busy(hosts: tuple[model.Host, ...], *names: str) -> list[model.Host]:
+    return [
+        dataclasses.replace(host, is_busy=host.name in names) for host in hosts
+    ]
+
+
+class TestSolitude(base.TestCase):
+    def test_no_placement_costs_less(self) -> None:
+        told = 0
+        for seed in SEEDS:
+            bound, cost = bounded(oracle.tiny(seed))
+            self.assertLessEqual(bound, cost, seed)
+            told += bound > 0
+        self.assertGreater(told, 5)
+
+    def alone(self, scope: str, tag: str, weight: int | None) -> model.Rule:
+        return worlds.rule(
+            'exclusive', scope, f'{tag}-0', weight=weight, name=tag
+        )
+
+    def problem(
+        self, hosts: list[model.Host], *rules: model.Rule
+    ) -> model.Problem:
+        return model.Problem(
+            worlds.snapshot(hosts),
+            tuple(
+                worlds.server(name) for rule in rules for name in rule.members
+            ),
+            rules,
+        )
+
+    def test_of_two_who_want_one_idle_rack_the_cheaper_goes_without(
+        self,
+    ) -> None:
+        problem = self.problem(
+            busy(worlds.racks(3, 1), 'r0-h0', 'r1-h0'),
+            self.alone('rack', 'a', 5),
+            self.alone('rack', 'b', 3),
+        )
+        self.assertEqual((3, 3), bounded(problem))
+
+    def test_who_must_have_it_comes_before_who_would_like_to(self) -> None:
+        problem = self.problem(
+            busy(worlds.racks(3, 1), 'r0-h0', 'r1-h0'),
+            self.alone('rack', 'a', 5),
+            self.alone('rack', 'b', None),
+        )
+        self.assertEqual((5, 5), bounded(problem))
+
+    def test_an_owned_rack_leaves_no_idle_host(self) -> None:
+        hosts = busy(worlds.racks(2, 2), 'r1-h0', 'r1-h1')
+        both = (
+            self.alone('rack', 'a', None),
+            self.alone('host', 'b', 4),
+        )
+        self.assertEqual((4, 4), bounded(self.problem(hosts, *both)))
+        hosts = busy(worlds.racks(2, 2), 'r1-h0')
+        self.assertEqual((0, 0), bounded(self.problem(hosts, *both)))
+
+    def test_what_is_too_small_is_no_choice(self) -> None:
+        hosts = [
+            worlds.host('small', 1, rack='r0'),
+            *busy((worlds.host('large', 8, rack='r1'),), 'large'),
+        ]
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            (worlds.server('a-0', 2),),
+            (self.alone('host', 'a', 6),),
+        )
+        self.assertEqual((6, 6), bounded(problem))
