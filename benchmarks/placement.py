@@ -39,9 +39,9 @@ from heat_vcluster.placement import (
     betterment,
     checker,
     compiled,
-    joint,
     model,
     policies,
+    ways,
 )
 from heat_vcluster.placement import format as documents
 
@@ -372,17 +372,17 @@ def tiny(bench: Bench) -> Iterator[Row]:
     yield _tiny(bench, 'trying everything', count, is_whole=True)
     if bench.asked.solver == 'joint':
         with _nothing_small():
-            ways = 'trying everything, by the ways for large ones'
-            yield _tiny(bench, ways, count // 4, is_whole=False)
+            what = 'trying everything, by the ways for large ones'
+            yield _tiny(bench, what, count // 4, is_whole=False)
 
 
 @contextlib.contextmanager
 def _nothing_small() -> Iterator[None]:
     """Let the solver take every problem for a large one."""
     sizes = (
-        (joint, 'SMALL'),
-        (joint, 'MEDIUM'),
-        (joint, 'LARGE'),
+        (ways, 'SMALL'),
+        (ways, 'MEDIUM'),
+        (ways, 'LARGE'),
         (betterment, 'MEDIUM'),
     )
     before = [getattr(*size) for size in sizes]

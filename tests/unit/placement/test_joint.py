@@ -8,7 +8,14 @@ import time
 
 import testtools
 
-from heat_vcluster.placement import checker, compiled, joint, model, policies
+from heat_vcluster.placement import (
+    checker,
+    compiled,
+    joint,
+    model,
+    policies,
+    ways,
+)
 from tests.unit.placement import worlds
 
 
@@ -423,7 +430,7 @@ class OrderTestCase(testtools.TestCase):
             tuple(members),
             (),
         )
-        search = joint._Search(
+        search = ways.Search(
             compiled.Compiled(problem, policies.load()),
             time.monotonic() + 10,
             seed=0,

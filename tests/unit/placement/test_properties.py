@@ -82,9 +82,9 @@ class LargeWaysTestCase(base.TestCase):
         super().setUp()
         # Nothing is small enough to be solved whole.
         for size in (
-            'joint.SMALL',
-            'joint.MEDIUM',
-            'joint.LARGE',
+            'ways.SMALL',
+            'ways.MEDIUM',
+            'ways.LARGE',
             'betterment.MEDIUM',
         ):
             patch = f'heat_vcluster.placement.{size}'

@@ -9,12 +9,12 @@ import time
 
 from heat_vcluster.placement import (
     compiled,
-    joint,
     kindred,
     likeness,
     model,
     policies,
     tally,
+    ways,
 )
 from heat_vcluster.placement.contract import contract
 from tests import base
@@ -26,9 +26,9 @@ WHOLE = 'all members at once'
 
 def search(
     problem: model.Problem, seconds: float = 60.0, **more: int
-) -> joint._Search:
+) -> ways.Search:
     made = compiled.Compiled(problem, policies.load())
-    return joint._Search(made, time.monotonic() + seconds, 0, **more)
+    return ways.Search(made, time.monotonic() + seconds, 0, **more)
 
 
 def unlike(
@@ -78,7 +78,7 @@ class TestOrder(base.TestCase):
             tuple(worlds.servers('s', 4)),
             (),
         )
-        for haste, way in ((joint.HASTE, WHOLE), (0, GREEDY)):
+        for haste, way in ((ways.HASTE, WHOLE), (0, GREEDY)):
             asked = search(problem, haste=haste)
             self.assertEqual(model.Verdict.FEASIBLE, asked.decide().verdict)
             self.assertEqual([way], asked.tried)
