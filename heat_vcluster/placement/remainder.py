@@ -233,6 +233,9 @@ class Remainder:
             self._fixed_domains[number] = found
         return self._fixed_domains[number]
 
+    def domains_of_fixed(self, number: int) -> set[int]:
+        return {domain for _, domain in self.fixed_domains(number)}
+
     def everybody(self, scope: int) -> Ints:
         """Return, by domain, how many fixed members of the request it has."""
         if scope not in self._everybody:
