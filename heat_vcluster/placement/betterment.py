@@ -36,12 +36,13 @@ from heat_vcluster.placement.remainder import Index
 MEDIUM = 12000
 # Broken soft clauses beyond which they are mended one by one, not all at once.
 SEVERAL = 10
-# Parts of the time that asking who can meet at what cost, counting what soft
-# rules cost, placing all anew in
-# one way, solving the whole, counting hosts, taking hosts away before that,
-# and making the rest of it better part by part, may take; and making costs
-# less before hosts are taken away where more might be spared.
+# Parts of the time that asking who can meet at what cost, placing all that
+# way, counting what soft rules cost, placing all anew in one way, solving the
+# whole, counting hosts, taking hosts away before that, and making the rest of
+# it better part by part, may take; and making costs less before hosts are
+# taken away where more might be spared.
 MEETING = 0.3
+WISHING = 0.5
 COUNTING = 0.3
 AGAIN = 0.2
 SHARE = 0.2
@@ -52,6 +53,8 @@ COSTS = 0.85
 # So often those who find no place may wish for less, if most have one.
 VAIN = 4
 MOST = 0.9
+# ... and in so many domains room is made for them each time.
+TROUBLE = 40
 # Pairs that can be counted in a second, about; and for the objective, where
 # only kinds of members are counted.
 COUNTED = 200000
@@ -197,7 +200,7 @@ class _Betterment:
 
         Where a few find no place, those of their circle want less.
         """
-        ends = time.monotonic() + self._left() * MEETING
+        ends = time.monotonic() + self._left() * WISHING
         for _ in range(VAIN):
             wanted = [pair for circle in circles for pair in circle.amounts]
             problem = firm.wishful(self._compiled, wanted)
@@ -209,6 +212,7 @@ class _Betterment:
                 contract.contract(problem),
                 deadline=seconds,
                 seed=self._seed,
+                trouble=TROUBLE,
             )
             if found.is_whole and amounts.is_valid(
                 self._compiled, found.placement

@@ -281,18 +281,30 @@ class _Meetings:
         return self._met[scope].get(pair, NO)
 
     def _meet_all(self, scope: int) -> None:
-        """Have those meet who both meet a third."""
+        """Have those meet who both meet a third, where some may want not to.
+
+        Others meet all at once or not at all, by the clauses they are in.
+        """
         met = self._met[scope]
-        for one, two, three in itertools.combinations(self._sure[scope], 3):
-            pairs = (
-                met.get((one, two), NO),
-                met.get((one, three), NO),
-                met.get((two, three), NO),
-            )
+        tense = self._tense(scope)
+        for trio in itertools.combinations(self._sure[scope], 3):
+            pairs = trio[:2], trio[::2], trio[1:]
+            if tense.isdisjoint(pairs):
+                continue
+            literals = [met.get(pair, NO) for pair in pairs]
             for odd in range(3):
-                left, right = pairs[odd - 1], pairs[odd - 2]
+                left, right = literals[odd - 1], literals[odd - 2]
                 if left != NO and right != NO:
-                    self._program.imply_third(left, right, pairs[odd])
+                    self._program.imply_third(left, right, literals[odd])
+
+    def _tense(self, scope: int) -> set[tuple[int, ...]]:
+        """Return the pairs that any clause may want apart there."""
+        return {
+            pair
+            for clause in (*self._circle.hard, *self._circle.soft)
+            if clause.scope == scope and clause.kind in APART
+            for pair in itertools.combinations(self._here(clause, scope), 2)
+        }
 
     def _fit(self, scope: int) -> None:
         """Have nobody meet more than the roomiest domain takes."""
