@@ -73,6 +73,10 @@ LONGER = 4
 GENTLE = (0, 4, 2)
 # Of more turns than these all but the first are sparing of room.
 WISHFUL = 2
+# Bundles left over for which some room is made before a glance at counts, and
+# in how many domains for each of them: that takes a fraction of it.
+TWO_OR_THREE = 3
+GIVEN = 6
 # Items left over up to which making room for them seems worth it.
 FEW = 120
 # Bundles left over up to which mending comes before counting.
@@ -174,6 +178,7 @@ class Search:
         """Return what is done in turn; each knows when it is not for it."""
         return (
             self._place_in_haste,
+            self._make_some_room,
             self._look_in_a_part,
             self._place_sparingly,
             self._glance_at_counts,
@@ -201,6 +206,30 @@ class Search:
         if not self._is_done(self._found) and self._trouble:
             self._keep(self._hasty_again(self._found))
         return self._placed()
+
+    def _make_some_room(self) -> Outcome:
+        """Make some room for few, where that was not done in haste.
+
+        But for who must be alone: those had their choice of domains.
+        """
+        found = self._found
+        left = len(found.left) + len(found.unmet)
+        if (
+            self._haste
+            and not self._is_large
+            and left <= TWO_OR_THREE
+            and not self._must_be_alone(found)
+        ):
+            self._keep(found.go_on(self.left(), GIVEN * left) or found)
+        return self._placed()
+
+    def _must_be_alone(self, found: greedy.Found) -> bool:
+        left = {m for bundle in found.left for m in bundle}
+        return any(
+            clause.kind is constraints.Alone
+            and not left.isdisjoint(clause.members)
+            for clause in self._compiled.hard
+        )
 
     def _place_sparingly(self) -> Outcome:
         """Be sparing of room, where a glance at counts takes longer."""

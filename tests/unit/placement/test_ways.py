@@ -7,6 +7,8 @@ import itertools
 import random
 import time
 
+import fixtures
+
 from heat_vcluster.placement import (
     compiled,
     kindred,
@@ -105,3 +107,39 @@ class TestCounts(base.TestCase):
         # A total for each kind, and by two resources what is free, and sets.
         most = len(kinds.kinds) + 2 + 2 * kindred.LARGEST
         self.assertLessEqual(counts.program.n_rows, most)
+
+
+class TestSomeRoom(base.TestCase):
+    """The largest takes the host that both of the small ones need."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        # Nothing is small enough to be solved whole.
+        self.useFixture(
+            fixtures.MonkeyPatch('heat_vcluster.placement.ways.SMALL', -1)
+        )
+
+    def tried(self, **more: int) -> list[str]:
+        hosts = [worlds.host(f'h{n}', 7, rack=f'r{n}') for n in range(2)]
+        asked = search(
+            model.Problem(
+                worlds.snapshot(hosts),
+                (
+                    worlds.server('large', 6),
+                    worlds.server('small', 3, on=['h0']),
+                    worlds.server('tiny', 2, on=['h0']),
+                ),
+                (),
+            ),
+            **more,
+        )
+        self.assertEqual(model.Verdict.FEASIBLE, asked.decide().verdict)
+        return asked.tried
+
+    def test_who_is_left_over_gets_a_place_before_anybody_counts(self) -> None:
+        self.assertEqual([GREEDY], self.tried())
+
+    def test_who_wants_a_proof_makes_no_room_before(self) -> None:
+        self.assertIn(
+            'counting kinds of members by domain', self.tried(haste=0)
+        )
