@@ -619,15 +619,22 @@ class Compiled:
 
         What is impossible there may be possible elsewhere.
         """
-        part = copy.copy(self)
-        part.shapes = tuple(
-            dataclasses.replace(
-                shape, places=shape.places[hosts[shape.places]]
+        return self.changed(
+            shapes=tuple(
+                dataclasses.replace(
+                    shape, places=shape.places[hosts[shape.places]]
+                )
+                if shape.is_server and not shape.fixed
+                else shape
+                for shape in self.shapes
             )
-            if shape.is_server and not shape.fixed
-            else shape
-            for shape in self.shapes
         )
+
+    def changed(self, **values: object) -> Compiled:
+        """Return the same with these values in place of its own."""
+        part = copy.copy(self)
+        part._above = {}
+        vars(part).update(values)
         return part
 
     def among(self, members: Collection[int]) -> Compiled:

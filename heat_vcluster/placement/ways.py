@@ -22,6 +22,7 @@ from heat_vcluster.placement import (
     constraints,
     contract,
     exact,
+    excerpt,
     greedy,
     jigsaw,
     mend,
@@ -42,6 +43,8 @@ MEDIUM = 12000
 WIDE = 120000
 # ... it is tried at all: beyond, the making alone takes too long.
 LARGE = 300000
+# Of very many hosts at least so many are looked at first.
+FEW_HOSTS = 0.1
 # In so many domains, and one more for so many members, it is tried to make
 # room before a proof is looked for.
 HASTE = 5
@@ -177,6 +180,7 @@ class Search:
     def _ways(self) -> Sequence[Callable[[], Outcome]]:
         """Return what is done in turn; each knows when it is not for it."""
         return (
+            self._place_in_an_excerpt,
             self._place_in_haste,
             self._make_some_room,
             self._look_in_a_part,
@@ -198,6 +202,28 @@ class Search:
         )
 
     # -- placing ------------------------------------------------
+
+    def _place_in_an_excerpt(self) -> Outcome:
+        """Place all on a few of the hosts, where so few have much room.
+
+        Who would be together finds the better places the more there are.
+        """
+        if not self._is_large or not self._haste or self._has_wishes:
+            return UNKNOWN_YET
+        part = excerpt.of(self._compiled, self._seed, FEW_HOSTS)
+        if part is None:
+            return UNKNOWN_YET
+        self.tried.append('few of the hosts')
+        found = greedy.place(
+            part.compiled,
+            self._contracted,
+            deadline=self.left(),
+            seed=self._seed,
+            trouble=self._trouble,
+        )
+        if not found.is_whole:
+            return UNKNOWN_YET
+        return self._valid(part.in_whole(found.placement))
 
     def _place_in_haste(self) -> Outcome:
         """Place the largest bundles first."""

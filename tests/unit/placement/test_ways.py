@@ -11,6 +11,7 @@ import fixtures
 
 from heat_vcluster.placement import (
     compiled,
+    excerpt,
     kindred,
     likeness,
     model,
@@ -24,6 +25,7 @@ from tests.unit.placement import worlds
 
 GREEDY = 'placing the largest bundles first'
 WHOLE = 'all members at once'
+FEW = 'few of the hosts'
 
 
 def search(
@@ -143,3 +145,38 @@ class TestSomeRoom(base.TestCase):
         self.assertIn(
             'counting kinds of members by domain', self.tried(haste=0)
         )
+
+
+class TestFewHosts(base.TestCase):
+    """Of many hosts a few are looked at first, if that is worth it."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch(f'{ways.__name__}.SOON', 10))
+        self.useFixture(fixtures.MonkeyPatch(f'{ways.__name__}.SMALL', 0))
+
+    def tried(self, *rules: model.Rule) -> list[str]:
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(40, 4)),
+            tuple(worlds.servers('s', 6)),
+            rules,
+        )
+        asked = search(problem)
+        outcome = asked.decide()
+        self.assertEqual(model.Verdict.FEASIBLE, outcome.verdict)
+        return asked.tried
+
+    def test_a_plan_that_is_found_there_is_one(self):
+        self.assertEqual([FEW], self.tried())
+
+    def test_all_are_looked_at_where_few_do_not_do(self):
+        # There are four racks in the part.
+        self.useFixture(fixtures.MonkeyPatch(f'{excerpt.__name__}.ENOUGH', 1))
+        self.useFixture(fixtures.MonkeyPatch(f'{excerpt.__name__}.DOMAINS', 0))
+        names = [f's-{number}' for number in range(6)]
+        apart = worlds.rule('anti-affinity', 'rack', *names)
+        self.assertEqual([FEW, GREEDY], self.tried(apart))
+
+    def test_all_are_looked_at_for_who_would_be_near(self):
+        near = worlds.rule('affinity', 'rack', 's-0', 's-1', weight=1)
+        self.assertEqual([GREEDY], self.tried(near))
