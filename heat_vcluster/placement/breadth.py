@@ -7,13 +7,13 @@ there are fewer that any of them could go to, no room need be looked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints
-from heat_vcluster.placement.columns import UNKNOWN, Flags
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.dead_ends import DeadEnds
 from heat_vcluster.placement.standing import Node
 from heat_vcluster.placement.state import State, Tally
@@ -23,21 +23,30 @@ def close(
     ends: DeadEnds,
     state: State,
     nodes: Iterable[Node],
-    fits: Mapping[int, Flags],
+    fitting: Callable[[int, int], Ints],
 ) -> None:
     """Close the domains that are too narrow for the nodes or their parts.
 
-    ``fits``: item kind -> the places that take one, if nobody else is there.
+    ``fitting``: for an item kind and a scope, by domain, how many places take
+    one, if nobody else is there.
     """
     wide = [node for node in nodes if node.parts]
     for node in {n.sign or n.key: n for n in wide}.values():
         counts = least(state, node)
         if counts:
-            here = [fits[item.kind] for item in node.items]
-            narrow = too_narrow(state.compiled, node.scope, counts, here)
+            kinds = {item.kind for item in node.items}
+            narrow = too_narrow(
+                state.compiled,
+                node.scope,
+                counts,
+                {
+                    scope: [fitting(kind, scope) for kind in sorted(kinds)]
+                    for scope in counts
+                },
+            )
             for domain in np.flatnonzero(narrow).tolist():
                 ends.close(node.scope, node.sign, domain)
-        close(ends, state, node.parts, fits)
+        close(ends, state, node.parts, fitting)
 
 
 def least(state: State, node: Node) -> dict[int, int]:
@@ -69,18 +78,18 @@ def too_narrow(
     compiled: numbers.Compiled,
     scope: int,
     counts: Mapping[int, int],
-    fits: Iterable[Flags],
+    fitting: Mapping[int, Sequence[Ints]],
 ) -> Flags:
     """Return the domains at a scope with fewer narrower ones than that.
 
-    ``counts`` as of :func:`least`; ``fits``, kind by kind: the places that
-    take one of it. Only domains with such a place count.
+    ``counts`` as of :func:`least`; ``fitting``, by scope as those and kind by
+    kind: how many places take one of it, by domain. Only domains with such a
+    place count.
     """
-    places = np.logical_or.reduce(list(fits))
     found = np.zeros(compiled.n_domains[scope], np.bool_)
     for narrow, count in counts.items():
-        inside = np.unique(compiled.domain[narrow][places])
-        above = compiled.above(narrow, scope)[inside[inside != UNKNOWN]]
+        inside = np.logical_or.reduce([n > 0 for n in fitting[narrow]])
+        above = compiled.above(narrow, scope)[inside]
         here = np.bincount(above[above != UNKNOWN], minlength=len(found))
         found |= here < count
     return found

@@ -190,6 +190,7 @@ class _Greedy:
             item.kind: self._state.kind(item).fits.copy()
             for item in {i.kind: i for i in self._state.items}.values()
         }
+        self._counts_at_first: dict[tuple[int, int], Ints] = {}
         self._rivals = self._scarcest() if sparing else ()
         self._crowding = self._crowd(())
 
@@ -357,7 +358,9 @@ class _Greedy:
         self._state.kept = kept
         self._all = sorted(self._roots(), key=lambda node: -node.weight)
         self._held = Standing(self._state, apart=self._sparing)
-        breadth.close(self._dead_ends, self._state, self._all, self._at_first)
+        breadth.close(
+            self._dead_ends, self._state, self._all, self._places_at_first
+        )
         self._crowding = self._crowd(self._all)
         return self._run(list(self._all), trouble)
 
@@ -1038,15 +1041,22 @@ class _Greedy:
         self._dead_ends.bar_closed(scope, root.sign, free)
         for items in _alike(root.items):
             fits = self._at_first[items[0].kind]
-            domains = self._compiled.domain[scope][fits]
-            counts = np.bincount(
-                domains[domains != UNKNOWN], minlength=len(free)
-            )
+            counts = self._places_at_first(items[0].kind, scope)
             free &= counts > 0
             self._bar_narrow(
                 free, items, scope, fits, self._compiled.free, counts
             )
         return np.flatnonzero(free).tolist()
+
+    def _places_at_first(self, kind: int, scope: int) -> Ints:
+        """Return, by domain, how many places took the kind were it empty."""
+        if (kind, scope) not in self._counts_at_first:
+            domains = self._compiled.domain[scope][self._at_first[kind]]
+            self._counts_at_first[kind, scope] = np.bincount(
+                domains[domains != UNKNOWN],
+                minlength=self._compiled.n_domains[scope],
+            )
+        return self._counts_at_first[kind, scope]
 
     def _bar_narrow(
         self,

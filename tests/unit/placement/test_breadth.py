@@ -76,9 +76,11 @@ class TestBreadth(base.TestCase):
     def narrow(self, count: int) -> list[bool]:
         numbers = world()
         placement = state.State(numbers, contract.contract(numbers))
-        fits = [placement.kind(item).fits for item in placement.items]
+        fitting = [
+            placement.kind(item).counts(RACK) for item in placement.items
+        ]
         found: list[bool] = breadth.too_narrow(
-            numbers, ZONE, {RACK: count}, fits
+            numbers, ZONE, {RACK: count}, {RACK: fitting}
         ).tolist()
         return found
 
