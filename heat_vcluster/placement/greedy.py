@@ -35,6 +35,8 @@ from heat_vcluster.placement.state import Item, State, Tally
 
 # So many domains are tried for a bundle, in the order of their promise.
 TRIES = 100
+# ... and so many for one that only wishes tie together.
+WISHED = 20
 # So many steps are taken to fill one domain with what shares it.
 NODES = 200
 # So often, and once more for every second bundle, room is made by moving.
@@ -302,8 +304,12 @@ class _Greedy:
         }
         joined = unions.Unions(range(len(roots)))
         scopes = dict.fromkeys(range(len(roots)), 0)
+        narrow: dict[int, int] = {}
         for scope, members in sorted(self._wishes(), key=lambda w: w[0]):
             items = {int(self._state.item_of[m]) for m in members} - {UNKNOWN}
+            first = owner[min(items)] if items else UNKNOWN
+            if items and len(items) == len(roots[first].items):
+                narrow.setdefault(first, scope)
             indices = sorted({joined.find(owner[i]) for i in items})
             if len(indices) > 1:
                 widest = max(scope, *(scopes[i] for i in indices))
@@ -313,11 +319,20 @@ class _Greedy:
         for group in joined.sets():
             nodes = [roots[index] for index in group]
             if len(nodes) == 1:
-                found.append(nodes[0])
+                scope = narrow.get(group[0], self._top)
+                found.append(self._narrower(nodes[0], scope))
                 continue
             scope = min(scopes[joined.find(group[0])], self._top)
             found.append(self._whole(scope, nodes, wished=True))
         return found
+
+    def _narrower(self, root: Node, scope: int) -> Node:
+        """Return the root in a narrower domain, as long as there is one."""
+        if not root.parts or not 0 < scope < root.scope:
+            return root
+        node = self._node(root.items, scope)
+        node.wished, node.otherwise = True, root
+        return node
 
     def _wishes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         for clause in self._contracted.loose:
@@ -413,7 +428,7 @@ class _Greedy:
             if self._place_root(root, held):
                 continue
             if root.wished:
-                queue[:0] = root.parts
+                queue[:0] = [root.otherwise] if root.otherwise else root.parts
                 continue
             held.complain(root)
             out = None
@@ -496,12 +511,7 @@ class _Greedy:
         if index == len(items):
             return True
         item = items[index]
-        places = self._candidates(item, within)
-        if len(places):
-            places = places[self._state.allowed(item, places)]
-        if not len(places):
-            return False
-        for place_ in self._choices(item, places):
+        for place_ in self._ways(item, within):
             self._nodes -= 1
             if not self._state.put(item, place_):
                 continue
@@ -511,6 +521,48 @@ class _Greedy:
             if self._nodes <= 0:
                 return False
         return False
+
+    def _ways(self, item: Item, within: tuple[int, int]) -> Iterator[int]:
+        """Give the places in there that no rule forbids, by rank."""
+        beside = self._beside(item, within)
+        if beside is not None:
+            yield beside
+        places = self._candidates(item, within)
+        if len(places):
+            places = places[self._state.allowed(item, places)]
+        if len(places):
+            for place_ in self._choices(item, places):
+                if place_ != beside:
+                    yield place_
+
+    def _beside(self, item: Item, within: tuple[int, int]) -> int | None:
+        """Return the best place in there, if it shows beside its mates.
+
+        That is, by those it is to be near: where it costs nothing that they
+        do not cost already, no other place costs as little. There is no need
+        to look at all of a wide domain then. None: it does not show.
+        """
+        state = self._state
+        wide = within[0]
+        if wide <= 1 or not item.is_anchored or not self._is_by_cost:
+            return None
+        scope, domain, floor = state.mates(item)
+        if scope >= wide or self._above(scope, domain, wide) != within[1]:
+            return None
+        places = self._candidates(item, (scope, domain))
+        places = places[state.allowed(item, places)]
+        if not len(places):
+            return None
+        places = places[state.cost(item, places) <= floor]
+        if not len(places):
+            return None
+        return int(places[np.argmin(self._rank_hosts(item, places))])
+
+    @property
+    def _is_by_cost(self) -> bool:
+        """Whether nothing that ranks places outweighs what rules charge."""
+        is_at_rest = self._reluctance is None
+        return is_at_rest and not self._rivals and not self._state.alone
 
     def _choices(self, item: Item, places: Ints) -> Iterator[int]:
         """Give the places by rank; of those quite alike only the first."""
@@ -691,12 +743,13 @@ class _Greedy:
         wishes[found == kept] = -np.inf
         crowd = self._crowding.at(scope, found)
         order = found[np.lexsort((rank, crowd, wishes))]
-        if len(order) > TRIES:
+        tries = WISHED if node.wished else TRIES
+        if len(order) > tries:
             # Some of all: the most promising, and a sample of the others.
-            step = len(order) / (TRIES / 2)
-            late = {int(i * step) for i in range(TRIES // 2)}
-            head = order[: TRIES // 2]
-            tail = [order[i] for i in sorted(late) if i >= TRIES // 2]
+            step = len(order) / (tries / 2)
+            late = {int(i * step) for i in range(tries // 2)}
+            head = order[: tries // 2]
+            tail = [order[i] for i in sorted(late) if i >= tries // 2]
             order = np.array([*head, *tail])
         yield from map(int, order)
 

@@ -23,7 +23,8 @@ class Node:
     """A bundle and the bundles in it; a leaf has one item.
 
     ``scope`` is that at which all of it shares a domain. A node that is
-    only ``wished`` may be taken apart.
+    only ``wished`` may be taken apart; ``otherwise`` it is what rules want
+    alone.
     """
 
     scope: int
@@ -32,6 +33,7 @@ class Node:
     wished: bool = False
     weight: float = 0.0  # how hard it is to place: the hardest come first
     sign: Hashable = None  # what has the same fails where it fails
+    otherwise: Node | None = None
 
     @property
     def shape(self) -> Hashable:

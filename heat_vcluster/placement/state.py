@@ -743,15 +743,44 @@ class State:
         mates = self.where[list(clause.members)]
         mates = mates[mates != UNKNOWN]
         if len(mates):
-            for scope, column in enumerate(self.compiled.domain):
-                used = set(column[mates].tolist()) - {UNKNOWN}
+            columns = self.compiled.domain
+            # Only what is wider than they are apart already can cost more.
+            for scope in reversed(range(len(columns))):
+                used = set(columns[scope][mates].tolist()) - {UNKNOWN}
                 if len(used) > 1:
-                    cost[:] = scope + 1
-                elif used:
-                    domains = column[places]
+                    np.maximum(cost, scope + 1, out=cost)
+                    break
+                if used:
+                    domains = columns[scope][places]
                     apart = (domains != UNKNOWN) & (domains != used.pop())
-                    cost[apart] = scope + 1
+                    np.maximum(cost, (scope + 1) * apart, out=cost)
         return cost * (clause.weight or 0)
+
+    def mates(self, item: Item) -> tuple[int, int, int]:
+        """Return the narrowest domain of those it is to be near, by one rule.
+
+        As (scope, domain, cost): the least that being near costs the item
+        anywhere, which it costs nowhere else but in the domain. The domain is
+        UNKNOWN if there is nobody, or no such domain above the host.
+        """
+        columns = self.compiled.domain
+        best, total = (len(columns), UNKNOWN), 0
+        for member in (*item.servers, *item.volumes):
+            for clause in self.near_of[member]:
+                mates = self.where[list(clause.members)]
+                mates = mates[mates != UNKNOWN]
+                if not len(mates):
+                    continue
+                floor = 0
+                for scope in reversed(range(len(columns))):
+                    used = set(columns[scope][mates].tolist()) - {UNKNOWN}
+                    if len(used) > 1:
+                        floor = scope + 1
+                        break
+                    if scope and used:
+                        best = min(best, (scope, used.pop()))
+                total += floor * (clause.weight or 0)
+        return *best, total
 
     # -- lending ----------------------------------------------
 

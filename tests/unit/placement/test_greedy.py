@@ -260,3 +260,87 @@ class TestPinned(base.TestCase):
         ]
         self.assertTrue(len(standing))
         self.assertNotIn(columns.UNKNOWN, standing.tolist())
+
+
+def three_servers(*rules: model.Rule) -> compiled.Compiled:
+    """Have three servers in a zone: r0 is small, r1 has room for all."""
+    hosts = [
+        worlds.host('r0-h0', 4, rack='r0', zone='z'),
+        worlds.host('r1-h0', 9, rack='r1', zone='z'),
+        worlds.host('r1-h1', 9, rack='r1', zone='z'),
+    ]
+    zone = worlds.rule('affinity', 'zone', 's-0', 's-1', 's-2', name='zone')
+    problem = model.Problem(
+        worlds.snapshot(hosts),
+        tuple(worlds.servers('s', 3, 4)),
+        (zone, *rules),
+        objective='pack',
+    )
+    return compiled.Compiled(problem, policies.load())
+
+
+class TestNear(base.TestCase):
+    def place(self, *rules: model.Rule) -> list[int]:
+        numbers = three_servers(*rules)
+        found = greedy.place(numbers, contract.contract(numbers), deadline=9.0)
+        self.assertTrue(found.is_whole)
+        return sorted(found.placement.tolist())
+
+    def near(self) -> model.Rule:
+        return worlds.rule(
+            'proximity', 'host', 's-0', 's-1', 's-2', name='near', weight=1
+        )
+
+    def test_who_must_share_a_zone_shares_a_rack_if_that_is_wished(self):
+        self.assertEqual([0, 1, 1], self.place())
+        self.assertEqual([1, 1, 2], self.place(self.near()))
+
+    def test_who_finds_no_such_rack_shares_what_he_must(self):
+        apart = worlds.rule('anti-affinity', 'host', 's-0', 's-1', 's-2')
+        self.assertEqual([0, 1, 2], self.place(self.near(), apart))
+
+    def test_a_look_beside_those_who_are_near_finds_the_best_of_all(self):
+        looks = []
+        beside = greedy._Greedy._beside
+
+        def count(*of: object) -> int | None:
+            looks.append(beside(*of))
+            return looks[-1]
+
+        for seed in range(60):
+            numbers = self.drawn(seed)
+            contracted = contract.contract(numbers)
+            placements = []
+            for look in (count, lambda *_: None):
+                with mock.patch.object(greedy._Greedy, '_beside', look):
+                    found = greedy.place(numbers, contracted, deadline=9.0)
+                placements.append(found.placement.tolist())
+            self.assertEqual(*placements)
+        self.assertGreater(len([look for look in looks if look]), 20)
+
+    def drawn(self, seed: int) -> compiled.Compiled:
+        """Draw a zone in racks, too full for one rack to take all."""
+        draw = random.Random(seed)
+        hosts = [
+            worlds.host(
+                f'r{rack}-h{n}', draw.randint(1, 9), rack=f'r{rack}', zone='z'
+            )
+            for rack in range(4)
+            for n in range(3)
+        ]
+        names = [f's-{number}' for number in range(7)]
+        some = draw.sample(names, 4)
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(worlds.server(name, draw.randint(1, 4)) for name in names),
+            (
+                worlds.rule('affinity', 'zone', *names, name='zone'),
+                worlds.rule('proximity', 'host', *names, name='n', weight=2),
+                worlds.rule('proximity', 'host', *some, name='m', weight=1),
+                worlds.rule(
+                    'anti-affinity', 'rack', *some[:2], name='a', weight=1
+                ),
+            ),
+            objective=draw.choice(('pack', 'balance')),
+        )
+        return compiled.Compiled(problem, policies.load())
