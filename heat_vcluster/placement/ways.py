@@ -304,7 +304,8 @@ class Search:
         """Go on if haste was over too soon, or give wishes up.
 
         What wishes tie together takes room that is scarce. One or two that
-        are left often find a place after all.
+        are left often find a place after all; more are counted as soon as
+        placed where there is little to count.
         """
         left = len(found.left) + len(found.unmet)
         if found.trouble <= SELDOM * left:
@@ -313,6 +314,8 @@ class Search:
         if not self._is_hopeful(found):
             return found
         if self._has_wishes:
+            if left > PLACED_BY_TURNS and self._frame.n_pairs < TURNABLE:
+                return found
             return self._hasty(sparing=True)
         if left <= PLACED_BY_TURNS:
             return found.go_on(self.left(), self._trouble) or found
