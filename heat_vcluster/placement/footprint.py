@@ -39,16 +39,17 @@ class _Footprint:
 
     def of(self, members: Collection[int], scope: int) -> int:
         """Return the fewest hosts of members that share a domain there."""
-        servers = {m for m in members if self._compiled.is_server[m]}
-        if not servers or not scope:
-            return min(len(servers), 1)
-        numbers = sorted({n for m in servers for n in self._apart[m]})
+        least = int(any(self._compiled.is_server[m] for m in members))
+        if not least or not scope:
+            return least
+        numbers = sorted({n for m in members for n in self._apart[m]})
         clauses = (self._clauses[number] for number in numbers)
         inside = (c for c in clauses if c.scope < scope)
-        return max((self._apart_by(c, servers) for c in inside), default=1)
+        here = set(members)
+        return max((self._apart_by(c, here) for c in inside), default=1)
 
-    def _apart_by(self, clause: Clause, servers: set[int]) -> int:
-        units = (servers.intersection(unit) for unit in clause.units)
+    def _apart_by(self, clause: Clause, members: set[int]) -> int:
+        units = (members.intersection(unit) for unit in clause.units)
         widths: Sequence[int] = sorted(
             (
                 max(self._bundle(clause.scope, member) for member in unit)
