@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 
 import numpy as np
@@ -12,7 +13,9 @@ from heat_vcluster.placement import (
     amounts,
     columns,
     compiled,
+    contract,
     exact,
+    greedy,
     model,
     policies,
     thinning,
@@ -32,6 +35,33 @@ def compile_it(problem: model.Problem) -> compiled.Compiled:
 
 def thin(made: compiled.Compiled, start: columns.Ints) -> columns.Ints:
     return thinning.thin(made, start, time.monotonic() + PATIENCE)
+
+
+def in_zones(seed: int) -> model.Problem:
+    """Make groups of 3 to 5, each in a zone, each member in another rack."""
+    draw = random.Random(seed)
+    hosts = [
+        worlds.host(
+            f'z{zone}r{rack}h{number}',
+            draw.randint(2, 16),
+            rack=f'z{zone}r{rack}',
+            zone=f'z{zone}',
+        )
+        for zone in range(8)
+        for rack in range(5)
+        for number in range(10)
+    ]
+    groups = [
+        [f's{group}-{number}' for number in range(3 + group % 3)]
+        for group in range(16)
+    ]
+    rules = [
+        worlds.rule(policy, scope, *names, name=f'{scope}-{number}')
+        for number, names in enumerate(groups)
+        for policy, scope in (('affinity', 'zone'), ('anti-affinity', 'rack'))
+    ]
+    servers = [worlds.server(name, 2) for names in groups for name in names]
+    return model.Problem(worlds.snapshot(hosts), tuple(servers), tuple(rules))
 
 
 class TestThinning(base.TestCase):
@@ -73,3 +103,12 @@ class TestThinning(base.TestCase):
         )
         order = thinning.order(compile_it(problem)).tolist()
         self.assertEqual({5, 1}, set(order[:2]))
+
+    def test_few_domains_take_what_belongs_together(self):
+        # By the roomiest hosts alone it comes to one more.
+        made = compile_it(in_zones(seed=1))
+        found = greedy.place(made, contract.contract(made), deadline=PATIENCE)
+        self.assertTrue(found.is_whole)
+        self.assertEqual(
+            9, amounts.objective(made, thin(made, found.placement))
+        )
