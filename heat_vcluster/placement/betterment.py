@@ -9,6 +9,7 @@ is left then goes to the search part by part.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -25,6 +26,7 @@ from heat_vcluster.placement import (
     levelling,
     meetings,
     model,
+    retreats,
     solitude,
     thinning,
 )
@@ -38,7 +40,8 @@ MEDIUM = 12000
 SEVERAL = 10
 # Parts of the time that asking who can meet at what cost, placing all that
 # way, counting what soft rules cost, placing all anew in one way, solving the
-# whole, counting hosts, taking hosts away before that, and making the rest of
+# whole, counting hosts, or those of who need not be
+# alone, taking hosts away before that, and making the rest of
 # it better part by part, may take; and making costs less before hosts are
 # taken away where more might be spared.
 MEETING = 0.3
@@ -47,6 +50,7 @@ COUNTING = 0.3
 AGAIN = 0.2
 SHARE = 0.2
 PACKING = 0.8
+OTHERS = 0.5
 THINNING = 0.15
 SOME = 0.2
 COSTS = 0.85
@@ -130,8 +134,9 @@ class _Betterment:
         if is_countable:
             self._count_objective()
         if is_countable and not self._is_cheapest():
-            self._improve(self._left() * COSTS)
+            self._improve(self._left() * COSTS, is_cost_enough=True)
             self._thin()
+            self._count_objective()
         self._improve(self._left())
 
     def closed(self) -> model.Bound:
@@ -188,12 +193,20 @@ class _Betterment:
         alone = solitude.least(
             self._compiled,
             contract.contract(self._compiled),
-            self.placement,
             seconds=self._left() * COUNTING,
             seed=self._seed,
         )
-        self._raise_cost(alone + sum(circle.soft_cost for circle in circles))
-        self._have_them_meet(circles)
+        apart = sum(circle.soft_cost for circle in circles)
+        self._raise_cost(alone.soft_cost + apart)
+        self._have_them_meet(
+            [
+                *circles,
+                *(
+                    meetings.Circle(clause.members, 0, ((clause, broken),))
+                    for clause, broken in alone.broken
+                ),
+            ]
+        )
 
     def _have_them_meet(self, circles: Sequence[meetings.Circle]) -> None:
         """Place all as circles cost least.
@@ -272,6 +285,10 @@ class _Betterment:
         self._is_counted = True
         way: Way = classes.pack if self._is_pack else levelling.level
         self._thin()
+        if self._is_pack:
+            self._count_others()
+        if self._is_best():
+            return
         kept = firm.firm(self._compiled, self.placement)
         lowest = self._by(way, kept)
         if self._bound.soft_cost:
@@ -279,19 +296,35 @@ class _Betterment:
             lowest = self._by(way, self._compiled)
         self._learn(model.Bound(self._bound.soft_cost, lowest))
 
-    def _improve(self, seconds: float) -> None:
-        """Make it better part by part."""
+    def _count_others(self) -> None:
+        """Count the hosts of those who may share one, apart from the rest."""
+        ends = time.monotonic() + self._left() * OTHERS
+        found = retreats.find(
+            self._compiled,
+            self.placement,
+            seconds=self._left() * OTHERS / 2,
+            seed=self._seed,
+        )
+        if found is None or self._is_best():
+            return
+        start = self.placement[list(found.others)]
+        _, bound = classes.pack(found.rest, start, ends, self._seed)
+        self._learn(model.Bound(self._bound.soft_cost, found.hosts + bound))
+
+    def _improve(
+        self, seconds: float, *, is_cost_enough: bool = False
+    ) -> None:
+        """Make it better part by part; or only until nothing costs less."""
         if seconds <= 0 or self._is_best():
             return
+        enough = sys.maxsize if is_cost_enough else self._bound.objective or 0
         self._take(
             improve.improve(
                 self._compiled,
                 self.placement,
                 seconds=seconds,
                 seed=self._seed,
-                bound=model.Bound(
-                    self._bound.soft_cost, self._bound.objective or 0
-                ),
+                bound=model.Bound(self._bound.soft_cost, enough),
                 index=self._index,
             )
         )

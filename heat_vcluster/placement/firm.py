@@ -49,10 +49,20 @@ def wishful(
     kept = (
         dataclasses.replace(clause, weight=None)
         for soft, broken in wanted
-        for clause in _bounded(compiled, soft, broken) or ()
+        for clause in _wished(compiled, soft, broken)
     )
     found.hard = (*compiled.hard, *kept)
     return found
+
+
+def _wished(compiled: Compiled, clause: Clause, broken: int) -> list[Clause]:
+    """Return clauses that let it be broken by no more, if there are any.
+
+    Who is not alone is disturbed in one domain only, together.
+    """
+    if clause.kind is constraints.Alone and broken:
+        return [dataclasses.replace(clause, kind=constraints.Together)]
+    return _bounded(compiled, clause, broken) or []
 
 
 def _kept(

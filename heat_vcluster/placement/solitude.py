@@ -3,109 +3,89 @@
 
 An idle domain is for one of those who want to be alone there, and not all of
 them can take it; who is alone in a wide one leaves nothing in it to those who
-would be alone in a narrow one. So it is a matching: who gets none pays.
+would be alone in a narrow one. So it is a matching: of rules and domains, so
+many of these as a rule needs for its members. Whose wish gets none pays.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import itertools
+import time
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from heat_vcluster.placement import amounts, constraints, exact
+from heat_vcluster.placement import constraints, linear
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.compiled import Clause, Compiled
 from heat_vcluster.placement.contract import Contracted
-from heat_vcluster.placement.program import INFINITY, Program, Sum
 from heat_vcluster.placement.takes import Takes
 
-# Deterministic seconds for the matching: it takes tenths in large clouds.
-EFFORT = 1.0
-# Pairs of member and place up to which those who want to be alone are placed
-# exactly, without the others, and a part of the time that this may take.
-FEW = 50_000
-SHARE = 0.5
+# Who has more choice than so many domains is taken to find one.
+MANY = 2000
+# Kinds of bundles of one rule up to which all sets of them are looked at.
+KINDS = 4
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Solitude:
+    """What soft Alone clauses cost at the least, proven.
+
+    ``broken`` has by how much each is broken, 0 or 1, where they cost about
+    so much: as far as that is known.
+    """
+
+    soft_cost: int
+    broken: tuple[tuple[Clause, int], ...] = ()
 
 
 def least(
     compiled: Compiled,
     contracted: Contracted,
-    placement: Ints,
     *,
     seconds: float,
     seed: int = 0,
-) -> int:
-    """Return what soft Alone clauses cost at the least, proven.
-
-    ``placement``: a valid one; what it costs need not be bounded.
-    """
-    wishes = list(_Wishes(compiled, contracted).alike())
-    if not any(wish.weight for wish in wishes):
-        return 0
-    top = max(wish.scope for wish in wishes)
-    cost = _Matching(compiled, wishes, top).least(seconds, seed)
-    return max(cost, _exactly(compiled, placement, cost, seconds, seed))
-
-
-def _exactly(
-    compiled: Compiled, placement: Ints, known: int, seconds: float, seed: int
-) -> int:
-    """Bound it by who wants to be alone, and nobody else, to the end.
-
-    All of theirs has to be met at once then. More is not known of it than
-    ``known``, unless this is worth the time.
-    """
-    few = compiled.among(
-        {
-            member
-            for clause in (*compiled.hard, *compiled.soft)
-            if clause.kind is constraints.Alone
-            for member in clause.members
-        }
-    )
-    few.soft = tuple(c for c in few.soft if c.kind is constraints.Alone)
-    hint = placement[[compiled.numbers[name] for name in few.members]]
-    if few.n_pairs > FEW or amounts.soft_cost(few, hint) <= known:
-        return known
-    return exact.solve(
-        few,
-        hint=hint,
-        goal=exact.Goal.CHEAPEST,
-        seconds=seconds,
-        effort=SHARE * seconds,
-        seed=seed,
-    ).bound.soft_cost
+) -> Solitude:
+    """Bound what all soft Alone clauses cost; ``seconds`` it may take."""
+    claims = list(_Claims(compiled, contracted).all())
+    if not any(claim.clause.weight for claim in claims):
+        return Solitude(0)
+    ends = time.monotonic() + seconds
+    matching = _Matching(compiled, claims)
+    bound = matching.program.relax(ends)
+    outcome = matching.program.seek(ends, seed)
+    broken: tuple[tuple[Clause, int], ...] = ()
+    if outcome.values is not None:
+        broken = tuple(matching.broken(outcome.values))
+    return Solitude(max(bound, outcome.bound), broken)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class _Wish:
-    """So many clauses that may have the same domains at a scope."""
+class _Claim:
+    """A clause, and how many of its bundles each domain takes.
 
-    scope: int
-    weight: int | None
-    options: Flags
-    count: int
+    ``rows`` has that for some sets of the bundles, each with how many these
+    are: [domain], nothing where it may not be alone.
+    """
+
+    clause: Clause
+    rows: tuple[tuple[Ints, int], ...]
 
 
-class _Wishes:
+class _Claims:
     """Clauses of which no two have a member in common, by what they want."""
 
     def __init__(self, compiled: Compiled, contracted: Contracted) -> None:
         self._compiled, self._contracted = compiled, contracted
         self._takes = Takes(compiled)
 
-    def alike(self) -> Iterator[_Wish]:
-        groups: dict[tuple[int, int | None, bytes], list[Flags]] = {}
+    def all(self) -> Iterator[_Claim]:
         for clause in self._disjoint():
-            options = self._options(clause)
-            if options is None:
-                continue
-            key = clause.scope, clause.weight, options.tobytes()
-            groups.setdefault(key, []).append(options)
-        for key, group in groups.items():
-            scope, weight, _ = key
-            yield _Wish(scope, weight, group[0], len(group))
+            rows = tuple(self._rows(clause))
+            options = sum((takes > 0 for takes, _ in rows), np.bool_(False))
+            if rows and np.count_nonzero(options) <= MANY:
+                yield _Claim(clause, rows)
 
     def _disjoint(self) -> Iterator[Clause]:
         """Give the hard clauses, then the costliest, as far as they do."""
@@ -123,26 +103,49 @@ class _Wishes:
                 seen.update(clause.members)
                 yield clause
 
-    def _options(self, clause: Clause) -> Flags | None:
-        """Return the domains that may be its own.
+    def _rows(self, clause: Clause) -> Iterator[tuple[Ints, int]]:
+        """Give what domains take of the clause's bundles, of those alike too.
 
-        Each member has to be in one of those, with all that must be with it;
-        so it is enough to look at who has the least choice. None: maybe all
-        of them lie nowhere, and want nothing.
+        A bundle that may lie nowhere wants nothing.
         """
         scope = clause.scope
         mine = ~self._compiled.busy[scope] & ~self._taken(clause)
-        options = []
-        for number in {
-            int(self._contracted.bundle_of[scope][m])
-            for m in clause.members
-            if self._takes.is_sure(m, scope)
-        }:
+        kinds: dict[object, list[tuple[int, ...]]] = {}
+        may: dict[object, Flags] = {}
+        for number in sorted(
+            {
+                int(self._contracted.bundle_of[scope][m])
+                for m in clause.members
+                if self._takes.is_sure(m, scope)
+            }
+        ):
             bundle = self._contracted.bundles[scope][number]
-            options.append(mine & self._may_take(bundle, scope))
-        if not options:
-            return None
-        return min(options, key=lambda flags: int(flags.sum()))
+            flags = mine & self._may_take(bundle, scope)
+            asked = tuple(self._asked(bundle))
+            key = flags.tobytes(), asked
+            kinds.setdefault(key, []).append(asked)
+            may[key] = flags
+        for chosen in _sets(list(kinds)):
+            bundles = [asked for key in chosen for asked in kinds[key]]
+            takes = np.sum(
+                [may[key] * np.int64(len(kinds[key])) for key in chosen],
+                axis=0,
+            )
+            yield self._at_once(scope, bundles, takes), len(bundles)
+
+    def _at_once(
+        self, scope: int, bundles: Sequence[tuple[int, ...]], most: Ints
+    ) -> Ints:
+        """Return how many of the bundles each domain takes, the smallest."""
+        takes = most
+        for asked, room in zip(
+            zip(*bundles, strict=True), self._takes.room(scope), strict=True
+        ):
+            together = np.cumsum(np.sort(asked))
+            takes = np.minimum(
+                takes, np.searchsorted(together, room, side='right')
+            )
+        return takes
 
     def _taken(self, clause: Clause) -> Flags:
         """Return the domains with somebody else who stays there."""
@@ -165,85 +168,73 @@ class _Wishes:
             shapes.setdefault(self._takes.shape(member), []).append(member)
         for alike in shapes.values():
             may &= self._takes.slots(alike[0], scope) >= len(alike)
-        asked = np.sum([self._takes.asked(m) for m in members], axis=0)
-        for amount, room in zip(asked, self._takes.room(scope), strict=True):
+        for amount, room in zip(
+            self._asked(members), self._takes.room(scope), strict=True
+        ):
             may &= room >= amount
         return may
 
+    def _asked(self, members: tuple[int, ...]) -> list[int]:
+        asked = [self._takes.asked(member) for member in members]
+        return [sum(amounts) for amounts in zip(*asked, strict=True)]
+
+
+def _sets(kinds: Sequence[object]) -> Iterator[tuple[object, ...]]:
+    """Give all sets of kinds, or where that is too many one each, and all."""
+    for size in range(1, len(kinds) + 1):
+        if len(kinds) <= KINDS or size in (1, len(kinds)):
+            yield from itertools.combinations(kinds, size)
+
 
 class _Matching:
-    """How many of each wish are given, by domain of the widest scope."""
+    """Which domains are whose: a variable for each that could be."""
 
-    def __init__(
-        self, compiled: Compiled, wishes: list[_Wish], top: int
-    ) -> None:
-        self._compiled, self._top = compiled, top
-        self._program = Program()
-        self._cost = Sum()
-        owned: dict[int, Sum] = {}
-        inside: dict[tuple[int, int], Sum] = {}
-        for wish in wishes:
-            for domain, given in self._give(wish).items():
-                if wish.scope == top:
-                    owned.setdefault(domain, Sum()).add(given)
-                else:
-                    key = wish.scope, domain
-                    inside.setdefault(key, Sum()).add(given)
-        for of in owned.values():
-            self._program.require(of, 0, 1)
-        self._share(wishes, owned, inside)
+    def __init__(self, compiled: Compiled, claims: Sequence[_Claim]) -> None:
+        self.program = linear.Program()
+        self._pays: dict[int, Clause] = {}
+        # Scope -> domain -> the variables of those who could have it.
+        self._owned: dict[int, dict[int, list[int]]] = {}
+        for claim in claims:
+            self._claim(claim)
+        self._share(compiled)
+        weights = [clause.weight or 0 for clause in self._pays.values()]
+        self.program.minimise(list(self._pays), weights)
 
-    def least(self, seconds: float, seed: int) -> int:
-        self._program.minimize(self._cost)
-        return max(self._program.search(seconds, seed, EFFORT).bound, 0)
+    def broken(self, values: Ints) -> Iterator[tuple[Clause, int]]:
+        for pays, clause in self._pays.items():
+            yield clause, int(values[pays])
 
-    def _give(self, wish: _Wish) -> dict[int, int]:
-        """Return variables: how many have their own in each wide domain."""
-        wide = self._above(wish.scope)[np.flatnonzero(wish.options)]
-        domains, counts = np.unique(wide, return_counts=True)
-        given = {
-            int(domain): self._program.whole(0, min(wish.count, int(count)))
-            for domain, count in zip(domains, counts, strict=True)
-        }
-        total = Program.count(given.values())
-        if wish.weight is None:
-            self._program.require(total, wish.count, wish.count)
-        else:
-            without = self._program.whole(0, wish.count)
-            total.add(without)
-            self._program.require(total, wish.count, INFINITY)
-            self._cost.add(without, wish.weight)
-        return given
+    def _claim(self, claim: _Claim) -> None:
+        clause, program = claim.clause, self.program
+        some = np.any([takes > 0 for takes, _ in claim.rows], axis=0)
+        domains = np.flatnonzero(some)
+        first = program.variables([1] * len(domains))
+        owned = self._owned.setdefault(clause.scope, {})
+        for number, domain in enumerate(domains.tolist()):
+            owned.setdefault(domain, []).append(first + number)
+        pays = []
+        if clause.weight is not None:
+            pays = [program.variables([1])]
+            self._pays[pays[0]] = clause
+        for takes, count in claim.rows:
+            here = takes[domains]
+            numbers = (first + np.flatnonzero(here)).tolist() + pays
+            factors = here[here > 0].tolist() + [count] * len(pays)
+            program.row(numbers, factors, low=count)
+            # It needs one at least, whatever part of the bundles that takes.
+            program.total(numbers, low=1)
 
-    def _share(
-        self,
-        wishes: list[_Wish],
-        owned: Mapping[int, Sum],
-        inside: Mapping[tuple[int, int], Sum],
-    ) -> None:
-        """Have narrow domains be for one each, and not in an owned one."""
-        for scope in {wish.scope for wish in wishes} - {self._top}:
-            any_of = np.any(
-                [wish.options for wish in wishes if wish.scope == scope],
-                axis=0,
-            )
-            wide = self._above(scope)[any_of]
-            for domain, count in zip(
-                *map(np.ndarray.tolist, np.unique(wide, return_counts=True)),
-                strict=True,
-            ):
-                of = Sum().add_sum(inside[scope, domain])
-                if domain != UNKNOWN and domain in owned:
-                    of.add_sum(owned[domain], count)
-                self._program.require(of, 0, count)
-
-    def _above(self, scope: int) -> Ints:
-        """Return, by domain, the one of the widest scope that it lies in.
-
-        UNKNOWN where that is not known, or not the same for all of it.
-        """
-        compiled = self._compiled
-        nested = compiled.is_nested[scope : self._top]
-        if scope < self._top and not all(nested):
-            return np.full(compiled.n_domains[scope], UNKNOWN, np.int64)
-        return compiled.above(scope, self._top)
+    def _share(self, compiled: Compiled) -> None:
+        """Have each domain be for one, and none in it for any other."""
+        for scope, owned in self._owned.items():
+            wider = [
+                (self._owned[wide], compiled.above(scope, wide))
+                for wide in self._owned
+                if wide > scope and all(compiled.is_nested[scope:wide])
+            ]
+            for domain, numbers in owned.items():
+                everybody = list(numbers)
+                for above, column in wider:
+                    if column[domain] != UNKNOWN:
+                        everybody += above.get(int(column[domain]), [])
+                self.program.total(everybody, high=1)

@@ -28,10 +28,8 @@ def bounded(problem: model.Problem) -> tuple[int, int]:
     found = exact.solve(made, goal=exact.Goal.CHEAPEST)
     if found.placement is None:
         return 0, 0
-    bound = solitude.least(
-        made, contract.contract(made), found.placement, seconds=60
-    )
-    return bound, found.soft_cost
+    bound = solitude.least(made, contract.contract(made), seconds=60)
+    return bound.soft_cost, found.soft_cost
 
 
 def busy(hosts: tuple[model.Host, ...], *names: str) -> list[model.Host]:

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hosts of those who must be alone: nobody else uses them.
+
+So the fewest hosts in use are theirs and those of all others, each bounded
+without the rest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from heat_vcluster.placement import amounts, constraints, contract, exact
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.compiled import Clause, Compiled
+from heat_vcluster.placement.unions import Unions
+
+# Pairs of member and host up to which all of them are looked at together.
+FEW = 20_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Retreats:
+    """How many hosts those use at the least, and the problem of the others.
+
+    ``others`` has the numbers of its members, in the order that they have in
+    ``rest``.
+    """
+
+    hosts: int
+    rest: Compiled
+    others: tuple[int, ...]
+
+
+def find(
+    compiled: Compiled, placement: Ints, *, seconds: float, seed: int = 0
+) -> Retreats | None:
+    """Bound the hosts of those who must be alone by hard rules, proven.
+
+    ``placement``: a valid one. None: there are none, or somebody has a place
+    already.
+    """
+    parties = _parties(compiled)
+    if not parties or compiled.problem.pinned:
+        return None
+    alone = {member for party in parties for member in party}
+    rest = compiled.among(set(range(len(compiled.members))) - alone)
+    others = tuple(compiled.numbers[name] for name in rest.members)
+    contracted = contract.contract(compiled)
+    idle = [_idle(compiled, party) for party in parties]
+    hosts = sum(
+        _by_room(compiled, contracted, party, among)
+        for party, among in zip(parties, idle, strict=True)
+    )
+    pairs = sum(
+        len(party) * int(np.count_nonzero(among))
+        for party, among in zip(parties, idle, strict=True)
+    )
+    if pairs <= FEW and hosts < len(
+        amounts.used_hosts(compiled, _only(placement, alone))
+    ):
+        hosts = max(hosts, _exactly(compiled, alone, placement, seconds, seed))
+    return Retreats(hosts, rest, others)
+
+
+def _only(placement: Ints, members: set[int]) -> Ints:
+    only = np.full(len(placement), UNKNOWN, np.int64)
+    chosen = sorted(members)
+    only[chosen] = placement[chosen]
+    return only
+
+
+def _parties(compiled: Compiled) -> list[tuple[int, ...]]:
+    """Return the members of whom no server shares a host with another party.
+
+    Or with who is in none: all of a party lie in a domain, wherever they are.
+    """
+    parties = Unions[int]()
+    for clause in compiled.hard:
+        if clause.kind is constraints.Alone and _is_sure(compiled, clause):
+            parties.join(clause.members)
+    return [tuple(sorted(party)) for party in parties.sets()]
+
+
+def _is_sure(compiled: Compiled, clause: Clause) -> bool:
+    column = compiled.domain[clause.scope]
+    return all(
+        bool(np.all(column[compiled.places(member)] != UNKNOWN))
+        for member in clause.members
+    )
+
+
+def _idle(compiled: Compiled, party: tuple[int, ...]) -> Flags:
+    """Return the hosts that all of a party's rules leave to its servers."""
+    idle: Flags = np.zeros(compiled.n_hosts, np.bool_)
+    for member in party:
+        if compiled.is_server[member]:
+            idle[compiled.places(member)] = True
+    inside = set(party)
+    for clause in compiled.hard:
+        if clause.kind is constraints.Alone and inside == {*clause.members}:
+            domains = compiled.domain[clause.scope][: compiled.n_hosts]
+            idle &= ~compiled.busy[clause.scope][domains]
+    return idle
+
+
+def _by_room(
+    compiled: Compiled,
+    contracted: contract.Contracted,
+    party: tuple[int, ...],
+    idle: Flags,
+) -> int:
+    """Return how many of the roomiest hosts it takes, where all fit."""
+    servers = [m for m in party if compiled.is_server[m]]
+    if not servers:
+        return 0
+    hosts = np.flatnonzero(idle)
+    domains = np.zeros(len(hosts), np.int64)
+    for scope, bundle_of in enumerate(contracted.bundle_of):
+        if len(np.unique(bundle_of[servers])) == 1:
+            domains = compiled.domain[scope][hosts]
+            break
+    takes = np.ones(int(domains.max(initial=0)) + 1, np.int64)
+    asked = np.sum([compiled.size(m) for m in servers], axis=0)
+    for free, amount in zip(compiled.free, asked.tolist(), strict=True):
+        if amount:
+            found = _hosts_for(amount, free[hosts], domains, len(takes))
+            takes = np.maximum(takes, found)
+    return int(min(takes.min(), len(servers)))
+
+
+def _hosts_for(amount: int, room: Ints, domains: Ints, count: int) -> Ints:
+    """Return, by domain, how many hosts it takes; very many: not enough."""
+    order = np.lexsort((-room, domains))
+    room, domains = room[order], domains[order]
+    first = np.searchsorted(domains, np.arange(count))
+    total = np.concatenate(([0], np.cumsum(room)))
+    before = total[first][domains]
+    is_short = total[1:] - before < amount
+    short = np.bincount(domains[is_short], minlength=count)
+    there = np.bincount(domains, minlength=count)
+    return np.where(short < there, short + 1, len(room) + 1)
+
+
+def _exactly(
+    compiled: Compiled,
+    alone: set[int],
+    placement: Ints,
+    seconds: float,
+    seed: int,
+) -> int:
+    few = compiled.among(alone)
+    few.soft = ()
+    found = exact.solve(
+        few,
+        hint=placement[[compiled.numbers[name] for name in few.members]],
+        seconds=seconds,
+        effort=seconds,
+        seed=seed,
+    )
+    return found.bound.objective or 0

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts of those who must be alone, and hosts of all others."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from heat_vcluster.placement import (
+    amounts,
+    classes,
+    compiled,
+    exact,
+    model,
+    policies,
+    retreats,
+)
+from tests import base
+from tests import placement_oracle as oracle
+from tests.unit.placement import worlds
+
+SEEDS = range(600)
+
+
+def compile_it(problem: model.Problem) -> compiled.Compiled:
+    packed = dataclasses.replace(problem, objective='pack')
+    made = compiled.Compiled(packed, policies.load())
+    made.soft = ()
+    return made
+
+
+def fewest(made: compiled.Compiled) -> int:
+    """Solve the whole, exactly."""
+    found = exact.solve(made)
+    return found.objective if found.placement is not None else -1
+
+
+def bounded(made: compiled.Compiled) -> tuple[int, int] | None:
+    """Return the hosts of who must be alone, and of others, at the least."""
+    start = exact.solve(made, goal=exact.Goal.ANY).placement
+    if start is None:
+        return None
+    found = retreats.find(made, start, seconds=60)
+    if found is None:
+        return None
+    return found.hosts, classes.fewest(found.rest)
+
+
+class TestRetreats(base.TestCase):
+    def test_no_placement_uses_fewer_hosts(self) -> None:
+        told = 0
+        for seed in SEEDS:
+            made = compile_it(oracle.tiny(seed))
+            bounds = bounded(made)
+            if bounds is not None:
+                self.assertLessEqual(sum(bounds), fewest(made), seed)
+                told += sum(bounds) > classes.fewest(made)
+        self.assertGreater(told, 0)
+
+    def alone(self, *names: str, scope: str = 'host') -> model.Rule:
+        return worlds.rule('exclusive', scope, *names, name=names[0])
+
+    def test_hosts_are_shared_with_their_own_only(self) -> None:
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(1, 6, vcpu=4)),
+            tuple(
+                worlds.server(name, 2)
+                for name in ('a', 'b', 'c', 'd', 'e', 'f', 'g')
+            ),
+            (self.alone('a', 'b', 'c'), self.alone('d')),
+        )
+        made = compile_it(problem)
+        self.assertEqual((3, 2), bounded(made))
+        self.assertEqual(5, fewest(made))
+
+    def test_all_of_a_party_may_have_to_be_in_one_domain(self) -> None:
+        # The roomy hosts lie apart: together it takes three of the small.
+        hosts = [
+            *(worlds.host(f'r{n}-roomy', 6, rack=f'r{n}') for n in range(3)),
+            *(worlds.host(f'r3-{n}', 2, rack='r3') for n in range(4)),
+        ]
+        names = ('a', 'b', 'c')
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(worlds.server(name, 2) for name in names),
+            (
+                self.alone(*names, scope='rack'),
+                worlds.rule('affinity', 'rack', *names, name='together'),
+            ),
+        )
+        self.assertEqual((1, 0), bounded(compile_it(problem)))
+        small = dataclasses.replace(
+            problem,
+            demands=tuple(
+                worlds.server(name, 2, on=[h.name for h in hosts[3:]])
+                for name in names
+            ),
+        )
+        self.assertEqual((3, 0), bounded(compile_it(small)))
+
+    def test_a_busy_domain_is_for_none_of_them(self) -> None:
+        hosts = [
+            dataclasses.replace(
+                worlds.host('roomy', 8, rack='r0'), is_busy=True
+            ),
+            *(worlds.host(f'small-{n}', 2, rack='r1') for n in range(3)),
+        ]
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(worlds.servers('s', 2, 2)),
+            (self.alone('s-0', 's-1'),),
+        )
+        made = compile_it(problem)
+        self.assertEqual((2, 0), bounded(made))
+        used = amounts.used_hosts(made, exact.solve(made).placement)
+        self.assertEqual(2, len(used))
+
+    def test_nothing_is_said_of_who_has_a_place_already(self) -> None:
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(1, 3)),
+            tuple(worlds.servers('s', 2)),
+            (self.alone('s-0'),),
+        )
+        self.assertEqual((1, 1), bounded(compile_it(problem)))
+        pinned = dataclasses.replace(problem, pinned={'s-1': 'r0-h0'})
+        self.assertIsNone(bounded(compile_it(pinned)))
