@@ -7,9 +7,11 @@ tests.functional.doomed SOCKET DATABASE CLUSTER``; or by ``begin``, which is
 quicker and lets it kill itself at one of its tasks.
 """
 
+import contextlib
 import multiprocessing.managers
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +25,30 @@ from tests.functional import documents
 
 KEY = b'this protects nothing'
 LEASE_SECONDS = 1.0
+# What takes long to import: each process would do it again.
+PRELOAD = [__name__, 'heat_vcluster.placement.joint']
+
+
+class Server(multiprocessing.managers.Server):
+    """Ends for good: a closed one would try to accept for ever, all day."""
+
+    def serve_forever(self):
+        multiprocessing.current_process()._manager_server = self
+        while not self.stop_event.is_set():
+            with contextlib.suppress(
+                OSError, EOFError, multiprocessing.AuthenticationError
+            ):
+                caller = self.listener.accept()
+                threading.Thread(
+                    target=self.handle_request, args=(caller,), daemon=True
+                ).start()
+        self.listener.close()
+
+    def end(self):
+        self.stop_event.set()
+        # It waits for somebody to call.
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as to:
+            to.connect(self.address)
 
 
 class Line(multiprocessing.managers.BaseManager):
@@ -40,14 +66,20 @@ def serve(opener, path):
         # What is given one by one goes over the line all at once.
         return Answer([*value] if isinstance(value, Iterator) else value)
 
-    class Server(Line):
+    class Served(Line):
         pass
 
-    Server.register('call', callable=call)
-    server = Server(path, KEY).get_server()
+    Served.register('call', callable=call)
+    server = Server(Served._registry, path, KEY, 'pickle')
+    server.stop_event = threading.Event()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    return server.listener.close
+
+    def end():
+        server.end()
+        thread.join()
+
+    return end
 
 
 class Answer:
@@ -146,7 +178,7 @@ class SuicidalStore(db.Store):
 def begin(at, *arguments):
     """Start a process that dies at a moment; ``arguments`` as for main."""
     processes = multiprocessing.get_context('forkserver')
-    processes.set_forkserver_preload([__name__])
+    processes.set_forkserver_preload(PRELOAD)
     process = processes.Process(target=kill_itself, args=(at, *arguments))
     process.start()
     return process
@@ -155,7 +187,7 @@ def begin(at, *arguments):
 def begin_work(*arguments):
     """Start a process that works for a board; ``arguments`` as for work."""
     processes = multiprocessing.get_context('forkserver')
-    processes.set_forkserver_preload([__name__])
+    processes.set_forkserver_preload(PRELOAD)
     process = processes.Process(target=work, args=arguments)
     process.start()
     return process
