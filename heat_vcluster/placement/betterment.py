@@ -112,16 +112,19 @@ class _Betterment:
         self._index = index
         self._is_pack = compiled.problem.objective == 'pack'
         self._is_counted = self._is_thinned = False
+        # What soft rules cost by those circles, and by who wants to be alone.
+        self._circles: list[meetings.Circle] = []
+        self._least = 0
 
     def run(self) -> None:
         pairs = self._compiled.n_pairs
         if not self._is_cheapest():
             self._bound_cost()
+        if pairs > MEDIUM and not self._is_cheapest():
+            self._place_again()
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
-        if pairs > MEDIUM and not self._is_cheapest():
-            self._place_again()
         is_countable = pairs <= PACKED * self._seconds
         if is_countable and self._is_cheapest():
             self._thin()
@@ -160,6 +163,24 @@ class _Betterment:
     def _is_cheapest(self) -> bool:
         return self._value[0] <= self._bound.soft_cost
 
+    def _cheapest(self) -> Compiled:
+        """Return a problem of which all plans are that cost least.
+
+        Where circles say what that is, each of them costs just its least.
+        """
+        if not self._bound.soft_cost:
+            return firm.firm(self._compiled, self.placement)
+        if self._bound.soft_cost > self._least:
+            return self._compiled
+        return firm.certain(
+            self._compiled,
+            [
+                (clause, circle.soft_cost // (clause.weight or 1))
+                for circle in self._circles
+                for clause, _ in circle.amounts
+            ],
+        )
+
     def _is_apart(self) -> bool:
         """Tell whether so much is broken that parts gain more than a whole."""
         broken = (
@@ -196,8 +217,9 @@ class _Betterment:
             seconds=self._left() * COUNTING,
             seed=self._seed,
         )
-        apart = sum(circle.soft_cost for circle in circles)
-        self._raise_cost(alone.soft_cost + apart)
+        self._circles = circles
+        self._least = alone.soft_cost + sum(c.soft_cost for c in circles)
+        self._raise_cost(self._least)
         self._have_them_meet(
             [
                 *circles,
@@ -293,7 +315,7 @@ class _Betterment:
         lowest = self._by(way, kept)
         if self._bound.soft_cost:
             # What is broken for this cost may be chosen otherwise.
-            lowest = self._by(way, self._compiled)
+            lowest = self._by(way, self._cheapest())
         self._learn(model.Bound(self._bound.soft_cost, lowest))
 
     def _count_others(self) -> None:
@@ -347,10 +369,8 @@ class _Betterment:
         self._is_thinned = True
         kept = firm.firm(self._compiled, self.placement)
         if self._is_cheapest():
-            bounded = self._compiled if self._bound.soft_cost else kept
-            self._learn(
-                model.Bound(self._bound.soft_cost, classes.fewest(bounded))
-            )
+            lowest = classes.fewest(self._cheapest())
+            self._learn(model.Bound(self._bound.soft_cost, lowest))
         ends = time.monotonic() + self._left() * THINNING
         self._take(thinning.thin(kept, self.placement, ends, self._seed))
         self._solve_among_few(kept)

@@ -55,6 +55,23 @@ def wishful(
     return found
 
 
+def certain(
+    compiled: Compiled, broken: Sequence[tuple[Clause, int]]
+) -> Compiled:
+    """Return a problem of which all are that break these by no more.
+
+    It has no soft clauses, and more hard ones.
+    """
+    found = copy.copy(compiled)
+    kept = (
+        dataclasses.replace(clause, weight=None)
+        for soft, most in broken
+        for clause in _bounded(compiled, soft, most) or ()
+    )
+    found.hard, found.soft = (*compiled.hard, *kept), ()
+    return found
+
+
 def _wished(compiled: Compiled, clause: Clause, broken: int) -> list[Clause]:
     """Return clauses that let it be broken by no more, if there are any.
 

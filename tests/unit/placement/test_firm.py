@@ -56,3 +56,23 @@ class TestFirm(base.TestCase):
                 amounts.soft_cost(made, placement),
                 seed,
             )
+
+    def test_whoever_breaks_no_more_obeys_what_is_certain(self):
+        harder = 0
+        for seed, made, placement, _ in solved():
+            best = exact.solve(made).placement
+            broken = [
+                (
+                    clause,
+                    max(
+                        amounts.amount(made, clause, one)
+                        for one in (placement, best)
+                    ),
+                )
+                for clause in made.soft
+            ]
+            certain = firm.certain(made, broken)
+            harder += len(certain.hard) > len(made.hard)
+            self.assertTrue(amounts.is_valid(certain, placement), seed)
+            self.assertTrue(amounts.is_valid(certain, best), seed)
+        self.assertGreater(harder, 10)
