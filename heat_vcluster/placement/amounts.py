@@ -204,3 +204,12 @@ _AMOUNTS: dict[
     constraints.Near: _near,
     constraints.Lost: _lost,
 }
+
+
+def slots(size: Sequence[int], free: Sequence[Ints], hosts: Ints) -> Ints:
+    """Return how many of this size each of the hosts has room for."""
+    slots = np.full(len(hosts), 64, np.int64)
+    for amount, column in zip(size, free, strict=True):
+        if amount:
+            slots = np.minimum(slots, column[hosts] // amount)
+    return slots

@@ -18,6 +18,7 @@ from heat_vcluster.placement import (
     constraints,
     contract,
     exact,
+    forest,
     greedy,
     model,
 )
@@ -66,7 +67,7 @@ class _Mending:
         self._placement = found.placement.copy()
         self._left = [_with_mates(compiled, m) for m in found.left]
         self._unmet = found.unmet
-        top = greedy.nested_up_to(compiled)
+        top = forest.nested_up_to(compiled)
         self._bundle_of = contracted.bundle_of[top]
         self._bundles = contracted.bundles[top]
         self._bundle_ofs = contracted.bundle_of[: top + 1]

@@ -92,7 +92,7 @@ class TestBreadth(base.TestCase):
     def test_no_room_is_made_where_there_are_too_few(self) -> None:
         found = self.placed(world(pairs='abcd'))
         self.assertFalse(found.is_whole)
-        self.assertEqual(0, found.search._tried)
+        self.assertEqual(0, found.search._room.tried)
 
     def test_who_finds_enough_is_placed(self) -> None:
         self.assertTrue(self.placed(world()).is_whole)

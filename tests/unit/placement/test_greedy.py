@@ -18,6 +18,7 @@ from heat_vcluster.placement import (
     contract,
     greedy,
     model,
+    placing,
     policies,
     state,
 )
@@ -35,7 +36,7 @@ def compile_it(*demands: model.Demand, rule: model.Rule) -> compiled.Compiled:
     return compiled.Compiled(problem, policies.load())
 
 
-@mock.patch.object(greedy, 'MANY', 2)
+@mock.patch.object(placing, 'MANY', 2)
 class TestSamples(base.TestCase):
     def place(self, *demands: model.Demand, rule: model.Rule) -> greedy.Found:
         numbers = compile_it(*demands, rule=rule)
@@ -200,12 +201,14 @@ class Clock:
 class TestOutOfTime(base.TestCase):
     def test_whoever_has_no_place_is_left_whenever_it_ends(self):
         cut = 0
-        patch = 'heat_vcluster.placement.greedy.time'
         for seed in range(60):
             made = compiled.Compiled(oracle.tiny(seed), policies.load())
             bundles = contract.contract(made)
             for seconds in range(1, 20):
-                self.useFixture(fixtures.MonkeyPatch(patch, Clock()))
+                clock = Clock()
+                for module in ('greedy', 'placing'):
+                    patch = f'heat_vcluster.placement.{module}.time'
+                    self.useFixture(fixtures.MonkeyPatch(patch, clock))
                 found = greedy.place(
                     made, bundles, deadline=seconds, trouble=3
                 )
@@ -301,7 +304,7 @@ class TestNear(base.TestCase):
 
     def test_a_look_beside_those_who_are_near_finds_the_best_of_all(self):
         looks = []
-        beside = greedy._Greedy._beside
+        beside = placing.Placing._beside
 
         def count(*of: object) -> int | None:
             looks.append(beside(*of))
@@ -312,7 +315,7 @@ class TestNear(base.TestCase):
             contracted = contract.contract(numbers)
             placements = []
             for look in (count, lambda *_: None):
-                with mock.patch.object(greedy._Greedy, '_beside', look):
+                with mock.patch.object(placing.Placing, '_beside', look):
                     found = greedy.place(numbers, contracted, deadline=9.0)
                 placements.append(found.placement.tolist())
             self.assertEqual(*placements)
