@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from heat_vcluster.placement import (
     amounts,
     classes,
+    constraints,
     contract,
     dominance,
     dues,
@@ -233,7 +234,8 @@ class _Betterment:
     def _have_them_meet(self, circles: Sequence[meetings.Circle]) -> None:
         """Place all as circles cost least.
 
-        Where a few find no place, those of their circle want less.
+        Where a few find no place, those of their circle want less; and if
+        they are in none, some who would be alone.
         """
         ends = time.monotonic() + self._left() * WISHING
         for _ in range(VAIN):
@@ -254,13 +256,14 @@ class _Betterment:
             ):
                 self._take(found.placement)
                 return
-            left = {m for bundle in found.left for m in bundle}
-            left.update(m for c in found.unmet for m in c.members)
-            kept = [c for c in circles if left.isdisjoint(c.members)]
+            kept = [c for c in circles if _is_met(c, found)]
             if len(kept) < MOST * len(circles):
                 return
+            spared = _spared(kept, found)
             circles = [
-                circle if left.isdisjoint(circle.members) else circle.relaxed()
+                circle.relaxed()
+                if circle in spared or not _is_met(circle, found)
+                else circle
                 for circle in circles
             ]
 
@@ -410,3 +413,30 @@ class _Betterment:
         found, bound = way(compiled, self.placement, deadline, self._seed)
         self._take(found)
         return bound
+
+
+def _is_met(circle: meetings.Circle, found: greedy.Found) -> bool:
+    """Tell whether all of the circle have places, and obey what is asked."""
+    members = set(circle.members)
+    return all(
+        members.isdisjoint(others)
+        for others in (*found.left, *(c.members for c in found.unmet))
+    )
+
+
+def _spared(
+    circles: Sequence[meetings.Circle], found: greedy.Found
+) -> list[meetings.Circle]:
+    """Choose wishes to be alone, one for each who finds no place.
+
+    Those that cost the least to give up, if it is for others than their own.
+    """
+    mine = {member for circle in circles for member in circle.members}
+    wishes = [
+        (clause.weight or 0, number)
+        for number, circle in enumerate(circles)
+        for clause, broken in circle.amounts
+        if clause.kind is constraints.Alone and not broken
+    ]
+    count = sum(mine.isdisjoint(bundle) for bundle in found.left)
+    return [circles[number] for _, number in sorted(wishes)[:count]]

@@ -345,7 +345,7 @@ def _at_least(frame: tally.Frame, left: float, seed: int) -> int:
     if counts is None or counts.impossible:
         return 0
     now = time.monotonic()
-    bound = counts.program.relax(now + left * FIRST)
+    bound = counts.program.relax(now + left * FIRST).bound
     outcome = _fewest(counts, time.monotonic() + left * GLANCE, seed)
     return max(bound, outcome.bound)
 

@@ -75,9 +75,9 @@ def certain(
 def _wished(compiled: Compiled, clause: Clause, broken: int) -> list[Clause]:
     """Return clauses that let it be broken by no more, if there are any.
 
-    Who is not alone is disturbed in one domain only, together.
+    Who is disturbed in one domain only is together there.
     """
-    if clause.kind is constraints.Alone and broken:
+    if clause.kind is constraints.Alone and broken == 1:
         return [dataclasses.replace(clause, kind=constraints.Together)]
     return _bounded(compiled, clause, broken) or []
 

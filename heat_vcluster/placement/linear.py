@@ -44,6 +44,17 @@ class Outcome:
     bound: int = 0
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Relaxed:
+    """The program in real numbers: no solution is below ``bound``.
+
+    ``values`` by variable, in floating point; None: time ran out.
+    """
+
+    bound: int
+    values: Floats | None
+
+
 _STATUS = {
     cp_model.OPTIMAL: Status.BEST,
     cp_model.FEASIBLE: Status.FOUND,
@@ -188,15 +199,15 @@ class Program:
         status = Status.BEST if best else Status.FOUND
         return Outcome(status, values, objective, bound)
 
-    def relax(self, deadline: float) -> int:
-        """Return what no solution is below, by the program in real numbers.
+    def relax(self, deadline: float) -> Relaxed:
+        """Solve the program in real numbers, and prove a bound by that.
 
         A solver in floating point gives each row a price. Whatever these
         are, so much is proven by them: all sides of rows at their prices,
         and of each variable the least that it can add to that. What the
         sum may be wrong by is taken off.
         """
-        prices = self._prices(deadline)
+        prices, values = self._prices(deadline)
         lows, highs = np.array(self._bounds, np.float64).reshape(-1, 2).T
         sides = np.where(prices > 0, lows, highs)
         prices[np.isin(sides, NEVER)] = 0.0
@@ -215,14 +226,14 @@ class Program:
         )
         most = len(columns) + self.n_rows + self.n_variables
         error = everything * most * np.finfo(np.float64).eps
-        return max(0, int(np.ceil(found - error)))
+        return Relaxed(max(0, int(np.ceil(found - error))), values)
 
-    def _prices(self, deadline: float) -> Floats:
-        """Return a price for each row, 0 where time did not do."""
+    def _prices(self, deadline: float) -> tuple[Floats, Floats | None]:
+        """Return a price for each row, 0 where time did not do, and values."""
         prices = np.zeros(self.n_rows)
         left = deadline - time.monotonic()
         if left <= 0:
-            return prices
+            return prices, None
         made = self._floating()
         made.variables.integers[:] = [False] * self.n_variables
         result = mathopt.solve(
@@ -235,7 +246,12 @@ class Program:
         if result.has_dual_feasible_solution():
             for row, price in result.dual_values().items():
                 prices[row.id] = price
-        return prices
+        if not result.has_primal_feasible_solution():
+            return prices, None
+        values = np.zeros(self.n_variables)
+        for variable, value in result.variable_values().items():
+            values[variable.id] = value
+        return prices, values
 
     def _floating(self) -> model_pb2.ModelProto:
         made = model_pb2.ModelProto()

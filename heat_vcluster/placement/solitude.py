@@ -17,13 +17,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from heat_vcluster.placement import constraints, linear
-from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Floats, Ints
 from heat_vcluster.placement.compiled import Clause, Compiled
 from heat_vcluster.placement.contract import Contracted
 from heat_vcluster.placement.takes import Takes
 
 # Who has more choice than so many domains is taken to find one.
 MANY = 2000
+# Variables up to which the matching is solved in whole numbers, too: it takes
+# seconds beyond, and tells hardly more.
+FEW = 5000
 # Kinds of bundles of one rule up to which all sets of them are looked at.
 KINDS = 4
 
@@ -53,12 +56,16 @@ def least(
         return Solitude(0)
     ends = time.monotonic() + seconds
     matching = _Matching(compiled, claims)
-    bound = matching.program.relax(ends)
-    outcome = matching.program.seek(ends, seed)
-    broken: tuple[tuple[Clause, int], ...] = ()
-    if outcome.values is not None:
-        broken = tuple(matching.broken(outcome.values))
-    return Solitude(max(bound, outcome.bound), broken)
+    relaxed = matching.program.relax(ends)
+    bound = relaxed.bound
+    values: Floats | Ints | None = relaxed.values
+    if matching.program.n_variables <= FEW:
+        outcome = matching.program.seek(ends, seed)
+        bound = max(bound, outcome.bound)
+        values = values if outcome.values is None else outcome.values
+    if values is None:
+        return Solitude(bound)
+    return Solitude(bound, tuple(matching.broken(values)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -200,9 +207,9 @@ class _Matching:
         weights = [clause.weight or 0 for clause in self._pays.values()]
         self.program.minimise(list(self._pays), weights)
 
-    def broken(self, values: Ints) -> Iterator[tuple[Clause, int]]:
+    def broken(self, values: Ints | Floats) -> Iterator[tuple[Clause, int]]:
         for pays, clause in self._pays.items():
-            yield clause, int(values[pays])
+            yield clause, round(float(values[pays]))
 
     def _claim(self, claim: _Claim) -> None:
         clause, program = claim.clause, self.program

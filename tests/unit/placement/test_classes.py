@@ -132,7 +132,9 @@ class TestAgainstEverything(base.TestCase):
                     frame = classes.frame_of(whole, contract.contract(whole))
                     counts = tally.Tally(frame, packs=True, flat=6)
                     self.assertLessEqual(
-                        counts.program.relax(deadline()), best.objective, seed
+                        counts.program.relax(deadline()).bound,
+                        best.objective,
+                        seed,
                     )
                     for outcome in (
                         counts.program.solve(deadline(), seed),
