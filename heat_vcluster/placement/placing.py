@@ -222,16 +222,26 @@ class Placing:
         is_kept = (item.number, 0) in self._state.kept
         many = MANY * (1 + 3 * self._state.has_wishes(item))
         if len(places) > many and item.is_anchored and not is_kept:
-            in_use = self._state.on_host[places] > 0
             if self._fills:
-                yield places[in_use], 0.0
+                yield self._in_use(places, within, item), 0.0
             yield places[:: len(places) // many + 1], np.inf
         yield places, np.inf
 
+    def _in_use(
+        self, places: Ints, within: tuple[int, int], item: Item
+    ) -> Ints:
+        """Return which of these, the item's candidates, are in use."""
+        in_use = self._state.in_use
+        if within != EVERYWHERE:
+            return places[in_use[places]]
+        hosts = np.flatnonzero(in_use)
+        return hosts[self._state.kind(item).fits[hosts]]
+
     def _candidates(self, item: Item, within: tuple[int, int]) -> Ints:
-        fits = self._state.kind(item).fits
+        kind = self._state.kind(item)
+        fits = kind.fits
         if within == EVERYWHERE:
-            return np.flatnonzero(fits)
+            return kind.places
         if within[0] == PLACE:
             return np.array([within[1]] if fits[within[1]] else [], np.int64)
         inside = self._inside[within[0]][within[1]]

@@ -89,7 +89,7 @@ class Ranking:
                 else:
                     rank = np.maximum(rank, 1 - left)
         if self._fills:
-            in_use = state.on_host[places] > 0
+            in_use = state.in_use[places]
             if self._roomy:
                 rank[~in_use] *= -1.0
             rank[in_use] -= 100.0

@@ -10,7 +10,7 @@ at once.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,14 @@ class Kind:
         self.fits = state.room(item) & self._may
         self._seen = len(state.touched)
         self._counts: dict[int, Ints] = {}
+        self._places: Ints | None = None
+
+    @property
+    def places(self) -> Ints:
+        """The places that it fits, in order."""
+        if self._places is None:
+            self._places = np.flatnonzero(self.fits)
+        return self._places
 
     def counts(self, scope: int) -> Ints:
         """Return, by domain, how many places there are that it fits."""
@@ -91,13 +99,28 @@ class Kind:
         fresh = set(touched[self._seen :])
         self._seen = len(touched)
         columns = self._compiled.domain
-        for place in self._changed(state, fresh):
+        changed = self._changed(state, fresh)
+        self._list_again(changed)
+        for place in changed:
             fits = not self.fits[place]
             self.fits[place] = fits
             for scope, counts in self._counts.items():
                 domain = columns[scope][place]
                 if domain != UNKNOWN:
                     counts[domain] += 1 if fits else -1
+
+    def _list_again(self, changed: Sequence[int]) -> None:
+        """Keep the list of places up, where that is less than a new one."""
+        if len(changed) > 1:
+            self._places = None
+        if self._places is None:
+            return
+        for place in changed:
+            index = int(np.searchsorted(self._places, place))
+            if self.fits[place]:
+                self._places = np.delete(self._places, index)
+            else:
+                self._places = np.insert(self._places, index, place)
 
     def _changed(self, state: State, fresh: Set[int]) -> list[int]:
         """Return the places, of those touched, where fitting has changed.
@@ -144,6 +167,8 @@ class Tally:
             self.bundle_of = {m: int(bundle_of[m]) for m in clause.members}
             self.bundles = len(set(self.bundle_of.values()))
             self.begun: dict[int, int] = {}
+        # Where an AtMost has its most, by domain.
+        self._is_full = np.full(count, self.limit <= 0, np.bool_)
         self.used = 0  # domains
         self.placed = 0  # members that count
         self.total = len(clause.members)
@@ -179,6 +204,7 @@ class Tally:
             if here:
                 return
         self.count[domain] += 1
+        self._is_full[domain] = self.count[domain] >= self.limit
         if self.count[domain] == 1:
             self.used += 1
 
@@ -196,6 +222,7 @@ class Tally:
                 present[domain] = here
                 return
         self.count[domain] -= 1
+        self._is_full[domain] = self.count[domain] >= self.limit
         if not self.count[domain]:
             self.used -= 1
 
@@ -224,10 +251,14 @@ class Tally:
         return None
 
     def _full(self, member: int) -> Flags:
-        """Return where one more unit is too many, unless it is there."""
-        full: Flags = self.count >= self.limit
-        if self.has_units:
-            full[list(self.present.get(self.unit_of[member], ()))] = False
+        """Return where one more unit is too many, unless it is there.
+
+        Not to be changed by who gets it.
+        """
+        if not self.has_units:
+            return self._is_full
+        full = self._is_full.copy()
+        full[list(self.present.get(self.unit_of[member], ()))] = False
         return full
 
     def is_forbidden(self, member: int, domain: int) -> bool:
@@ -349,7 +380,8 @@ class State:
         self.left_at = [
             np.zeros(count, np.int64) for count in compiled.n_domains
         ]
-        self.on_host = np.zeros(compiled.n_hosts, np.int64)  # our servers
+        self._on_host = np.zeros(compiled.n_hosts, np.int64)  # our servers
+        self.in_use = np.zeros(compiled.n_hosts, np.bool_)  # by any
         self._may_pools: dict[int, Flags] = {}  # by shape
         self._pools_of: dict[int, list[int]] = {}
         for pool in range(compiled.n_hosts, compiled.n_places):
@@ -859,7 +891,8 @@ class State:
         self.touched.append(place)
         for server in item.servers:
             self._count(server, place)
-        self.on_host[place] += len(item.servers)
+        self._on_host[place] += len(item.servers)
+        self.in_use[place] = self._on_host[place] > 0
         for volume, pool in zip(item.volumes, pools, strict=True):
             self.pool_free[pool - compiled.n_hosts] -= compiled.size(volume)[0]
             self._touch_pool(pool)
@@ -898,7 +931,8 @@ class State:
             host = int(self.where[item.servers[0]])
             for amount, free in zip(item.size, self.free, strict=True):
                 free[host] += amount
-            self.on_host[host] -= len(item.servers)
+            self._on_host[host] -= len(item.servers)
+            self.in_use[host] = self._on_host[host] > 0
             self.touched.append(host)
             for server in item.servers:
                 self._discount(server)
