@@ -21,12 +21,11 @@ from heat_vcluster.cloud import base
 from heat_vcluster.db import writer
 from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import jobs, worker
+from tests import forks
 from tests.functional import documents
 
 KEY = b'this protects nothing'
 LEASE_SECONDS = 1.0
-# What takes long to import: each process would do it again.
-PRELOAD = [__name__, 'heat_vcluster.placement.joint']
 
 
 class Server(multiprocessing.managers.Server):
@@ -177,18 +176,14 @@ class SuicidalStore(db.Store):
 
 def begin(at, *arguments):
     """Start a process that dies at a moment; ``arguments`` as for main."""
-    processes = multiprocessing.get_context('forkserver')
-    processes.set_forkserver_preload(PRELOAD)
-    process = processes.Process(target=kill_itself, args=(at, *arguments))
+    process = forks.process(kill_itself, at, *arguments)
     process.start()
     return process
 
 
 def begin_work(*arguments):
     """Start a process that works for a board; ``arguments`` as for work."""
-    processes = multiprocessing.get_context('forkserver')
-    processes.set_forkserver_preload(PRELOAD)
-    process = processes.Process(target=work, args=arguments)
+    process = forks.process(work, *arguments)
     process.start()
     return process
 

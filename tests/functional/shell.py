@@ -6,40 +6,26 @@ does these once, and each command is a fork of it: with arguments, a
 directory, surroundings and standard streams of its own, and with an end.
 """
 
-import multiprocessing
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
-#: Loaded before the forks: the shell, and what its commands load.
-LOADED = (
-    'openstackclient.shell',
-    'openstack.connection',
-    'heat_vcluster.http',
-    'heat_vcluster.osc.plugin',
-    'heat_vcluster.osc.clusters',
-    'heat_vcluster.osc.plans',
-    'heat_vcluster.osc.topology',
-)
+from tests import forks
 
 
 def run(arguments, *, folder, surroundings, stdin, patience):
     """Run ``openstack``; return what ``subprocess.run`` does."""
-    processes = multiprocessing.get_context('forkserver')
-    processes.set_forkserver_preload([__name__, *LOADED])
     with tempfile.TemporaryDirectory() as place:
         streams = [pathlib.Path(place, name) for name in ('in', 'out', 'err')]
         streams[0].write_text(stdin or '')
-        process = processes.Process(
-            target=_call,
-            args=(
-                [*map(str, arguments)],
-                str(folder),
-                surroundings,
-                [*map(str, streams)],
-            ),
+        process = forks.process(
+            _call,
+            [*map(str, arguments)],
+            str(folder),
+            surroundings,
+            [*map(str, streams)],
         )
         process.start()
         process.join(patience)

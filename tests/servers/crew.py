@@ -13,6 +13,7 @@ from heat_vcluster.api import app
 from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import jobs, worker
 from heat_vcluster.wsgi import server
+from tests import forks
 from tests.functional import api, doomed
 
 CLAIM_SECONDS = 2.0
@@ -39,9 +40,7 @@ def begin_engine(*arguments):
 
 
 def begin(what, *arguments):
-    processes = multiprocessing.get_context('forkserver')
-    processes.set_forkserver_preload([__name__])
-    process = processes.Process(target=what, args=arguments, daemon=True)
+    process = forks.process(what, *arguments, daemon=True)
     process.start()
     return process
 
