@@ -41,10 +41,9 @@ MEDIUM = 12000
 SEVERAL = 10
 # Parts of the time that asking who can meet at what cost, placing all that
 # way, counting what soft rules cost, placing all anew in one way, solving the
-# whole, counting hosts, or those of who need not be
-# alone, taking hosts away before that, and making the rest of
-# it better part by part, may take; and making costs less before hosts are
-# taken away where more might be spared.
+# whole, counting hosts, or those of who need not be alone, taking hosts away
+# before that, and making the rest of it better part by part, may take; and
+# making costs less before hosts are taken away where more might be spared.
 MEETING = 0.3
 WISHING = 0.5
 COUNTING = 0.3
