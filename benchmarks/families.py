@@ -426,14 +426,18 @@ def _pair(
 def exclusive(draft: Draft, count: int) -> None:
     """Tenants and licences that share with nobody, and others around them."""
     tenants = max(1, count * 30 // 500)
+    roomy: dict[int, list[int]] = {}
     for number in range(tenants):
-        _tenant(draft, f'{number:03d}')
+        roomy.update(_tenant(draft, f'{number:03d}'))
     for number in range(max(1, count * 21 // 300)):
         _licence(draft, f'{number:03d}')
     for number in range(max(1, count // 25)):
         _shy(draft, f'{number:03d}')
     flat(draft, count * 40 // 100)
     _idle_decoys(draft)
+    # Nobody else was seated there.
+    for host, room in roomy.items():
+        draft.cloud.room[host] = room
 
 
 def _idle_decoys(draft: Draft) -> None:
@@ -447,28 +451,42 @@ def _idle_decoys(draft: Draft) -> None:
                 _close(cloud, host)
 
 
-def _tenant(draft: Draft, tag: str) -> None:
-    """Five servers in a rack that is idle but for them."""
+def _tenant(draft: Draft, tag: str) -> dict[int, list[int]]:
+    """Five servers in a rack that is idle but for them, or in two.
+
+    Returns the room of the hosts in the two, which have more than they take.
+    """
     draw, cloud = draft.draw, draft.cloud
-    for rack in _racks(draft):
-        hosts = cloud.hosts_in[rack]
-        if any(any(cloud.used[h]) or h in cloud.sealed for h in hosts):
-            continue
+    wanted = [
+        (f'ten{tag}-{i}', draw.choice((MEDIUM, LARGE, DATABASE)))
+        for i in range(5)
+    ]
+    parts = [wanted] if draw.random() < 0.5 else [wanted[:3], wanted[3:]]
+    roomy: dict[int, list[int]] = {}
+    for part in parts:
+        for rack in _racks(draft):
+            hosts = cloud.hosts_in[rack]
+            if any(any(cloud.used[h]) or h in cloud.sealed for h in hosts):
+                continue
+            for host in hosts:
+                cloud.is_busy[host] = False
+                share = draw.uniform(0.2, 1)
+                cloud.room[host] = [int(share * x) for x in cloud.cap[host]]
+            if draft.seat(part, hosts):
+                break
+        if len(parts) > 1:
+            roomy.update((host, cloud.room[host]) for host in hosts)
         for host in hosts:
-            cloud.is_busy[host] = False
-            part = draw.uniform(0.2, 1)
-            cloud.room[host] = [int(part * x) for x in cloud.cap[host]]
-        wanted = [
-            (f'ten{tag}-{i}', draw.choice((MEDIUM, LARGE, DATABASE)))
-            for i in range(5)
-        ]
-        if draft.seat(wanted, hosts):
-            break
-    for host in hosts:
-        _close(cloud, host)
+            _close(cloud, host)
     names = [n for n, _ in wanted]
-    draft.group(f'one-{tag}', 'affinity', 'rack', names)
+    if len(parts) == 1:
+        draft.group(f'one-{tag}', 'affinity', 'rack', names)
+    else:
+        draft.group(
+            f'two-{tag}', 'spread', 'rack', names, min_domains=len(parts)
+        )
     draft.group(f'alone-{tag}', 'exclusive', 'rack', names)
+    return roomy
 
 
 def _close(cloud: Cloud, host: int) -> None:

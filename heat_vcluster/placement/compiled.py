@@ -630,6 +630,22 @@ class Compiled:
             )
         )
 
+    def settled(self, places: Mapping[int, int]) -> Compiled:
+        """Return the problem with members that may be in one place only.
+
+        ``places``: member -> that place.
+        """
+        shapes, shape_of = list(self.shapes), self.shape_of.copy()
+        for member, place in places.items():
+            shape = dataclasses.replace(
+                self.shapes[int(shape_of[member])],
+                number=len(shapes),
+                places=np.array([place], np.int64),
+            )
+            shape_of[member] = shape.number
+            shapes.append(shape)
+        return self.changed(shapes=tuple(shapes), shape_of=shape_of)
+
     def changed(self, **values: object) -> Compiled:
         """Return the same with these values in place of its own."""
         part = copy.copy(self)

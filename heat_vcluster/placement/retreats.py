@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hosts of those who must be alone: nobody else uses them.
 
-So the fewest hosts in use are theirs and those of all others, each bounded
-without the rest.
+So who must be alone can be placed without all others, of whom they leave no
+more than busy domains to choose; and the fewest hosts in use are theirs and
+those of all others, each bounded without the rest.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ import dataclasses
 
 import numpy as np
 
-from heat_vcluster.placement import amounts, constraints, contract, exact
+from heat_vcluster.placement import (
+    amounts,
+    constraints,
+    contract,
+    exact,
+    model,
+)
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.compiled import Clause, Compiled
 from heat_vcluster.placement.unions import Unions
@@ -62,6 +69,34 @@ def find(
     ):
         hosts = max(hosts, _exactly(compiled, alone, placement, seconds, seed))
     return Retreats(hosts, rest, others)
+
+
+def settle(
+    compiled: Compiled, *, seconds: float, effort: float, seed: int = 0
+) -> tuple[model.Verdict, dict[int, int]]:
+    """Place those who must be alone by hard rules, and nobody else.
+
+    Exactly, as far as the time goes and they have not too much choice.
+    Returns member -> place. That there is no such placement is proven, and
+    then there is none of the whole. UNKNOWN, too, if there is nobody.
+    """
+    alone = [m for party in _parties(compiled) for m in party]
+    if not alone:
+        return model.Verdict.UNKNOWN, {}
+    few = compiled.among(alone)
+    few = few.on(~few.busy[0])
+    if few.n_pairs > FEW:
+        return model.Verdict.UNKNOWN, {}
+    found = exact.solve(
+        few, goal=exact.Goal.ANY, seconds=seconds, effort=effort, seed=seed
+    )
+    if found.placement is None:
+        return found.verdict, {}
+    return found.verdict, {
+        compiled.numbers[name]: int(place)
+        for name, place in zip(few.members, found.placement, strict=True)
+        if name not in compiled.problem.pinned
+    }
 
 
 def _only(placement: Ints, members: set[int]) -> Ints:

@@ -73,11 +73,13 @@ class _Claim:
     """A clause, and how many of its bundles each domain takes.
 
     ``rows`` has that for some sets of the bundles, each with how many these
-    are: [domain], nothing where it may not be alone.
+    are: [domain], nothing where it may not be alone. ``domains``: so many of
+    its own it has at the least, by other rules.
     """
 
     clause: Clause
     rows: tuple[tuple[Ints, int], ...]
+    domains: int
 
 
 class _Claims:
@@ -92,7 +94,7 @@ class _Claims:
             rows = tuple(self._rows(clause))
             options = sum((takes > 0 for takes, _ in rows), np.bool_(False))
             if rows and np.count_nonzero(options) <= MANY:
-                yield _Claim(clause, rows)
+                yield _Claim(clause, rows, self._domains_asked(clause))
 
     def _disjoint(self) -> Iterator[Clause]:
         """Give the hard clauses, then the costliest, as far as they do."""
@@ -109,6 +111,22 @@ class _Claims:
             if seen.isdisjoint(clause.members):
                 seen.update(clause.members)
                 yield clause
+
+    def _domains_asked(self, clause: Clause) -> int:
+        """Return in how many domains hard rules want its members."""
+        mine, scope = set(clause.members), clause.scope
+        asked = 1
+        for other in self._compiled.hard:
+            members = other.members
+            if other.scope != scope or not mine.issuperset(members):
+                continue
+            if not all(self._takes.is_sure(m, scope) for m in members):
+                continue
+            if other.kind is constraints.AtLeast:
+                asked = max(asked, other.limit)
+            elif other.kind is constraints.AtMost and other.limit:
+                asked = max(asked, -(-len(other.units) // other.limit))
+        return asked
 
     def _rows(self, clause: Clause) -> Iterator[tuple[Ints, int]]:
         """Give what domains take of the clause's bundles, of those alike too.
@@ -230,6 +248,10 @@ class _Matching:
             program.row(numbers, factors, low=count)
             # It needs one at least, whatever part of the bundles that takes.
             program.total(numbers, low=1)
+        if claim.domains > 1:
+            everywhere = list(range(first, first + len(domains)))
+            factors = [1] * len(domains) + [claim.domains] * len(pays)
+            program.row(everywhere + pays, factors, low=claim.domains)
 
     def _share(self, compiled: Compiled) -> None:
         """Have each domain be for one, and none in it for any other."""

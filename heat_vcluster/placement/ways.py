@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from heat_vcluster.placement import (
     jigsaw,
     mend,
     model,
+    retreats,
     tally,
 )
 from heat_vcluster.placement import compiled as numbers
@@ -186,6 +187,7 @@ class Search:
             self._look_in_a_part,
             self._place_sparingly,
             self._glance_at_counts,
+            self._settle_recluses,
             self._count_a_jigsaw,
             self._do_a_jigsaw,
             self._mend_unlike,
@@ -231,6 +233,21 @@ class Search:
         self._found = self._hasty()
         if not self._is_done(self._found) and self._trouble:
             self._keep(self._hasty_again(self._found))
+        return self._placed()
+
+    def _settle_recluses(self) -> Outcome:
+        """Place those who must be alone exactly, and then the others."""
+        verdict, places = retreats.settle(
+            self._compiled,
+            seconds=self.left(),
+            effort=EFFORT,
+            seed=self._seed,
+        )
+        if verdict is model.Verdict.INFEASIBLE:
+            return INFEASIBLE
+        if places:
+            self.tried.append('placing first those who must be alone')
+            self._keep(self._greedy(self._trouble, settled=places))
         return self._placed()
 
     def _make_some_room(self) -> Outcome:
@@ -369,9 +386,10 @@ class Search:
         sparing: bool = False,
         gentle: int = greedy.GENTLE,
         brims: bool = False,
+        settled: Mapping[int, int] | None = None,
     ) -> greedy.Found:
         return greedy.place(
-            self._compiled,
+            self._compiled.settled(settled or {}),
             self._contracted,
             deadline=self.left(),
             seed=self._seed + turn,

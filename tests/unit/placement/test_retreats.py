@@ -56,6 +56,62 @@ class TestRetreats(base.TestCase):
                 told += sum(bounds) > classes.fewest(made)
         self.assertGreater(told, 0)
 
+    def settle(
+        self, made: compiled.Compiled
+    ) -> tuple[model.Verdict, dict[int, int]]:
+        return retreats.settle(made, seconds=60, effort=60)
+
+    def test_who_must_be_alone_is_placed_first(self) -> None:
+        proven = settled = 0
+        for seed in SEEDS:
+            made = compile_it(oracle.tiny(seed))
+            verdict, places = self.settle(made)
+            whole = exact.solve(made, goal=exact.Goal.ANY)
+            if verdict is model.Verdict.INFEASIBLE:
+                self.assertIs(whole.verdict, verdict, seed)
+                proven += 1
+            if places:
+                left = exact.solve(made.settled(places))
+                if left.placement is not None:
+                    self.assertTrue(
+                        amounts.is_valid(made, left.placement), seed
+                    )
+                    for member, place in places.items():
+                        self.assertEqual(place, left.placement[member])
+                    settled += 1
+        self.assertGreater(proven, 0)
+        self.assertGreater(settled, 5)
+
+    def test_it_is_known_how_they_share_what_just_fits_them(self) -> None:
+        # Racks of 5 and 4: only 3 + 2 and 2 + 2 fill them.
+        hosts = [
+            *(
+                worlds.host(f'r0-{n}', size, rack='r0')
+                for n, size in enumerate((3, 2))
+            ),
+            *(worlds.host(f'r1-{n}', 2, rack='r1') for n in range(2)),
+        ]
+        sizes = {'a': 2, 'b': 2, 'c': 2, 'd': 3}
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(worlds.server(name, size) for name, size in sizes.items()),
+            (
+                self.alone(*sizes, scope='rack'),
+                worlds.rule(
+                    'spread', 'rack', *sizes, name='two', min_domains=2
+                ),
+            ),
+        )
+        made = compile_it(problem)
+        verdict, places = self.settle(made)
+        self.assertIs(model.Verdict.FEASIBLE, verdict)
+        self.assertEqual({0, 1, 2, 3}, {*places.values()})
+        small = model.Problem(
+            worlds.snapshot(hosts[1:]), problem.demands, problem.rules
+        )
+        verdict, places = self.settle(compile_it(small))
+        self.assertEqual((model.Verdict.INFEASIBLE, {}), (verdict, places))
+
     def alone(self, *names: str, scope: str = 'host') -> model.Rule:
         return worlds.rule('exclusive', scope, *names, name=names[0])
 

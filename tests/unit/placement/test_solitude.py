@@ -102,3 +102,24 @@ class TestSolitude(base.TestCase):
             (self.alone('host', 'a', 6),),
         )
         self.assertEqual((6, 6), bounded(problem))
+
+    def test_who_must_spread_out_needs_several(self) -> None:
+        hosts = busy(worlds.racks(3, 1), 'r2-h0')
+        names = ('a-0', 'a-1')
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(worlds.server(name) for name in (*names, 'b-0')),
+            (
+                worlds.rule('exclusive', 'rack', *names, name='a'),
+                self.alone('rack', 'b', 4),
+            ),
+        )
+        self.assertEqual((0, 0), bounded(problem))
+        for policy, option in (
+            ('spread', {'min_domains': 2}),
+            ('spread', {'max_per_domain': 1}),
+        ):
+            spread = worlds.rule(policy, 'rack', *names, name='s', **option)
+            rules = *problem.rules, spread
+            several = dataclasses.replace(problem, rules=rules)
+            self.assertEqual((4, 4), bounded(several))
