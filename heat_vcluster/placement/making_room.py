@@ -270,6 +270,8 @@ class Room:
         """
         mine = {m for i in root.items for m in (*i.servers, *i.volumes)}
         found: dict[int, list[int]] = {}
+        # Wider scope -> domain there -> those of the options in it.
+        inside: dict[int, dict[int, list[int]]] = {}
         for tally in self._state.alone:
             if mine <= tally.unit_of.keys() or not tally.used:
                 continue
@@ -280,12 +282,21 @@ class Room:
                 if place_ != UNKNOWN and number in held:
                     domain = int(self._compiled.domain[tally.scope][place_])
                     by_domain.setdefault(domain, set()).add(number)
-            for domain in options:
-                above = self._prospects.above(scope, domain, tally.scope)
-                if above in by_domain:
-                    found.setdefault(domain, []).extend(
-                        sorted(by_domain[above])
-                    )
+            if tally.scope not in inside:
+                inside[tally.scope] = self._sorted(scope, options, tally.scope)
+            for above, numbers in by_domain.items():
+                for domain in inside[tally.scope].get(above, ()):
+                    found.setdefault(domain, []).extend(sorted(numbers))
+        return found
+
+    def _sorted(
+        self, scope: int, options: Sequence[int], wide: int
+    ) -> dict[int, list[int]]:
+        """Return the domains by the one of the wide scope they lie in."""
+        found: dict[int, list[int]] = {}
+        for domain in options:
+            above = self._prospects.above(scope, domain, wide)
+            found.setdefault(above, []).append(domain)
         return found
 
     def _put_back(self, roots: list[Node], held: Standing) -> list[Node]:

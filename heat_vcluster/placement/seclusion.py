@@ -185,16 +185,22 @@ class _Matching:
     def _way(self, party: Party) -> list[tuple[Party, int]] | None:
         """Return who gets which domain, so that the party has one as well."""
         asked: dict[int, Party] = {}  # domain -> who came upon it first
+        is_held = np.zeros(self._domains.count, np.bool_)
+        is_held[list(self._holder)] = True
+        is_asked = np.zeros(self._domains.count, np.bool_)
         askers = collections.deque([party])
         while askers:
             asker = askers.popleft()
-            for domain in map(int, self._domains.options(asker)):
-                if domain in asked or not self._domains.hope(asker, domain):
-                    continue
-                asked[domain] = asker
-                if domain not in self._holder:
-                    return list(self._steps(domain, asked))
-                askers.append(self._holder[domain])
+            options = self._domains.hopeful(asker)
+            options = options[~is_asked[options]]
+            free = np.flatnonzero(~is_held[options])
+            if len(free):
+                options = options[: free[0] + 1]
+            is_asked[options] = True
+            asked.update(dict.fromkeys(options.tolist(), asker))
+            if len(free):
+                return list(self._steps(int(options[-1]), asked))
+            askers.extend(self._holder[d] for d in options.tolist())
         return None
 
     def _steps(
@@ -224,9 +230,12 @@ class _Domains:
         self._wider = wider
         self._takes = takes
         self._column = self._compiled.domain[scope][: self._compiled.n_hosts]
-        self._count = self._compiled.n_domains[scope]
+        self.count = self._compiled.n_domains[scope]
         self._known: dict[tuple[object, int], bool] = {}
         self._options: dict[Party, Ints] = {}
+        self._likenesses: dict[Party, tuple[object, ...]] = {}
+        # By likeness: the domains that were seen not to take such a party.
+        self._hopeless: dict[object, Flags] = {}
         self._slots_of: dict[int, Ints] = {}  # by item kind
         self._room = [self._total(free) for free in state.free]
         self._order = self._smallest_first()
@@ -250,23 +259,34 @@ class _Domains:
             self._options[party] = order[self._might(party)[order]]
         return self._options[party]
 
-    def hope(self, party: Party, domain: int) -> bool:
-        """Tell whether one of the options may take the party, as known."""
+    def hopeful(self, party: Party) -> Ints:
+        """Return the options that may take the party, as far as is known."""
+        options = self.options(party)
         if self.scope == 0 and len(party.pieces) == 1:
-            return True
-        return self._known.get((self._likeness(party), domain), True)
+            return options
+        hopeless = self._hopeless.get(self._likeness(party))
+        return options if hopeless is None else options[~hopeless[options]]
 
     def fit(self, party: Party, domain: int) -> bool:
         """Tell whether one of the party's options takes it indeed."""
         if self.scope == 0 and len(party.pieces) == 1:
             return True
-        key = self._likeness(party), domain
+        likeness = self._likeness(party)
+        key = likeness, domain
         if key not in self._known:
             self._known[key] = self._takes(party, domain)
+            if not self._known[key]:
+                none = np.zeros(self.count, np.bool_)
+                self._hopeless.setdefault(likeness, none)[domain] = True
         return self._known[key]
 
     def _likeness(self, party: Party) -> tuple[object, ...]:
         """Return what parties have in common that fit the same domains."""
+        if party not in self._likenesses:
+            self._likenesses[party] = self._find_likeness(party)
+        return self._likenesses[party]
+
+    def _find_likeness(self, party: Party) -> tuple[object, ...]:
         clauses = {
             tally.clause
             for member in party.members
@@ -288,12 +308,12 @@ class _Domains:
     def _total(self, by_host: Ints) -> Ints:
         """Return the sums over the hosts of each domain."""
         known = self._column != UNKNOWN
-        total = np.zeros(self._count, np.int64)
+        total = np.zeros(self.count, np.int64)
         np.add.at(total, self._column[known], by_host[known])
         return total
 
     def _smallest_first(self) -> Ints:
-        worth = np.zeros(self._count)
+        worth = np.zeros(self.count)
         for room in self._room:
             worth += room / max(int(room.max(initial=0)), 1)
         return np.argsort(worth, kind='stable')
@@ -343,7 +363,7 @@ class _Domains:
 
     def _given_to_others(self, party: Party) -> Flags:
         """Return which domains lie in a wider one kept for others."""
-        others: Flags = np.zeros(self._count, np.bool_)
+        others: Flags = np.zeros(self.count, np.bool_)
         for wide, flags in self._given.items():
             given = flags.copy()
             for item in party.items:
