@@ -9,6 +9,8 @@ those of all others, each bounded without the rest.
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Collection
 
 import numpy as np
 
@@ -25,6 +27,8 @@ from heat_vcluster.placement.unions import Unions
 
 # Pairs of member and host up to which all of them are looked at together.
 FEW = 20_000
+# Deterministic seconds for the fewest hosts of one party.
+EACH = 0.1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,18 +60,25 @@ def find(
     others = tuple(compiled.numbers[name] for name in rest.members)
     contracted = contract.contract(compiled)
     idle = [_idle(compiled, party) for party in parties]
-    hosts = sum(
+    least = [
         _by_room(compiled, contracted, party, among)
         for party, among in zip(parties, idle, strict=True)
-    )
+    ]
+    ends = time.monotonic() + seconds / 2
+    for number, party in enumerate(parties):
+        left = ends - time.monotonic()
+        if left > 0 and least[number] < _used(compiled, placement, party):
+            found = _exactly(compiled, party, placement, left, EACH, seed)
+            least[number] = max(least[number], found)
+    hosts = sum(least)
     pairs = sum(
         len(party) * int(np.count_nonzero(among))
         for party, among in zip(parties, idle, strict=True)
     )
-    if pairs <= FEW and hosts < len(
-        amounts.used_hosts(compiled, _only(placement, alone))
-    ):
-        hosts = max(hosts, _exactly(compiled, alone, placement, seconds, seed))
+    if pairs <= FEW and hosts < _used(compiled, placement, alone):
+        left = max(ends + seconds / 2 - time.monotonic(), 0.0)
+        found = _exactly(compiled, alone, placement, left, left, seed)
+        hosts = max(hosts, found)
     return Retreats(hosts, rest, others)
 
 
@@ -99,11 +110,14 @@ def settle(
     }
 
 
-def _only(placement: Ints, members: set[int]) -> Ints:
+def _used(
+    compiled: Compiled, placement: Ints, members: Collection[int]
+) -> int:
+    """Return how many hosts servers of these use."""
     only = np.full(len(placement), UNKNOWN, np.int64)
     chosen = sorted(members)
     only[chosen] = placement[chosen]
-    return only
+    return len(amounts.used_hosts(compiled, only))
 
 
 def _parties(compiled: Compiled) -> list[tuple[int, ...]]:
@@ -180,18 +194,20 @@ def _hosts_for(amount: int, room: Ints, domains: Ints, count: int) -> Ints:
 
 def _exactly(
     compiled: Compiled,
-    alone: set[int],
+    alone: Collection[int],
     placement: Ints,
     seconds: float,
+    effort: float,
     seed: int,
 ) -> int:
+    """Bound the hosts of these by solving for them and nobody else."""
     few = compiled.among(alone)
     few.soft = ()
     found = exact.solve(
-        few,
+        few.on(~few.busy[0]),
         hint=placement[[compiled.numbers[name] for name in few.members]],
         seconds=seconds,
-        effort=seconds,
+        effort=effort,
         seed=seed,
     )
     return found.bound.objective or 0
