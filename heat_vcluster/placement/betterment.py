@@ -243,13 +243,7 @@ class _Betterment:
             seconds = ends - time.monotonic()
             if not wanted or seconds <= 0 or self._is_cheapest():
                 return
-            found = greedy.place(
-                problem,
-                contract.contract(problem),
-                deadline=seconds,
-                seed=self._seed,
-                trouble=TROUBLE,
-            )
+            found = self._place_wishful(problem, seconds)
             if found.is_whole and amounts.is_valid(
                 self._compiled, found.placement
             ):
@@ -265,6 +259,26 @@ class _Betterment:
                 else circle
                 for circle in circles
             ]
+
+    def _place_wishful(
+        self, problem: Compiled, seconds: float
+    ) -> greedy.Found:
+        """Place all anew, or all but those who must be alone."""
+        recluses = retreats.alone(self._compiled)
+        stay = {m: int(self.placement[m]) for m in recluses}
+        tried = []
+        for places in ({}, stay) if stay else ({},):
+            found = greedy.place(
+                problem.settled(places),
+                contract.contract(problem),
+                deadline=seconds,
+                seed=self._seed,
+                trouble=TROUBLE,
+            )
+            if found.is_whole:
+                return found
+            tried.append(found)
+        return tried[0]
 
     def _raise_cost(self, soft_cost: int) -> None:
         if soft_cost > self._bound.soft_cost:

@@ -55,8 +55,8 @@ def find(
     parties = _parties(compiled)
     if not parties or compiled.problem.pinned:
         return None
-    alone = {member for party in parties for member in party}
-    rest = compiled.among(set(range(len(compiled.members))) - alone)
+    recluses = {member for party in parties for member in party}
+    rest = compiled.among(set(range(len(compiled.members))) - recluses)
     others = tuple(compiled.numbers[name] for name in rest.members)
     contracted = contract.contract(compiled)
     idle = [_idle(compiled, party) for party in parties]
@@ -75,9 +75,9 @@ def find(
         len(party) * int(np.count_nonzero(among))
         for party, among in zip(parties, idle, strict=True)
     )
-    if pairs <= FEW and hosts < _used(compiled, placement, alone):
+    if pairs <= FEW and hosts < _used(compiled, placement, recluses):
         left = max(ends + seconds / 2 - time.monotonic(), 0.0)
-        found = _exactly(compiled, alone, placement, left, left, seed)
+        found = _exactly(compiled, recluses, placement, left, left, seed)
         hosts = max(hosts, found)
     return Retreats(hosts, rest, others)
 
@@ -91,10 +91,10 @@ def settle(
     Returns member -> place. That there is no such placement is proven, and
     then there is none of the whole. UNKNOWN, too, if there is nobody.
     """
-    alone = [m for party in _parties(compiled) for m in party]
-    if not alone:
+    recluses = alone(compiled)
+    if not recluses:
         return model.Verdict.UNKNOWN, {}
-    few = compiled.among(alone)
+    few = compiled.among(recluses)
     few = few.on(~few.busy[0])
     if few.n_pairs > FEW:
         return model.Verdict.UNKNOWN, {}
@@ -118,6 +118,11 @@ def _used(
     chosen = sorted(members)
     only[chosen] = placement[chosen]
     return len(amounts.used_hosts(compiled, only))
+
+
+def alone(compiled: Compiled) -> list[int]:
+    """Return all who must be alone by hard rules, and surely somewhere."""
+    return [member for party in _parties(compiled) for member in party]
 
 
 def _parties(compiled: Compiled) -> list[tuple[int, ...]]:
@@ -194,14 +199,14 @@ def _hosts_for(amount: int, room: Ints, domains: Ints, count: int) -> Ints:
 
 def _exactly(
     compiled: Compiled,
-    alone: Collection[int],
+    recluses: Collection[int],
     placement: Ints,
     seconds: float,
     effort: float,
     seed: int,
 ) -> int:
     """Bound the hosts of these by solving for them and nobody else."""
-    few = compiled.among(alone)
+    few = compiled.among(recluses)
     few.soft = ()
     found = exact.solve(
         few.on(~few.busy[0]),
