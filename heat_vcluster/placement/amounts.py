@@ -124,6 +124,15 @@ def objective(compiled: Compiled, placement: Ints) -> int:
     return highest
 
 
+def slots(size: Sequence[int], free: Sequence[Ints], hosts: Ints) -> Ints:
+    """Return how many of this size each of the hosts has room for."""
+    found = np.full(len(hosts), 64, np.int64)
+    for amount, column in zip(size, free, strict=True):
+        if amount:
+            found = np.minimum(found, column[hosts] // amount)
+    return found
+
+
 def used_hosts(compiled: Compiled, placement: Ints) -> Ints:
     """Return the hosts with at least one server of the request."""
     return np.unique(placement[compiled.is_server & (placement != UNKNOWN)])
@@ -204,12 +213,3 @@ _AMOUNTS: dict[
     constraints.Near: _near,
     constraints.Lost: _lost,
 }
-
-
-def slots(size: Sequence[int], free: Sequence[Ints], hosts: Ints) -> Ints:
-    """Return how many of this size each of the hosts has room for."""
-    slots = np.full(len(hosts), 64, np.int64)
-    for amount, column in zip(size, free, strict=True):
-        if amount:
-            slots = np.minimum(slots, column[hosts] // amount)
-    return slots

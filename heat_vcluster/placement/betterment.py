@@ -163,13 +163,14 @@ class _Betterment:
     def _is_cheapest(self) -> bool:
         return self._value[0] <= self._bound.soft_cost
 
-    def _cheapest(self) -> Compiled:
+    def _cheapest(self, kept: Compiled) -> Compiled:
         """Return a problem of which all plans are that cost least.
 
-        Where circles say what that is, each of them costs just its least.
+        That is what is firm where nothing is broken (``kept``). Where circles
+        say what it costs, each of them costs just its least.
         """
         if not self._bound.soft_cost:
-            return firm.firm(self._compiled, self.placement)
+            return kept
         if self._bound.soft_cost > self._least:
             return self._compiled
         return firm.certain(
@@ -249,14 +250,16 @@ class _Betterment:
             ):
                 self._take(found.placement)
                 return
-            kept = [c for c in circles if _is_met(c, found)]
-            if len(kept) < MOST * len(circles):
+            left = {m for bundle in found.left for m in bundle}
+            left.update(m for c in found.unmet for m in c.members)
+            met = [c for c in circles if left.isdisjoint(c.members)]
+            if len(met) < MOST * len(circles):
                 return
-            spared = _spared(kept, found)
+            spared = _spared(met, found)
             circles = [
-                circle.relaxed()
-                if circle in spared or not _is_met(circle, found)
-                else circle
+                circle
+                if circle in met and circle not in spared
+                else circle.relaxed()
                 for circle in circles
             ]
 
@@ -264,21 +267,24 @@ class _Betterment:
         self, problem: Compiled, seconds: float
     ) -> greedy.Found:
         """Place all anew, or all but those who must be alone."""
-        recluses = retreats.alone(self._compiled)
-        stay = {m: int(self.placement[m]) for m in recluses}
-        tried = []
-        for places in ({}, stay) if stay else ({},):
-            found = greedy.place(
-                problem.settled(places),
-                contract.contract(problem),
+        contracted = contract.contract(problem)
+
+        def place(some: Compiled) -> greedy.Found:
+            return greedy.place(
+                some,
+                contracted,
                 deadline=seconds,
                 seed=self._seed,
                 trouble=TROUBLE,
             )
-            if found.is_whole:
-                return found
-            tried.append(found)
-        return tried[0]
+
+        found = place(problem)
+        recluses = retreats.alone(self._compiled)
+        if found.is_whole or not recluses:
+            return found
+        stay = {m: int(self.placement[m]) for m in recluses}
+        other = place(problem.settled(stay))
+        return other if other.is_whole else found
 
     def _raise_cost(self, soft_cost: int) -> None:
         if soft_cost > self._bound.soft_cost:
@@ -331,7 +337,7 @@ class _Betterment:
         lowest = self._by(way, kept)
         if self._bound.soft_cost:
             # What is broken for this cost may be chosen otherwise.
-            lowest = self._by(way, self._cheapest())
+            lowest = self._by(way, self._cheapest(kept))
         self._learn(model.Bound(self._bound.soft_cost, lowest))
 
     def _count_others(self) -> None:
@@ -345,8 +351,7 @@ class _Betterment:
         )
         if found is None or self._is_best():
             return
-        start = self.placement[list(found.others)]
-        _, bound = classes.pack(found.rest, start, ends, self._seed)
+        _, bound = classes.pack(found.rest, found.start, ends, self._seed)
         self._learn(model.Bound(self._bound.soft_cost, found.hosts + bound))
 
     def _improve(
@@ -385,7 +390,7 @@ class _Betterment:
         self._is_thinned = True
         kept = firm.firm(self._compiled, self.placement)
         if self._is_cheapest():
-            lowest = classes.fewest(self._cheapest())
+            lowest = classes.fewest(self._cheapest(kept))
             self._learn(model.Bound(self._bound.soft_cost, lowest))
         ends = time.monotonic() + self._left() * THINNING
         self._take(thinning.thin(kept, self.placement, ends, self._seed))
@@ -426,15 +431,6 @@ class _Betterment:
         found, bound = way(compiled, self.placement, deadline, self._seed)
         self._take(found)
         return bound
-
-
-def _is_met(circle: meetings.Circle, found: greedy.Found) -> bool:
-    """Tell whether all of the circle have places, and obey what is asked."""
-    members = set(circle.members)
-    return all(
-        members.isdisjoint(others)
-        for others in (*found.left, *(c.members for c in found.unmet))
-    )
 
 
 def _spared(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import collections
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -27,14 +27,16 @@ def firm(compiled: Compiled, placement: Ints) -> Compiled:
     Every placement of it is one of the whole. Where this one costs nothing,
     those of it are those that cost nothing, all of them.
     """
-    found = copy.copy(compiled)
-    kept = [
-        dataclasses.replace(clause, weight=None)
-        for soft in compiled.soft
-        for clause in _kept(compiled, soft, placement)
-        if clause.members
-    ]
-    found.hard, found.soft = (*compiled.hard, *kept), ()
+    found = _harder(
+        compiled,
+        (
+            clause
+            for soft in compiled.soft
+            for clause in _kept(compiled, soft, placement)
+            if clause.members
+        ),
+    )
+    found.soft = ()
     return found
 
 
@@ -45,14 +47,14 @@ def wishful(
 
     As far as a hard clause says that; all soft ones are still there.
     """
-    found = copy.copy(compiled)
-    kept = (
-        dataclasses.replace(clause, weight=None)
-        for soft, broken in wanted
-        for clause in _wished(compiled, soft, broken)
+    return _harder(
+        compiled,
+        (
+            clause
+            for soft, broken in wanted
+            for clause in _wished(compiled, soft, broken)
+        ),
     )
-    found.hard = (*compiled.hard, *kept)
-    return found
 
 
 def certain(
@@ -62,13 +64,23 @@ def certain(
 
     It has no soft clauses, and more hard ones.
     """
-    found = copy.copy(compiled)
-    kept = (
-        dataclasses.replace(clause, weight=None)
-        for soft, most in broken
-        for clause in _bounded(compiled, soft, most) or ()
+    found = _harder(
+        compiled,
+        (
+            clause
+            for soft, most in broken
+            for clause in _bounded(compiled, soft, most) or ()
+        ),
     )
-    found.hard, found.soft = (*compiled.hard, *kept), ()
+    found.soft = ()
+    return found
+
+
+def _harder(compiled: Compiled, clauses: Iterable[Clause]) -> Compiled:
+    """Return the problem with these as hard clauses, too."""
+    found = copy.copy(compiled)
+    kept = (dataclasses.replace(clause, weight=None) for clause in clauses)
+    found.hard = (*compiled.hard, *kept)
     return found
 
 

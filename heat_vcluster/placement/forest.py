@@ -63,7 +63,7 @@ class Forest:
         for item in state.items:
             if item.kind in found:
                 continue
-            fits = np.flatnonzero(state.kind(item).fits)
+            fits = state.kind(item).places
             if item.is_anchored:
                 slots = float(
                     np.sum(amounts.slots(item.size, state.free, fits))

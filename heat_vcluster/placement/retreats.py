@@ -35,13 +35,12 @@ EACH = 0.1
 class Retreats:
     """How many hosts those use at the least, and the problem of the others.
 
-    ``others`` has the numbers of its members, in the order that they have in
-    ``rest``.
+    ``start``: where these are in the placement that is known.
     """
 
     hosts: int
     rest: Compiled
-    others: tuple[int, ...]
+    start: Ints
 
 
 def find(
@@ -57,7 +56,6 @@ def find(
         return None
     recluses = {member for party in parties for member in party}
     rest = compiled.among(set(range(len(compiled.members))) - recluses)
-    others = tuple(compiled.numbers[name] for name in rest.members)
     contracted = contract.contract(compiled)
     idle = [_idle(compiled, party) for party in parties]
     least = [
@@ -79,7 +77,7 @@ def find(
         left = max(ends + seconds / 2 - time.monotonic(), 0.0)
         found = _exactly(compiled, recluses, placement, left, left, seed)
         hosts = max(hosts, found)
-    return Retreats(hosts, rest, others)
+    return Retreats(hosts, rest, placement[_numbers(compiled, rest)])
 
 
 def settle(
@@ -94,8 +92,7 @@ def settle(
     recluses = alone(compiled)
     if not recluses:
         return model.Verdict.UNKNOWN, {}
-    few = compiled.among(recluses)
-    few = few.on(~few.busy[0])
+    few = _without_others(compiled, recluses)
     if few.n_pairs > FEW:
         return model.Verdict.UNKNOWN, {}
     found = exact.solve(
@@ -104,9 +101,11 @@ def settle(
     if found.placement is None:
         return found.verdict, {}
     return found.verdict, {
-        compiled.numbers[name]: int(place)
-        for name, place in zip(few.members, found.placement, strict=True)
-        if name not in compiled.problem.pinned
+        number: place
+        for number, place in zip(
+            _numbers(compiled, few), found.placement.tolist(), strict=True
+        )
+        if compiled.members[number] not in compiled.problem.pinned
     }
 
 
@@ -138,11 +137,27 @@ def _parties(compiled: Compiled) -> list[tuple[int, ...]]:
 
 
 def _is_sure(compiled: Compiled, clause: Clause) -> bool:
+    """Tell whether all have a domain wherever they may go.
+
+    As who may go nowhere does, too, unlike in ``takes``: what is proven of
+    the party tells of him.
+    """
     column = compiled.domain[clause.scope]
     return all(
         bool(np.all(column[compiled.places(member)] != UNKNOWN))
         for member in clause.members
     )
+
+
+def _without_others(compiled: Compiled, recluses: Collection[int]) -> Compiled:
+    """Return the problem of these alone, on hosts that may be theirs."""
+    few = compiled.among(recluses)
+    return few.on(~few.busy[0])
+
+
+def _numbers(compiled: Compiled, part: Compiled) -> list[int]:
+    """Return the numbers in the whole of the members of a part."""
+    return [compiled.numbers[name] for name in part.members]
 
 
 def _idle(compiled: Compiled, party: tuple[int, ...]) -> Flags:
@@ -206,11 +221,11 @@ def _exactly(
     seed: int,
 ) -> int:
     """Bound the hosts of these by solving for them and nobody else."""
-    few = compiled.among(recluses)
+    few = _without_others(compiled, recluses)
     few.soft = ()
     found = exact.solve(
-        few.on(~few.busy[0]),
-        hint=placement[[compiled.numbers[name] for name in few.members]],
+        few,
+        hint=placement[_numbers(compiled, few)],
         seconds=seconds,
         effort=effort,
         seed=seed,

@@ -231,11 +231,10 @@ class _Domains:
         self._takes = takes
         self._column = self._compiled.domain[scope][: self._compiled.n_hosts]
         self.count = self._compiled.n_domains[scope]
-        self._known: dict[tuple[object, int], bool] = {}
+        # By likeness: the domains seen to take such a party (1), or not (-1).
+        self._known: dict[object, Ints] = {}
         self._options: dict[Party, Ints] = {}
         self._likenesses: dict[Party, tuple[object, ...]] = {}
-        # By likeness: the domains that were seen not to take such a party.
-        self._hopeless: dict[object, Flags] = {}
         self._slots_of: dict[int, Ints] = {}  # by item kind
         self._room = [self._total(free) for free in state.free]
         self._order = self._smallest_first()
@@ -264,21 +263,23 @@ class _Domains:
         options = self.options(party)
         if self.scope == 0 and len(party.pieces) == 1:
             return options
-        hopeless = self._hopeless.get(self._likeness(party))
-        return options if hopeless is None else options[~hopeless[options]]
+        return options[self._seen(party)[options] >= 0]
 
     def fit(self, party: Party, domain: int) -> bool:
         """Tell whether one of the party's options takes it indeed."""
         if self.scope == 0 and len(party.pieces) == 1:
             return True
+        seen = self._seen(party)
+        if not seen[domain]:
+            seen[domain] = 1 if self._takes(party, domain) else -1
+        return bool(seen[domain] > 0)
+
+    def _seen(self, party: Party) -> Ints:
+        """Return, by domain, what is known of parties like this one."""
         likeness = self._likeness(party)
-        key = likeness, domain
-        if key not in self._known:
-            self._known[key] = self._takes(party, domain)
-            if not self._known[key]:
-                none = np.zeros(self.count, np.bool_)
-                self._hopeless.setdefault(likeness, none)[domain] = True
-        return self._known[key]
+        if likeness not in self._known:
+            self._known[likeness] = np.zeros(self.count, np.int64)
+        return self._known[likeness]
 
     def _likeness(self, party: Party) -> tuple[object, ...]:
         """Return what parties have in common that fit the same domains."""

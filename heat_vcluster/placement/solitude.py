@@ -81,6 +81,12 @@ class _Claim:
     rows: tuple[tuple[Ints, int], ...]
     domains: int
 
+    def options(self) -> Ints:
+        """Return the domains that take any of the bundles."""
+        return np.flatnonzero(
+            np.any([takes > 0 for takes, _ in self.rows], axis=0)
+        )
+
 
 class _Claims:
     """Clauses of which no two have a member in common, by what they want."""
@@ -91,10 +97,13 @@ class _Claims:
 
     def all(self) -> Iterator[_Claim]:
         for clause in self._disjoint():
-            rows = tuple(self._rows(clause))
-            options = sum((takes > 0 for takes, _ in rows), np.bool_(False))
-            if rows and np.count_nonzero(options) <= MANY:
-                yield _Claim(clause, rows, self._domains_asked(clause))
+            claim = _Claim(
+                clause,
+                tuple(self._rows(clause)),
+                self._domains_asked(clause),
+            )
+            if claim.rows and len(claim.options()) <= MANY:
+                yield claim
 
     def _disjoint(self) -> Iterator[Clause]:
         """Give the hard clauses, then the costliest, as far as they do."""
@@ -231,8 +240,7 @@ class _Matching:
 
     def _claim(self, claim: _Claim) -> None:
         clause, program = claim.clause, self.program
-        some = np.any([takes > 0 for takes, _ in claim.rows], axis=0)
-        domains = np.flatnonzero(some)
+        domains = claim.options()
         first = program.variables([1] * len(domains))
         owned = self._owned.setdefault(clause.scope, {})
         for number, domain in enumerate(domains.tolist()):

@@ -111,16 +111,17 @@ class Kind:
 
     def _list_again(self, changed: Sequence[int]) -> None:
         """Keep the list of places up, where that is less than a new one."""
+        if self._places is None or not changed:
+            return
         if len(changed) > 1:
             self._places = None
-        if self._places is None:
             return
-        for place in changed:
-            index = int(np.searchsorted(self._places, place))
-            if self.fits[place]:
-                self._places = np.delete(self._places, index)
-            else:
-                self._places = np.insert(self._places, index, place)
+        place = changed[0]
+        index = int(np.searchsorted(self._places, place))
+        if self.fits[place]:
+            self._places = np.delete(self._places, index)
+        else:
+            self._places = np.insert(self._places, index, place)
 
     def _changed(self, state: State, fresh: Set[int]) -> list[int]:
         """Return the places, of those touched, where fitting has changed.

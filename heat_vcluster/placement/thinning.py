@@ -81,6 +81,7 @@ class _Thinning:
         self._used = amounts.used_hosts(compiled, start)
         self._compiled = compiled
         self._contracted = contract.contract(compiled)
+        self._ordered = order(compiled)
         self._deadline, self._seed = deadline, seed
 
     def fill_up(self) -> None:
@@ -91,8 +92,8 @@ class _Thinning:
         """Do with few domains, the widest first, down to hosts."""
         room = _room(self._compiled)
         among: Flags = np.zeros(len(room), np.bool_)
-        among[order(self._compiled)] = True
-        if np.count_nonzero(among) < CHOICE * len(self._used):
+        among[self._ordered] = True
+        if len(self._ordered) < CHOICE * len(self._used):
             return
         for scope in reversed(range(len(self._compiled.scopes))):
             ordered = self._in_turn(scope, np.where(among, room, 0.0))
@@ -109,7 +110,7 @@ class _Thinning:
 
     def choose(self) -> None:
         """Find as few as will do, of hosts in the order that they have."""
-        ordered = order(self._compiled)
+        ordered = self._ordered
         low, high = 0, min(len(ordered), 2 * len(self._used))
         for _ in range(ENDS):
             middle = (low + high) // 2

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -247,7 +247,8 @@ class Search:
             return INFEASIBLE
         if places:
             self.tried.append('placing first those who must be alone')
-            self._keep(self._greedy(self._trouble, settled=places))
+            settled = self._compiled.settled(places)
+            self._keep(self._greedy(self._trouble, compiled=settled))
         return self._placed()
 
     def _make_some_room(self) -> Outcome:
@@ -386,10 +387,10 @@ class Search:
         sparing: bool = False,
         gentle: int = greedy.GENTLE,
         brims: bool = False,
-        settled: Mapping[int, int] | None = None,
+        compiled: numbers.Compiled | None = None,
     ) -> greedy.Found:
         return greedy.place(
-            self._compiled.settled(settled or {}),
+            self._compiled if compiled is None else compiled,
             self._contracted,
             deadline=self.left(),
             seed=self._seed + turn,

@@ -29,7 +29,11 @@ LEASE_SECONDS = 1.0
 
 
 class Server(multiprocessing.managers.Server):
-    """Ends for good: a closed one would try to accept for ever, all day."""
+    """Ends when it is told to: a closed one would accept without end."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.stop_event = threading.Event()
 
     def serve_forever(self):
         multiprocessing.current_process()._manager_server = self
@@ -70,7 +74,6 @@ def serve(opener, path):
 
     Served.register('call', callable=call)
     server = Server(Served._registry, path, KEY, 'pickle')
-    server.stop_event = threading.Event()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
 

@@ -11,7 +11,6 @@ from heat_vcluster.placement import (
     compiled,
     exact,
     model,
-    policies,
     retreats,
 )
 from tests import base
@@ -19,13 +18,6 @@ from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
 
 SEEDS = range(600)
-
-
-def compile_it(problem: model.Problem) -> compiled.Compiled:
-    packed = dataclasses.replace(problem, objective='pack')
-    made = compiled.Compiled(packed, policies.load())
-    made.soft = ()
-    return made
 
 
 def fewest(made: compiled.Compiled) -> int:
@@ -49,7 +41,7 @@ class TestRetreats(base.TestCase):
     def test_no_placement_uses_fewer_hosts(self) -> None:
         told = 0
         for seed in SEEDS:
-            made = compile_it(oracle.tiny(seed))
+            made = worlds.packed(oracle.tiny(seed))
             bounds = bounded(made)
             if bounds is not None:
                 self.assertLessEqual(sum(bounds), fewest(made), seed)
@@ -64,7 +56,7 @@ class TestRetreats(base.TestCase):
     def test_who_must_be_alone_is_placed_first(self) -> None:
         proven = settled = 0
         for seed in SEEDS:
-            made = compile_it(oracle.tiny(seed))
+            made = worlds.packed(oracle.tiny(seed))
             verdict, places = self.settle(made)
             whole = exact.solve(made, goal=exact.Goal.ANY)
             if verdict is model.Verdict.INFEASIBLE:
@@ -102,14 +94,14 @@ class TestRetreats(base.TestCase):
                 ),
             ),
         )
-        made = compile_it(problem)
+        made = worlds.packed(problem)
         verdict, places = self.settle(made)
         self.assertIs(model.Verdict.FEASIBLE, verdict)
         self.assertEqual({0, 1, 2, 3}, {*places.values()})
         small = model.Problem(
             worlds.snapshot(hosts[1:]), problem.demands, problem.rules
         )
-        verdict, places = self.settle(compile_it(small))
+        verdict, places = self.settle(worlds.packed(small))
         self.assertEqual((model.Verdict.INFEASIBLE, {}), (verdict, places))
 
     def alone(self, *names: str, scope: str = 'host') -> model.Rule:
@@ -124,7 +116,7 @@ class TestRetreats(base.TestCase):
             ),
             (self.alone('a', 'b', 'c'), self.alone('d')),
         )
-        made = compile_it(problem)
+        made = worlds.packed(problem)
         self.assertEqual((3, 2), bounded(made))
         self.assertEqual(5, fewest(made))
 
@@ -143,7 +135,7 @@ class TestRetreats(base.TestCase):
                 worlds.rule('affinity', 'rack', *names, name='together'),
             ),
         )
-        self.assertEqual((1, 0), bounded(compile_it(problem)))
+        self.assertEqual((1, 0), bounded(worlds.packed(problem)))
         small = dataclasses.replace(
             problem,
             demands=tuple(
@@ -151,7 +143,7 @@ class TestRetreats(base.TestCase):
                 for name in names
             ),
         )
-        self.assertEqual((3, 0), bounded(compile_it(small)))
+        self.assertEqual((3, 0), bounded(worlds.packed(small)))
 
     def test_a_busy_domain_is_for_none_of_them(self) -> None:
         hosts = [
@@ -165,7 +157,7 @@ class TestRetreats(base.TestCase):
             tuple(worlds.servers('s', 2, 2)),
             (self.alone('s-0', 's-1'),),
         )
-        made = compile_it(problem)
+        made = worlds.packed(problem)
         self.assertEqual((2, 0), bounded(made))
         used = amounts.used_hosts(made, exact.solve(made).placement)
         self.assertEqual(2, len(used))
@@ -176,6 +168,6 @@ class TestRetreats(base.TestCase):
             tuple(worlds.servers('s', 2)),
             (self.alone('s-0'),),
         )
-        self.assertEqual((1, 1), bounded(compile_it(problem)))
+        self.assertEqual((1, 1), bounded(worlds.packed(problem)))
         pinned = dataclasses.replace(problem, pinned={'s-1': 'r0-h0'})
-        self.assertIsNone(bounded(compile_it(pinned)))
+        self.assertIsNone(bounded(worlds.packed(pinned)))
