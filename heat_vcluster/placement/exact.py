@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -72,6 +72,7 @@ def solve(
     index: Index | None = None,
     choice: Choice | None = None,
     costs: Ints | None = None,
+    later: Collection[int] = (),
 ) -> Result:
     """Place the free members as well as can be.
 
@@ -84,11 +85,14 @@ def solve(
     ``choice`` thins out the places that sizes and clauses leave to members.
     ``costs`` has what each soft clause costs while none of its members moves;
     given that, fixed members are taken to obey the hard ones among them.
+    Who comes ``later`` gets no place now (see ``Remainder``).
     """
     ends = time.monotonic() + seconds
     index = Index(compiled) if index is None else index
-    rest = Remainder(index, fixed, allowed, goal is not Goal.ANY, choice)
-    is_complete = (allowed is None and choice is None) and (
+    rest = Remainder(
+        index, fixed, allowed, goal is not Goal.ANY, choice, later
+    )
+    is_complete = (allowed is None and choice is None and not later) and (
         fixed is None or bool(np.all(index.start(None) == rest.at))
     )
     search = _Search(rest, goal, seed, ends, effort, costs)

@@ -9,7 +9,7 @@ other domains, and at more of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -66,7 +66,6 @@ class _Mending:
         self._index = Index(compiled) if index is None else index
         self._placement = found.placement.copy()
         self._left = [_with_mates(compiled, m) for m in found.left]
-        self._unmet = found.unmet
         top = forest.nested_up_to(compiled)
         self._bundle_of = contracted.bundle_of[top]
         self._bundles = contracted.bundles[top]
@@ -75,35 +74,41 @@ class _Mending:
         self._column = compiled.domain[self._scope]
 
     def run(self) -> Ints | None:
-        left = list(self._left)
+        waiting = list(self._left)
         for round_ in range(ROUNDS):
-            left = [m for m in left if not self._settle([m], (), round_)]
-            if not left:
+            for members in list(waiting):
+                later = [m for o in waiting if o is not members for m in o]
+                if self._settle([members], (), round_, later):
+                    waiting.remove(members)
+            if not waiting:
                 break
             if time.monotonic() > self._ends:
                 return None
-        if not left and self._is_met():
+        unmet = [
+            clause
+            for clause in self._compiled.hard
+            if amounts.amount(self._compiled, clause, self._placement)
+        ]
+        if not waiting and not unmet:
             return self._placement
         for round_ in range(ROUNDS):
             if time.monotonic() > self._ends:
                 return None
-            if self._settle(left, self._unmet, round_):
+            if self._settle(waiting, unmet, round_):
                 return self._placement
         return None
-
-    def _is_met(self) -> bool:
-        return not any(
-            amounts.amount(self._compiled, clause, self._placement)
-            for clause in self._unmet
-        )
 
     def _settle(
         self,
         left: Sequence[Sequence[int]],
         unmet: Sequence[numbers.Clause],
         round_: int,
+        later: Collection[int] = (),
     ) -> bool:
-        """Place these, and let these clauses be met, by one more attempt."""
+        """Place these, and let these clauses be met, by one more attempt.
+
+        Others come ``later``, and have no place yet.
+        """
         if time.monotonic() > self._ends:
             return False
         self._look()
@@ -117,7 +122,7 @@ class _Mending:
             if pairs <= PAIRS or breadth <= BREADTH:
                 break
             breadth = round(breadth / 2)
-        placement = self._solve(allowed)
+        placement = self._solve(allowed, later)
         if placement is not None:
             self._placement = placement
         return placement is not None
@@ -292,7 +297,9 @@ class _Mending:
         inside = (at != UNKNOWN) & chosen[at]
         return map(int, np.flatnonzero(inside))
 
-    def _solve(self, allowed: Mapping[int, Sequence[int]]) -> Ints | None:
+    def _solve(
+        self, allowed: Mapping[int, Sequence[int]], later: Collection[int]
+    ) -> Ints | None:
         fixed = self._placement.copy()
         fixed[list(allowed)] = UNKNOWN
         result = exact.solve(
@@ -304,6 +311,7 @@ class _Mending:
             effort=EFFORT,
             seed=self._seed,
             index=self._index,
+            later=later,
         )
         if result.verdict is model.Verdict.FEASIBLE:
             return result.placement

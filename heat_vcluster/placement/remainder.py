@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 import numpy as np
 
@@ -19,6 +25,9 @@ from heat_vcluster.placement.compiled import Clause, Compiled
 
 # Says which of the places that are left to some members they may take.
 Choice = Callable[[Ints], Ints]
+
+# What these ask for may be there only when all members are.
+ASKING = (constraints.AtLeast, constraints.Level)
 
 # How often clauses may narrow what other clauses left.
 ROUNDS = 3
@@ -93,6 +102,9 @@ class Remainder:
     numbers of those that free members can still do something about;
     ``settled`` of all others. ``is_hopeless``: some member has no place left,
     or there is less than no room, proven.
+
+    Members that come ``later`` have no place yet: what asks for more of them
+    than are here is in neither.
     """
 
     def __init__(
@@ -102,14 +114,14 @@ class Remainder:
         allowed: Mapping[int, Sequence[int]] | None,
         with_soft: bool,
         choice: Choice | None = None,
+        later: Collection[int] = (),
     ) -> None:
         self.index = index
         self.compiled = index.compiled
         self.at = index.start(fixed)
-        self.free = tuple(
-            int(m)
-            for m in np.flatnonzero((self.at == UNKNOWN) & ~index.is_absent)
-        )
+        is_free = (self.at == UNKNOWN) & ~index.is_absent
+        is_free[list(later)] = False
+        self.free = tuple(np.flatnonzero(is_free).tolist())
         self.host_room, self.pool_room = self._room()
         self.budget_room = amounts.budget_room(self.compiled, self.at)
         self._everybody: dict[int, Ints] = {}
@@ -118,8 +130,15 @@ class Remainder:
         touched = {c for m in self.free for c, _ in index.roles[m]}
         if self.free:
             touched.update(index.alone)
-        self.clauses = tuple(c for c in range(count) if c in touched)
-        self.settled = tuple(c for c in range(count) if c not in touched)
+        open_ = {
+            c
+            for m in later
+            for c, _ in index.roles[m]
+            if index.clauses[c].kind in ASKING
+        }
+        asked = [c for c in range(count) if c not in open_]
+        self.clauses = tuple(c for c in asked if c in touched)
+        self.settled = tuple(c for c in asked if c not in touched)
         self._count = count
         self.is_hopeless = self._is_overfull()
         self.candidates = self._candidates(allowed)

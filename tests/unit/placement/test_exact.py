@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import numpy as np
@@ -141,6 +142,30 @@ class TestParts(base.TestCase):
         fixed = np.array([0, UNKNOWN, 0])
         found = exact.solve(self.made, fixed=fixed, allowed={1: [0, 2]})
         self.assertEqual([0, 2, 0], found.placement.tolist())
+
+    def test_who_comes_later_has_no_place_and_is_not_asked_for(self):
+        self.problem = dataclasses.replace(
+            self.problem,
+            rules=(
+                worlds.rule(
+                    'spread',
+                    'rack',
+                    *(f'web-{number}' for number in range(3)),
+                    min_domains=2,
+                ),
+            ),
+        )
+        self.made = compile_it(self.problem)
+        inside = {member: [0, 1] for member in range(3)}
+        found = exact.solve(self.made, allowed=inside)
+        self.assertIs(model.Verdict.INFEASIBLE, found.verdict)
+        found = exact.solve(
+            self.made, allowed=inside, later=[2], goal=exact.Goal.ANY
+        )
+        self.assertIs(model.Verdict.FEASIBLE, found.verdict)
+        self.assertFalse(found.is_complete)
+        self.assertEqual(UNKNOWN, found.placement[2])
+        self.assertLess(max(found.placement[:2]), 2)
 
     def test_two_fixed_together_that_must_be_apart_are_no_placement(self):
         found = exact.solve(self.made, fixed=np.array([1, 1, UNKNOWN]))
