@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -26,13 +26,21 @@ LARGEST = 20_000  # atoms times places of a block that is filled anyhow
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Cast:
-    """A placement, or the blocks whose members found no room together.
+    """A placement, and the blocks whose members found no room together.
 
-    Both None: the bundles could not even be dealt out to blocks.
+    ``failed``: block -> its members, who have no place then. ``placement``
+    None: the bundles could not even be dealt out to blocks.
     """
 
     placement: Ints | None = None
-    failed: tuple[int, ...] | None = None
+    failed: Mapping[int, Sequence[int]] = dataclasses.field(
+        default_factory=dict
+    )
+
+    @property
+    def whole(self) -> Ints | None:
+        """The placement if all who are present have a place in it."""
+        return None if self.failed else self.placement
 
 
 class Groups:
@@ -558,14 +566,13 @@ class _Blocks:
         placement = np.full(len(self._compiled.members), UNKNOWN, np.int64)
         if self._fill_all(placement, deadline, seed):
             return Cast(placement)
-        failed = [
-            block
-            for block in sorted(self._atoms)
+        members = self._casting.contracted.bundles[0]
+        failed = {
+            block: [m for atom in atoms for m in members[atom]]
+            for block, atoms in sorted(self._atoms.items())
             if not self._fill(block, placement, deadline, seed)
-        ]
-        if failed:
-            return Cast(failed=tuple(failed))
-        return Cast(placement)
+        }
+        return Cast(placement, failed)
 
     def _fill_all(self, placement: Ints, deadline: float, seed: int) -> bool:
         """Fill all blocks at once, each as counted, if each was.

@@ -8,6 +8,7 @@ is proven impossible; what they can be is tried with the members themselves.
 
 from __future__ import annotations
 
+import collections
 import copy
 import dataclasses
 import time
@@ -27,8 +28,9 @@ from heat_vcluster.placement import (
     tally,
 )
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.columns import Flags, Ints
 
+CUTS = 20  # times that members who found no room together are told apart
 ATTEMPTS = 40  # times that blocks are opened before it is given up
 PAIRS = 100_000  # of member and place at the most, to sort members out
 SMALL = 30_000  # pairs of kind and place for which all is opened at once
@@ -157,6 +159,7 @@ class _Attempts:
         deadline: float,
         seed: int,
     ) -> None:
+        self._contracted = contracted
         self._frame = tally.Frame(kinds)
         self._caster = casting.Casting(self._frame, contracted)
         self._deadline, self._seed = deadline, seed
@@ -180,15 +183,14 @@ class _Attempts:
             cast = self._caster.cast(
                 counts, outcome.values, self._deadline, seed
             )
-            if cast.placement is not None and amounts.is_valid(
-                frame.compiled, cast.placement
+            if cast.whole is not None and amounts.is_valid(
+                frame.compiled, cast.whole
             ):
-                return cast.placement
-            failed = set(cast.failed or ())
-            if failed - opened:
-                opened |= failed
+                return cast.whole
+            if cast.failed.keys() - opened:
+                opened |= cast.failed.keys()
                 continue
-            found = self._strays_last(counts, outcome.values, seed)
+            found = self._count_otherwise(counts, outcome.values, seed)
             if found is not None:
                 return found
             reach = self._caster.reach(counts, outcome.values)
@@ -200,25 +202,65 @@ class _Attempts:
             opened = everything
         return None
 
-    def _strays_last(
+    def _count_otherwise(
         self, counts: tally.Tally, values: Ints, seed: int
     ) -> Ints | None:
-        """Place the volumes that nothing ties when all others have a place.
+        """Count again, but for what found no room together, a few times.
 
-        Counts say too little of which of them goes where.
+        The volumes that nothing ties are placed when all others have a
+        place: counts say too little of which of them goes where.
         """
         caster = self._caster.without_strays()
-        cast = caster.cast(counts, values, self._deadline, seed)
-        if cast.placement is None or np.all(caster.present):
-            return None
+        for _ in range(CUTS):
+            cast = caster.cast(counts, values, self._deadline, seed)
+            if cast.whole is not None:
+                return self._strays_last(caster, cast.whole, seed)
+            if not cast.failed or len(self._frame.likeness.scopes) < 2:
+                return None
+            for block, members in cast.failed.items():
+                self._forbid(counts, block, members)
+            # What is none now is no proof: others might take the same room.
+            outcome = _solve(counts.program, self._deadline, seed)
+            if outcome.values is None:
+                return None
+            values = outcome.values
+        return None
+
+    def _forbid(
+        self, counts: tally.Tally, block: int, members: Collection[int]
+    ) -> None:
+        """Let those who found no room together not be counted there again.
+
+        Not all of their bundles at the narrowest scope, that is, or others
+        like them.
+        """
+        frame = self._frame
+        bundle_of, kind_at = (
+            self._contracted.bundle_of[1],
+            frame.likeness.kind_at[1],
+        )
+        bundles = {int(bundle_of[m]) for m in members}
+        place = int(np.argmax(frame.block_of == block))
+        counts.forbid(
+            1,
+            int(frame.compiled.domain[1][place]),
+            collections.Counter(kind_at[bundle] for bundle in bundles),
+        )
+
+    def _strays_last(
+        self, caster: casting.Casting, placement: Ints, seed: int
+    ) -> Ints | None:
+        """Place those whom the caster left out, when others have a place."""
         compiled = self._frame.compiled
         strays = {
-            int(member): compiled.places(int(member)).tolist()
-            for member in np.flatnonzero(cast.placement == UNKNOWN)
+            member: compiled.places(member).tolist()
+            for member in np.flatnonzero(
+                self._caster.present & ~caster.present
+            ).tolist()
         }
-        return _sort_out(
-            compiled, strays, self._deadline, seed, cast.placement
-        )
+        if strays:
+            return _sort_out(compiled, strays, self._deadline, seed, placement)
+        return placement if amounts.is_valid(compiled, placement) else None
 
 
 def _sort_out(
@@ -425,7 +467,7 @@ def _pack(
         return None, outcome.bound
     caster = casting.Casting(frame, contracted)
     cast = caster.cast(counts, outcome.values, deadline, seed)
-    placement = cast.placement
+    placement = cast.whole
     if placement is not None and amounts.is_valid(frame.compiled, placement):
         return placement, outcome.bound
     reach = caster.reach(counts, outcome.values)

@@ -186,7 +186,9 @@ class _Greedy:
             self._prospects.dead_ends,
             self._state,
             self._all,
-            self._prospects.places_at_first,
+            lambda kind, scope: (
+                self._prospects.places_at_first(kind, scope) > 0
+            ),
         )
         self._prospects.crowd(self._all)
         return self._run(list(self._all), trouble)

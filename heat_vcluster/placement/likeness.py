@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 
 import numpy as np
 
 from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import constraints, contract
+from heat_vcluster.placement.breadth import Breadth
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 WIDE = 9  # units of a rule that is always counted by itself
@@ -369,6 +371,42 @@ class Likeness:
             return len(set().union(*pieces)) - (clause.limit - 1)
         sizes = sorted((len(p) for p in pieces), reverse=True)
         return sum(sizes[: clause.limit])
+
+    @functools.cached_property
+    def breadths(self) -> dict[int, set[frozenset[Breadth]]]:
+        """The kinds of bundles -> what each bundle's inner rules ask for.
+
+        Equal demands are told once.
+        """
+        found: dict[int, dict[int, set[Breadth]]] = {
+            kind.number: {
+                self._bundle(kind.scope, unit[0]): set() for unit in kind.units
+            }
+            for kind in self.kinds
+            if kind.scope
+        }
+        for clause, around in self._inner:
+            asked = self._breadth(clause)
+            bundle = self._bundle(around, clause.members[0])
+            kind = self.kind_at[around][bundle]
+            if asked is not None and self.kinds[kind].scope == around:
+                found[kind][bundle].add(asked)
+        return {
+            kind: set(map(frozenset, by_bundle.values()))
+            for kind, by_bundle in found.items()
+        }
+
+    def _breadth(self, clause: numbers.Clause) -> Breadth | None:
+        """Return over what domains a rule within a bundle has it be."""
+        if clause.kind not in (constraints.AtMost, constraints.AtLeast):
+            return None
+        cap = self.cap(clause)
+        pieces = set().union(*self._pieces(clause))
+        domains = clause.limit
+        if clause.kind is constraints.AtMost:
+            domains = -(-len(pieces) // cap) if cap > 0 else len(pieces) + 1
+        kinds = frozenset(self.kind_at[clause.scope][b] for b in pieces)
+        return Breadth(clause.scope, kinds, domains) if domains > 1 else None
 
     @property
     def is_coarse(self) -> bool:

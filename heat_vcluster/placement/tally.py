@@ -17,12 +17,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 import numpy as np
 
-from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement import (
+    breadth,
     constraints,
     kindred,
     likeness,
@@ -30,6 +36,7 @@ from heat_vcluster.placement import (
     stowage,
     sums,
 )
+from heat_vcluster.placement import compiled as numbers
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.program import INFINITY
 
@@ -149,8 +156,9 @@ class Frame:
     def _allow(self) -> None:
         """Find ``may``: atom -> flags by place, bundle -> by domain.
 
-        A bundle may be where each of its parts may; a part that is always
-        in a bundle may be where one of those may.
+        A bundle may be where each of its parts may, in as many domains as
+        its rules ask for; a part that is always in a bundle may be where one
+        of those may.
         """
         kinds, compiled = self.likeness.kinds, self.compiled
         self.may: list[Flags] = self.likeness.allowed()
@@ -161,6 +169,13 @@ class Frame:
             here = np.ones(compiled.n_domains[kind.scope], np.bool_)
             for part, _ in kind.parts:
                 here &= self._reached(part, kind.scope)
+            # Of bundles alike one may be broad enough where others are not.
+            here &= np.logical_or.reduce(
+                [
+                    breadth.broad(compiled, kind.scope, asked, self._reached)
+                    for asked in self.likeness.breadths[kind.number]
+                ]
+            )
             self.may.append(here)
         self.parents: dict[int, list[tuple[int, int]]] = {}
         for kind in kinds:
@@ -432,6 +447,22 @@ class Tally:
             return count, outer
         count = self.at(number, scope - 1)
         return count, compiled.parent[scope - 1][count.domains]
+
+    def forbid(self, scope: int, domain: int, many: Mapping[int, int]) -> None:
+        """Let a domain not have so many of each of these kinds, or more."""
+        program = self.program
+        reached = []
+        for kind, number in many.items():
+            count = self.at(kind, scope)
+            here = int(np.flatnonzero(count.domains == domain)[0])
+            flag = program.variables([1])
+            program.row(
+                [int(count.variables[here]), flag],
+                [1, -int(count.highest[here])],
+                high=number - 1,
+            )
+            reached.append(flag)
+        program.total(reached, high=len(reached) - 1)
 
     def cell_of(self, places: Ints) -> Ints:
         return self._cell_of[places]

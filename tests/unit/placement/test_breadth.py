@@ -8,9 +8,11 @@ from heat_vcluster.placement import (
     compiled,
     contract,
     greedy,
+    likeness,
     model,
     policies,
     state,
+    tally,
 )
 from heat_vcluster.placement.standing import Node
 from tests import base
@@ -57,7 +59,10 @@ def world(
 class TestBreadth(base.TestCase):
     def counts(self, numbers: compiled.Compiled) -> dict[int, int]:
         placement = state.State(numbers, contract.contract(numbers))
-        return breadth.least(placement, Node(ZONE, tuple(placement.items)))
+        node = Node(ZONE, tuple(placement.items))
+        found = breadth.least(placement, node)
+        self.assertLessEqual(len(found), 1)
+        return {one.scope: one.domains for one in found}
 
     def test_units_that_are_apart_take_a_domain_each(self) -> None:
         counts = self.counts(world())
@@ -73,21 +78,50 @@ class TestBreadth(base.TestCase):
         counts = self.counts(world(policy='spread', max_per_domain=6))
         self.assertEqual({}, counts)
 
-    def narrow(self, count: int) -> list[bool]:
+    def broad(self, count: int) -> list[bool]:
         numbers = world()
         placement = state.State(numbers, contract.contract(numbers))
-        fitting = [
-            placement.kind(item).counts(RACK) for item in placement.items
-        ]
-        found: list[bool] = breadth.too_narrow(
-            numbers, ZONE, {RACK: count}, {RACK: fitting}
+        kind = placement.items[0].kind
+        found: list[bool] = breadth.broad(
+            numbers,
+            ZONE,
+            [breadth.Breadth(RACK, frozenset([kind]), count)],
+            lambda _, scope: (
+                placement.kind(placement.items[0]).counts(scope) > 0
+            ),
         ).tolist()
         return found
 
     def test_only_domains_with_room_count(self) -> None:
-        self.assertEqual([False, False], self.narrow(2))
-        self.assertEqual([True, False], self.narrow(3))
-        self.assertEqual([True, True], self.narrow(4))
+        self.assertEqual([True, True], self.broad(2))
+        self.assertEqual([False, True], self.broad(3))
+        self.assertEqual([False, False], self.broad(4))
+
+    def test_hosts_count_too_and_only_those_for_who_is_apart(self) -> None:
+        # In r0 only one host takes a large one; r1 has two of them.
+        hosts = [
+            worlds.host(f'{rack}-{n}', vcpu, rack=rack)
+            for rack, sizes in (('r0', (8, 2, 2)), ('r1', (5, 5)))
+            for n, vcpu in enumerate(sizes)
+        ]
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            (*worlds.servers('large', 2, vcpu=4), worlds.server('small')),
+            (
+                worlds.rule('anti-affinity', 'host', 'large-0', 'large-1'),
+                worlds.rule(
+                    'affinity', 'rack', 'large-0', 'large-1', 'small', name='t'
+                ),
+            ),
+        )
+        numbers = compiled.Compiled(problem, policies.load())
+        contracted = contract.contract(numbers)
+        placement = state.State(numbers, contracted)
+        (found,) = breadth.least(placement, Node(RACK, tuple(placement.items)))
+        self.assertEqual((0, 2), (found.scope, found.domains))
+        frame = tally.Frame(likeness.Likeness(numbers, contracted))
+        bundle = frame.likeness.kind_at[RACK][0]
+        self.assertEqual([False, True], frame.may[bundle].tolist())
 
     def test_no_room_is_made_where_there_are_too_few(self) -> None:
         found = self.placed(world(pairs='abcd'))

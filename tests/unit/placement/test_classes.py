@@ -7,6 +7,8 @@ import dataclasses
 import time
 from unittest import mock
 
+import fixtures
+
 from heat_vcluster.placement import (
     amounts,
     classes,
@@ -25,6 +27,8 @@ from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
 
 SEEDS = range(60)
+PLACING = 'heat_vcluster.placement.classes.PLACING'
+FORBID = tally.Tally.forbid
 PATIENCE = 60.0  # seconds that nothing here comes near
 
 
@@ -298,6 +302,70 @@ class TestJigsaws(base.TestCase):
         made, bundles = contracted(problem)
         found = classes.place(made, bundles, deadline())
         self.assertTrue(amounts.is_valid(made, found))
+
+    def decoys(self, count: int) -> model.Problem:
+        """Ask for so many each of two bundles of three servers apart.
+
+        In half of the racks there is a host with room for both large servers
+        of one bundle, and none for one of them anywhere else.
+        """
+        hosts, demands, rules = [], [], []
+        for rack in range(2 * count):
+            sizes = (8,) if rack < count else (4, 4)
+            sizes += (1, 1, 1, 1)
+            hosts += [
+                worlds.host(f'r{rack}-h{n}', vcpu, rack=f'r{rack}')
+                for n, vcpu in enumerate(sizes)
+            ]
+        for number in range(count):
+            for name, sizes in (('p', (4, 4, 1)), ('q', (1, 1, 1))):
+                members = names(len(sizes), f'{name}-{number}')
+                demands += map(worlds.server, members, sizes)
+                rules += [
+                    worlds.rule(
+                        'affinity', 'rack', *members, name=f'{members[0]}-t'
+                    ),
+                    apart('host', *members, name=f'{members[0]}-a'),
+                ]
+        return model.Problem(
+            worlds.snapshot(hosts), tuple(demands), tuple(rules)
+        )
+
+    def test_what_found_no_room_together_is_not_counted_again(self):
+        # Too many rules for each to be counted by itself.
+        self.useFixture(fixtures.MonkeyPatch(PLACING, (0,)))
+        with mock.patch.object(
+            tally.Tally, 'forbid', autospec=True, side_effect=FORBID
+        ) as forbid:
+            for count in range(2, 8):
+                made, bundles = contracted(self.decoys(count))
+                found = classes.place(made, bundles, deadline())
+                self.assertTrue(amounts.is_valid(made, found), count)
+        self.assertGreater(forbid.call_count, 0)
+
+    def test_only_as_many_or_more_of_all_of_them_are_forbidden(self):
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(2, 1)),
+            (*worlds.servers('s', 2), worlds.server('t', vcpu=2)),
+            (worlds.rule('spread', 'rack', 's-0', 's-1', max_per_domain=2),),
+        )
+        frame = tally.Frame(likeness.Likeness(*contracted(problem)))
+        pair, single = frame.likeness.kinds
+        self.assertEqual((2, 1), (pair.count, single.count))
+        for two, one, status in (
+            (1, 1, linear.Status.NONE),
+            (2, 1, linear.Status.NONE),
+            (2, 0, linear.Status.BEST),
+            (0, 1, linear.Status.BEST),
+        ):
+            counts = tally.Tally(frame, range(frame.n_blocks))
+            counts.forbid(1, 0, {pair.number: 1, single.number: 1})
+            for kind, many in ((pair, two), (single, one)):
+                count = counts.at(kind.number, 1)
+                (number,) = count.variables[count.domains == 0].tolist()
+                counts.program.total([number], many, many)
+            outcome = counts.program.solve(deadline(), 0)
+            self.assertIs(status, outcome.status, (two, one))
 
     def test_what_is_to_spare_counts_only_where_someone_may_be(self):
         problem = model.Problem(
