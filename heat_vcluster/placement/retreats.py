@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from heat_vcluster.placement import (
     constraints,
     contract,
     exact,
+    lodgings,
     model,
 )
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
@@ -81,32 +82,84 @@ def find(
 
 
 def settle(
-    compiled: Compiled, *, seconds: float, effort: float, seed: int = 0
+    compiled: Compiled,
+    contracted: contract.Contracted,
+    *,
+    seconds: float,
+    effort: float,
+    seed: int = 0,
 ) -> tuple[model.Verdict, dict[int, int]]:
     """Place those who must be alone by hard rules, and nobody else.
 
-    Exactly, as far as the time goes and they have not too much choice.
-    Returns member -> place. That there is no such placement is proven, and
-    then there is none of the whole. UNKNOWN, too, if there is nobody.
+    Exactly, as far as the time goes; those of the widest scope only, in
+    domains chosen before, if all have too much choice. Returns member ->
+    place. That there is no such placement is proven, and then there is none
+    of the whole. UNKNOWN, too, if there is nobody.
     """
     recluses = alone(compiled)
     if not recluses:
         return model.Verdict.UNKNOWN, {}
     few = _without_others(compiled, recluses)
+    allowed = None
     if few.n_pairs > FEW:
-        return model.Verdict.UNKNOWN, {}
+        verdict, lodgings_ = lodgings.find(
+            compiled, contracted, seconds=seconds, seed=seed
+        )
+        if verdict is not model.Verdict.FEASIBLE:
+            return verdict, {}
+        allowed = _inside(compiled, lodgings_)
+        few = compiled.among(allowed)
+    numbers = _numbers(compiled, few)
     found = exact.solve(
-        few, goal=exact.Goal.ANY, seconds=seconds, effort=effort, seed=seed
+        few,
+        allowed=allowed
+        and {few.numbers[compiled.members[m]]: allowed[m] for m in allowed},
+        goal=exact.Goal.ANY,
+        seconds=seconds,
+        effort=effort,
+        seed=seed,
     )
     if found.placement is None:
-        return found.verdict, {}
+        return found.verdict if allowed is None else model.Verdict.UNKNOWN, {}
     return found.verdict, {
         number: place
         for number, place in zip(
-            _numbers(compiled, few), found.placement.tolist(), strict=True
+            numbers, found.placement.tolist(), strict=True
         )
         if compiled.members[number] not in compiled.problem.pinned
     }
+
+
+def _inside(
+    compiled: Compiled, lodged: Mapping[Clause, Sequence[int]]
+) -> dict[int, list[int]]:
+    """Return member -> its places in the domains of its rule."""
+    return {
+        member: places[
+            np.isin(compiled.domain[clause.scope][places], domains)
+        ].tolist()
+        for clause, domains in lodged.items()
+        for member in clause.members
+        for places in (compiled.places(member),)
+    }
+
+
+def others(
+    compiled: Compiled, settled: Mapping[int, int]
+) -> tuple[Compiled, list[int]]:
+    """Return the problem of all but these, and its members' numbers here.
+
+    ``settled``: member -> place. The domains of those who must be alone are
+    not for others.
+    """
+    rest = compiled.among(set(range(len(compiled.members))) - settled.keys())
+    free = np.ones(compiled.n_hosts, np.bool_)
+    for clause in compiled.hard:
+        here = [settled[m] for m in clause.members if m in settled]
+        if clause.kind is constraints.Alone and here:
+            column = compiled.domain[clause.scope]
+            free &= ~np.isin(column[: compiled.n_hosts], column[here])
+    return rest.on(free), _numbers(compiled, rest)
 
 
 def _used(

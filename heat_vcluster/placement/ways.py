@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -90,6 +90,8 @@ VERY_FEW = 6
 HUGE = 30000
 SOME = 0.3
 ENOUGH = 6
+# Share of the time that is left, for all others when some are settled.
+OTHERS = 0.7
 # Share of what is asked: where less of a resource is to spare, it is a jigsaw.
 BRIM = 0.02
 # ... and exchanging takes this share of the time that is left,
@@ -239,6 +241,7 @@ class Search:
         """Place those who must be alone exactly, and then the others."""
         verdict, places = retreats.settle(
             self._compiled,
+            self._contracted,
             seconds=self.left(),
             effort=EFFORT,
             seed=self._seed,
@@ -249,7 +252,30 @@ class Search:
             self.tried.append('placing first those who must be alone')
             settled = self._compiled.settled(places)
             self._keep(self._greedy(self._trouble, compiled=settled))
+            if not self._is_done(self._found):
+                return self._place_others(places)
         return self._placed()
+
+    def _place_others(self, settled: Mapping[int, int]) -> Outcome:
+        """Place all others as a problem of its own.
+
+        ``settled``: member -> place.
+        """
+        rest, numbers_ = retreats.others(self._compiled, settled)
+        search = Search(
+            rest,
+            time.monotonic() + OTHERS * self.left(),
+            self._seed,
+            haste=self._haste,
+        )
+        outcome = search.decide()
+        self.tried += search.tried
+        if outcome.placement is None:
+            return UNKNOWN_YET
+        placement = np.full(len(self._compiled.members), UNKNOWN, np.int64)
+        placement[numbers_] = outcome.placement
+        placement[list(settled)] = list(settled.values())
+        return self._valid(placement)
 
     def _make_some_room(self) -> Outcome:
         """Make some room for few, where that was not done in haste.
@@ -413,7 +439,12 @@ class Search:
     # -- counting -----------------------------------------------
 
     def _glance_at_counts(self) -> Outcome:
-        """Count kinds of members by domain, for a moment."""
+        """Count kinds of members by domain, for a moment.
+
+        Of a large problem, unless all is soon counted anyway.
+        """
+        if self._is_large and self._is_soon_counted():
+            return UNKNOWN_YET
         self.tried.append('counting kinds of members by domain')
         return INFEASIBLE if self._is_refuted(GLANCE) else UNKNOWN_YET
 

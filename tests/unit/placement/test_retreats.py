@@ -9,6 +9,7 @@ from heat_vcluster.placement import (
     amounts,
     classes,
     compiled,
+    contract,
     exact,
     model,
     retreats,
@@ -51,7 +52,9 @@ class TestRetreats(base.TestCase):
     def settle(
         self, made: compiled.Compiled
     ) -> tuple[model.Verdict, dict[int, int]]:
-        return retreats.settle(made, seconds=60, effort=60)
+        return retreats.settle(
+            made, contract.contract(made), seconds=60, effort=60
+        )
 
     def test_who_must_be_alone_is_placed_first(self) -> None:
         proven = settled = 0

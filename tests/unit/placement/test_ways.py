@@ -111,6 +111,36 @@ class TestCounts(base.TestCase):
         self.assertLessEqual(counts.program.n_rows, most)
 
 
+class TestOthers(base.TestCase):
+    """One is alone in a rack; the others are placed without it."""
+
+    def problem(self, *more: model.Rule) -> model.Problem:
+        return model.Problem(
+            worlds.snapshot(worlds.racks(2, 2, vcpu=2)),
+            (worlds.server('alone'), *worlds.servers('s', 4)),
+            (worlds.rule('exclusive', 'rack', 'alone', name='alone'), *more),
+        )
+
+    def test_all_others_find_a_place_elsewhere(self) -> None:
+        asked = search(self.problem())
+        outcome = asked._place_others({0: 0})
+        self.assertIs(model.Verdict.FEASIBLE, outcome.verdict)
+        self.assertEqual(0, outcome.placement[0])
+        self.assertEqual([2, 2, 3, 3], sorted(outcome.placement[1:]))
+
+    def test_that_there_is_no_place_for_them_proves_nothing(self) -> None:
+        names = [f's-{number}' for number in range(4)]
+        apart = worlds.rule('anti-affinity', 'host', *names)
+        asked = search(self.problem(apart))
+        outcome = asked._place_others({0: 0})
+        self.assertIs(model.Verdict.UNKNOWN, outcome.verdict)
+
+    def test_a_rule_about_both_is_not_forgotten(self) -> None:
+        both = worlds.rule('affinity', 'rack', 'alone', 's-0', name='both')
+        outcome = search(self.problem(both))._place_others({0: 0})
+        self.assertIs(model.Verdict.UNKNOWN, outcome.verdict)
+
+
 class TestSomeRoom(base.TestCase):
     """The largest takes the host that both of the small ones need."""
 
