@@ -11,8 +11,9 @@ from __future__ import annotations
 import collections
 import copy
 import dataclasses
+import functools
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from heat_vcluster.placement import (
     tally,
 )
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement.columns import Flags, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 
 CUTS = 20  # times that members who found no room together are told apart
 ATTEMPTS = 40  # times that blocks are opened before it is given up
@@ -49,11 +50,16 @@ SHARE = 0.75  # of the time left, for counts: members come after
 FIRST = 0.3  # share of the time for the bound then
 GLANCE = 0.15  # ... and for that on sizes alone, before
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
+COARSE = 0  # ... at a glance beside the first of these:
 PLACING = (6_000, 60_000)  # ... where any placement will do
 SMALLISH = 8_000  # variables up to which CP-SAT is asked first
 EFFORT = 0.05  # of CP-SAT's own clock, before another solver is asked
-LOOK = 0.15  # ... where any solution of few variables will do:
+LOOK = 0.2  # ... where any solution of few variables will do:
+AGAIN = 0.3  # ... and if it was not found by that, otherwise
 COMPACT = 5_000  # so many
+
+
+UNSOLVED = linear.Outcome(linear.Status.UNKNOWN)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,13 +145,19 @@ def place(
     """
     if contracted.contradiction is not None or compiled.stuck():
         return Proof()
+    coarse = likeness.Likeness(compiled, contracted, few=COARSE)
     for few in PLACING:
         kinds = likeness.Likeness(compiled, contracted, few=few)
-        found = _Attempts(contracted, kinds, deadline, seed).found()
-        if found is not None or time.monotonic() > deadline:
+        attempts = _Attempts(contracted, kinds, deadline, seed)
+        is_first = few == PLACING[0]
+        found = attempts.glance()
+        if is_first and found is None and len(coarse.kinds) < len(kinds.kinds):
+            found = _Attempts(contracted, coarse, deadline, seed).glance()
+        if found is None:
+            found = attempts.found()
+        is_last = not kinds.is_coarse or time.monotonic() > deadline
+        if found is not None or is_last:
             return found
-        if not kinds.is_coarse:
-            break
     return None
 
 
@@ -163,44 +175,91 @@ class _Attempts:
         self._frame = tally.Frame(kinds)
         self._caster = casting.Casting(self._frame, contracted)
         self._deadline, self._seed = deadline, seed
+        self._everything = set(range(self._frame.n_blocks))
+        self._opened: set[int] = set()
+        is_small = self._frame.n_pairs <= SMALL
+        self._open(self._everything if is_small else ())
+
+    def _open(self, blocks: Iterable[int]) -> None:
+        """Count single hosts in these, too."""
+        self._opened.update(blocks)
+        self._outcome = UNSOLVED
+        self._cast = casting.Cast()
+        vars(self).pop('_counts', None)
+
+    @functools.cached_property
+    def _counts(self) -> tally.Tally:
+        return tally.Tally(self._frame, sorted(self._opened))
+
+    def glance(self) -> Ints | Proof | None:
+        """Look for a placement, or the proof of none, for a moment."""
+        if self._opened and self._frame.n_pairs > SMALLISH:
+            return None
+        if not self._counts.impossible:
+            self._outcome = _look(
+                self._counts.program, self._deadline, self._seed
+            )
+        return self._read()
 
     def found(self) -> Ints | Proof | None:
-        frame = self._frame
-        everything = set(range(frame.n_blocks))
-        opened: set[int] = everything if frame.n_pairs <= SMALL else set()
+        """Look for it on, after a glance, until all that can be is opened."""
         for attempt in range(ATTEMPTS):
             if time.monotonic() > self._deadline:
                 return None
-            counts = tally.Tally(frame, sorted(opened))
-            if counts.impossible:
-                return Proof()
-            seed = self._seed + attempt
-            outcome = _solve(counts.program, self._deadline, seed)
-            if outcome.status is linear.Status.NONE:
-                return Proof()
-            if outcome.values is None:
-                return None
-            cast = self._caster.cast(
-                counts, outcome.values, self._deadline, seed
-            )
-            if cast.whole is not None and amounts.is_valid(
-                frame.compiled, cast.whole
-            ):
-                return cast.whole
-            if cast.failed.keys() - opened:
-                opened |= cast.failed.keys()
-                continue
-            found = self._count_otherwise(counts, outcome.values, seed)
-            if found is not None:
-                return found
-            reach = self._caster.reach(counts, outcome.values)
-            found = _sort_out(frame.compiled, reach, self._deadline, seed)
-            if found is not None:
-                return found
-            if opened == everything or frame.n_pairs > COUNTABLE:
-                return None
-            opened = everything
+            if attempt:
+                self._seed += 1
+                found = self.glance()
+                if found is not None:
+                    return found
+            if self._outcome.values is None:
+                self._outcome = _persist(
+                    self._counts.program, self._deadline, self._seed
+                )
+                found = self._read()
+                if found is not None or self._outcome.values is None:
+                    return found
+            more = self._cast.failed.keys() - self._opened
+            if not more:
+                found = self._found_otherwise()
+                all_are_open = self._opened == self._everything
+                if (
+                    found is not None
+                    or all_are_open
+                    or self._frame.n_pairs > COUNTABLE
+                ):
+                    return found
+                more = self._everything
+            self._open(more)
         return None
+
+    def _read(self) -> Ints | Proof | None:
+        """Return what the counts say, if they do and members are found."""
+        if (
+            self._counts.impossible
+            or self._outcome.status is linear.Status.NONE
+        ):
+            return Proof()
+        if self._outcome.values is None:
+            return None
+        self._cast = self._caster.cast(
+            self._counts, self._outcome.values, self._deadline, self._seed
+        )
+        whole = self._cast.whole
+        if whole is None or not amounts.is_valid(self._frame.compiled, whole):
+            return None
+        return whole
+
+    def _found_otherwise(self) -> Ints | None:
+        """Look for a placement near counts that none was found for."""
+        values = self._outcome.values
+        assert values is not None  # noqa: S101
+        found = self._count_otherwise(self._counts, values, self._seed)
+        if found is not None:
+            return found
+        reach = self._caster.reach(self._counts, values)
+        return _sort_out(
+            self._frame.compiled, reach, self._deadline, self._seed
+        )
 
     def _count_otherwise(
         self, counts: tally.Tally, values: Ints, seed: int
@@ -215,10 +274,10 @@ class _Attempts:
             cast = caster.cast(counts, values, self._deadline, seed)
             if cast.whole is not None:
                 return self._strays_last(caster, cast.whole, seed)
-            if not cast.failed or len(self._frame.likeness.scopes) < 2:
+            if not cast.failed or not all(
+                self._forbid(counts, *failed) for failed in cast.failed.items()
+            ):
                 return None
-            for block, members in cast.failed.items():
-                self._forbid(counts, block, members)
             # What is none now is no proof: others might take the same room.
             outcome = _solve(counts.program, self._deadline, seed)
             if outcome.values is None:
@@ -228,24 +287,25 @@ class _Attempts:
 
     def _forbid(
         self, counts: tally.Tally, block: int, members: Collection[int]
-    ) -> None:
+    ) -> bool:
         """Let those who found no room together not be counted there again.
 
         Not all of their bundles at the narrowest scope, that is, or others
-        like them.
+        like them. False: no domains are told apart at that scope.
         """
         frame = self._frame
-        bundle_of, kind_at = (
-            self._contracted.bundle_of[1],
-            frame.likeness.kind_at[1],
-        )
-        bundles = {int(bundle_of[m]) for m in members}
+        if 1 not in frame.seen or 1 not in frame.likeness.scopes:
+            return False
         place = int(np.argmax(frame.block_of == block))
-        counts.forbid(
-            1,
-            int(frame.compiled.domain[1][place]),
-            collections.Counter(kind_at[bundle] for bundle in bundles),
-        )
+        domain = int(frame.compiled.domain[1][place])
+        if domain == UNKNOWN:
+            return False
+        bundle_of = self._contracted.bundle_of[1]
+        kind_at = frame.likeness.kind_at[1]
+        bundles = {int(bundle_of[m]) for m in members}
+        many = collections.Counter(kind_at[bundle] for bundle in bundles)
+        counts.forbid(1, domain, many)
+        return True
 
     def _strays_last(
         self, caster: casting.Casting, placement: Ints, seed: int
@@ -504,15 +564,12 @@ def _fewest(counts: tally.Tally, deadline: float, seed: int) -> linear.Outcome:
 
 
 def _by_both(
-    program: linear.Program,
-    deadline: float,
-    seed: int,
-    effort: float = EFFORT,
+    program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
     """Solve exactly for a while, if that is any use, then the other way."""
-    outcome = linear.Outcome(linear.Status.UNKNOWN)
+    outcome = UNSOLVED
     if program.n_variables <= SMALLISH:
-        outcome = program.solve(deadline, seed, max_deterministic_time=effort)
+        outcome = program.solve(deadline, seed, max_deterministic_time=EFFORT)
         if outcome.status in (linear.Status.NONE, linear.Status.BEST):
             return outcome
     return _better(outcome, program.seek(deadline, seed))
@@ -550,12 +607,47 @@ def _better(one: linear.Outcome, other: linear.Outcome) -> linear.Outcome:
     return dataclasses.replace(best, bound=bound)
 
 
+def _look(
+    program: linear.Program, deadline: float, seed: int
+) -> linear.Outcome:
+    """Find any solution, or the proof that there is none, for a moment.
+
+    That is, exactly; which is no use where there are many variables.
+    """
+    if program.n_variables > SMALLISH:
+        return UNSOLVED
+    effort = LOOK if program.n_variables <= COMPACT else EFFORT
+    return program.solve(deadline, seed, max_deterministic_time=effort)
+
+
+def _persist(
+    program: linear.Program, deadline: float, seed: int
+) -> linear.Outcome:
+    """Find it the other way, and then exactly, for as long as it takes.
+
+    Of few variables exactly before, too, but without all that goes before
+    that: what takes one of them seconds is often done at once by the other.
+    """
+    outcome = UNSOLVED
+    if program.n_variables <= COMPACT:
+        outcome = program.solve(
+            deadline,
+            seed,
+            max_deterministic_time=AGAIN,
+            cp_model_probing_level=0,
+        )
+    if outcome.status is linear.Status.UNKNOWN:
+        outcome = program.seek(deadline, seed)
+    if outcome.status is linear.Status.UNKNOWN:
+        outcome = program.solve(deadline, seed)
+    return outcome
+
+
 def _solve(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
     """Find any solution, or the proof that there is none."""
-    effort = LOOK if program.n_variables <= COMPACT else EFFORT
-    outcome = _by_both(program, deadline, seed, effort)
+    outcome = _look(program, deadline, seed)
     if outcome.status is linear.Status.UNKNOWN:
-        outcome = program.solve(deadline, seed)
+        outcome = _persist(program, deadline, seed)
     return outcome

@@ -343,6 +343,24 @@ class TestJigsaws(base.TestCase):
                 self.assertTrue(amounts.is_valid(made, found), count)
         self.assertGreater(forbid.call_count, 0)
 
+    def test_nothing_is_forbidden_where_no_rule_looks_at_racks(self):
+        self.useFixture(fixtures.MonkeyPatch(PLACING, (0,)))
+        hosts = [
+            worlds.host(f'h{n}', vcpu, rack=f'r{n}')
+            for n, vcpu in enumerate((0, 2, 2))
+        ]
+        pairs = ((0, 1), (1, 2), (2, 0))
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(worlds.servers('s', 3)),
+            tuple(
+                apart('host', f's-{one}', f's-{other}', name=f'{one}{other}')
+                for one, other in pairs
+            ),
+        )
+        made, bundles = contracted(problem)
+        self.assertIsNone(classes.place(made, bundles, deadline()))
+
     def test_only_as_many_or_more_of_all_of_them_are_forbidden(self):
         problem = model.Problem(
             worlds.snapshot(worlds.racks(2, 1)),
