@@ -353,6 +353,17 @@ class _Betterment:
             return
         _, bound = classes.pack(found.rest, found.start, ends, self._seed)
         self._learn(model.Bound(self._bound.soft_cost, found.hosts + bound))
+        self._pack_others()
+
+    def _pack_others(self) -> None:
+        """Pack those who may share, and leave who is alone where he is."""
+        kept = firm.firm(self._compiled, self.placement)
+        settled = {m: int(self.placement[m]) for m in retreats.alone(kept)}
+        ends = time.monotonic() + self._left() * OTHERS
+        found, _ = classes.pack(
+            kept.settled(settled), self.placement, ends, self._seed
+        )
+        self._take(found)
 
     def _improve(
         self, seconds: float, *, is_cost_enough: bool = False

@@ -45,12 +45,14 @@ def finish(
     *,
     deadline: float,
     seed: int = 0,
+    turns: int | None = None,
 ) -> Ints | None:
     """Return a whole placement; None: not found, or not for this way.
 
-    ``deadline`` as of ``time.monotonic``. ``placement`` is what to begin
-    from. Members that sit somewhere already, and domains that do not lie in
-    one wider domain each, are for other ways.
+    ``deadline`` as of ``time.monotonic``; so many ``turns`` are taken at the
+    most. ``placement`` is what to begin from. Members that sit somewhere
+    already, and domains that do not lie in one wider domain each, are for
+    other ways.
     """
     if not all(compiled.is_nested) or any(s.fixed for s in compiled.shapes):
         return None
@@ -58,7 +60,7 @@ def finish(
         return None
     board = boards.Board(compiled, contracted, placement)
     board.clear()
-    return _Jigsaw(board, deadline, seed).run()
+    return _Jigsaw(board, deadline, seed).run(turns)
 
 
 class _Jigsaw:
@@ -80,7 +82,7 @@ class _Jigsaw:
             max(1, int(c[board.brim.usable].sum())) for c in compiled.free
         ]
 
-    def run(self) -> Ints | None:
+    def run(self, turns: int | None) -> Ints | None:
         board = self._board
         breadth = [FIRST] * (WAYS - 1) + [SELDOM]
         turn = 0
@@ -88,6 +90,8 @@ class _Jigsaw:
             if any(board.is_rigid[root] for root in left):
                 return None
             if not len(self._domains) or time.monotonic() > self._deadline:
+                return None
+            if turn == turns:
                 return None
             way = turn % WAYS
             self._draw.shuffle(left)

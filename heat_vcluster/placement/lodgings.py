@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from heat_vcluster.placement import constraints, linear, model
-from heat_vcluster.placement.columns import Flags, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.compiled import Clause, Compiled
 from heat_vcluster.placement.contract import Contracted
 from heat_vcluster.placement.takes import Takes
@@ -88,52 +88,105 @@ def find(
     INFEASIBLE is proven of the whole problem. UNKNOWN, too, if there is
     nobody, or all have too much choice, or somebody has a place already.
     """
-    nothing: tuple[model.Verdict, dict[Clause, list[int]]]
-    nothing = model.Verdict.UNKNOWN, {}
-    if compiled.problem.pinned:
-        return nothing
-    lodgers = _Lodgers(compiled, contracted)
-    idle = np.flatnonzero(~compiled.busy[lodgers.scope]).tolist()
-    n_sets = sum(want.n_sets for want in lodgers.wants.values())
-    if not n_sets or n_sets * len(idle) > PAIRS:
-        return nothing
     ends = time.monotonic() + seconds
-    rooms = _Rooms(compiled, lodgers.scope)
-    program = linear.Program()
-    options: list[tuple[Clause, int]] = []
-    fitting: dict[_Want, list[tuple[int, Many]]] = {}
-    for clause, want in lodgers.wants.items():
-        if want not in fitting:
-            fitting[want] = [
+    choice = _Choice(compiled, contracted, ends)
+    found = choice.solved(ends, seed)
+    if found.status is linear.Status.NONE:
+        return model.Verdict.INFEASIBLE, {}
+    if found.values is None:
+        return model.Verdict.UNKNOWN, {}
+    return model.Verdict.FEASIBLE, choice.lodged(found.values)
+
+
+def taken(
+    compiled: Compiled,
+    contracted: Contracted,
+    *,
+    seconds: float,
+    seed: int = 0,
+) -> tuple[int, list[int]]:
+    """Return a scope and the domains that they have in every placement.
+
+    Nobody else may be there, which is proven; of other domains it is not
+    known.
+    """
+    ends = time.monotonic() + seconds
+    choice = _Choice(compiled, contracted, ends)
+    values = choice.solved(ends, seed).values
+    if values is None:
+        return choice.scope, []
+    lodged = choice.lodged(values).values()
+    return choice.scope, [
+        domain
+        for domain in sorted(set().union(*lodged))
+        if choice.solved(ends, seed, without=domain).status
+        is linear.Status.NONE
+    ]
+
+
+class _Choice:
+    """All that could be chosen: whose domain, and which set he has there."""
+
+    def __init__(
+        self, compiled: Compiled, contracted: Contracted, ends: float
+    ) -> None:
+        lodgers = _Lodgers(compiled, contracted)
+        self.scope = lodgers.scope
+        self._wants = lodgers.wants
+        idle = np.flatnonzero(~compiled.busy[self.scope]).tolist()
+        n_sets = sum(want.n_sets for want in self._wants.values())
+        self._is_known = bool(n_sets) and not compiled.problem.pinned
+        self._fitting: dict[_Want, list[tuple[int, Many]]] = {}
+        if not self._is_known or n_sets * len(idle) > PAIRS:
+            self._is_known = False
+            return
+        rooms = _Rooms(compiled, self.scope)
+        for want in dict.fromkeys(self._wants.values()):
+            self._fitting[want] = [
                 (domain, chosen)
                 for domain in idle
                 for chosen in rooms.largest(want, domain)
             ]
-        _cover(program, want, [chosen for _, chosen in fitting[want]])
-        options += [(clause, domain) for domain, _ in fitting[want]]
-        if time.monotonic() > ends:
-            return nothing
-    had: dict[int, list[int]] = {}
-    for number, (_, domain) in enumerate(options):
-        had.setdefault(domain, []).append(number)
-    for numbers in had.values():
-        program.total(numbers, high=1)
-    found = program.seek(ends, seed)
-    if found.values is None:
-        found = program.solve(ends, seed)
-    if found.status is linear.Status.NONE:
-        return model.Verdict.INFEASIBLE, {}
-    if found.values is None:
-        return nothing
-    lodged: dict[Clause, list[int]] = {}
-    for number in np.flatnonzero(found.values).tolist():
-        clause, domain = options[number]
-        lodged.setdefault(clause, []).append(domain)
-    return model.Verdict.FEASIBLE, lodged
+            if time.monotonic() > ends:
+                self._is_known = False
+                return
+
+    def solved(
+        self, ends: float, seed: int, without: int = UNKNOWN
+    ) -> linear.Outcome:
+        """Choose domains for all, but for one that is for nobody."""
+        if not self._is_known:
+            return linear.Outcome(linear.Status.UNKNOWN)
+        program = linear.Program()
+        had: dict[int, list[int]] = {}
+        for want in self._wants.values():
+            options = self._fitting[want]
+            first = _cover(program, want, [chosen for _, chosen in options])
+            for number, (domain, _) in enumerate(options, first):
+                had.setdefault(domain, []).append(number)
+        for domain, numbers in had.items():
+            program.total(numbers, high=0 if domain == without else 1)
+        found = linear.Outcome(linear.Status.UNKNOWN)
+        if without == UNKNOWN:
+            found = program.seek(ends, seed)
+        if found.values is None:
+            found = program.solve(ends, seed)
+        return found
+
+    def lodged(self, values: Ints) -> dict[Clause, list[int]]:
+        """Return the domains of each rule's members."""
+        found: dict[Clause, list[int]] = {}
+        first = 0
+        for clause, want in self._wants.items():
+            options = self._fitting[want]
+            chosen = np.flatnonzero(values[first : first + len(options)])
+            found[clause] = [options[n][0] for n in chosen.tolist()]
+            first += len(options)
+        return found
 
 
-def _cover(program: linear.Program, want: _Want, sets: Sequence[Many]) -> None:
-    """Have all bundles in some of the sets, a variable for each of these."""
+def _cover(program: linear.Program, want: _Want, sets: Sequence[Many]) -> int:
+    """Have all bundles in some of the sets; return the first variable."""
     first = program.variables([1] * len(sets))
     for kind, many in enumerate(want.many):
         takes = [chosen[kind] for chosen in sets]
@@ -144,6 +197,7 @@ def _cover(program: linear.Program, want: _Want, sets: Sequence[Many]) -> None:
             low=many,
         )
     program.total(range(first, first + len(sets)), low=want.domains)
+    return first
 
 
 class _Lodgers:

@@ -28,6 +28,8 @@ from heat_vcluster.placement.unions import Unions
 
 # Pairs of member and host up to which all of them are looked at together.
 FEW = 20_000
+# Part of the time that looking for domains which are always theirs may take.
+TAKEN = 0.3
 # Deterministic seconds for the fewest hosts of one party.
 EACH = 0.1
 
@@ -56,8 +58,13 @@ def find(
     if not parties or compiled.problem.pinned:
         return None
     recluses = {member for party in parties for member in party}
-    rest = compiled.among(set(range(len(compiled.members))) - recluses)
     contracted = contract.contract(compiled)
+    scope, taken = lodgings.taken(
+        compiled, contracted, seconds=seconds * TAKEN, seed=seed
+    )
+    rest = compiled.among(set(range(len(compiled.members))) - recluses)
+    column = compiled.domain[scope][: compiled.n_hosts]
+    rest = rest.on(~np.isin(column, taken))
     idle = [_idle(compiled, party) for party in parties]
     least = [
         _by_room(compiled, contracted, party, among)

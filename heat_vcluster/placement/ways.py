@@ -94,6 +94,10 @@ ENOUGH = 6
 OTHERS = 0.7
 # Share of what is asked: where less of a resource is to spare, it is a jigsaw.
 BRIM = 0.02
+# ... and room is made so many times as often as in haste, for few;
+BRIMFUL = 6
+# ... and bundles change places so many times before anything is counted;
+EXCHANGES = 15
 # ... and exchanging takes this share of the time that is left,
 JIGSAW = 0.6
 # ... or this, before counting, where there are more pairs of kind and place
@@ -540,28 +544,44 @@ class Search:
     # -- jigsaws and what is left over --------------------------
 
     def _do_a_jigsaw(self) -> Outcome:
-        """Count if that can be done, then fill hosts up exactly."""
+        """Fill hosts up exactly, count, and let bundles change places.
+
+        In haste at first, and on for few: often that will do, and it takes a
+        fraction.
+        """
         if self._pairs <= MEDIUM or not self._is_jigsaw():
             return UNKNOWN_YET
-        if self._frame.n_pairs > COUNTABLE:
-            return self._exchange(MOSTLY)
-        outcome = self._count()
-        if outcome.verdict is not model.Verdict.UNKNOWN:
-            return outcome
-        return self._exchange(JIGSAW)
-
-    def _exchange(self, share: float) -> Outcome:
-        """Fill hosts up exactly, and let bundles change places then."""
         self.tried.append('filling hosts to the brim')
-        found = self._greedy(None, brims=True)
+        found = self._greedy(self._trouble or None, brims=True)
+        outcome = UNKNOWN_YET
+        if len(found.left) <= VERY_FEW and not found.unmet:
+            if self._trouble:
+                often = BRIMFUL * self._trouble
+                found = found.go_on(self.left(), often) or found
+            outcome = self._exchange(found, 1.0, EXCHANGES)
+        share = MOSTLY
+        if self._frame.n_pairs <= COUNTABLE:
+            share = JIGSAW
+            if outcome.verdict is model.Verdict.UNKNOWN:
+                outcome = self._count()
+        if outcome.verdict is model.Verdict.UNKNOWN:
+            outcome = self._exchange(found, share)
+        return outcome
+
+    def _exchange(
+        self, found: greedy.Found, share: float, turns: int | None = None
+    ) -> Outcome:
+        """Let bundles change places, for a share of the time that is left."""
         if self._is_done(found):
             return self._first(found.placement)
+        self.tried.append('letting bundles change places')
         whole = jigsaw.finish(
             self._compiled,
             self._contracted,
             found.placement,
             deadline=time.monotonic() + share * self.left(),
             seed=self._seed,
+            turns=turns,
         )
         return self._valid(whole)
 

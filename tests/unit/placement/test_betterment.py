@@ -135,3 +135,28 @@ class TestBrokenWishes(base.TestCase):
     def test_few_are_mended_all_at_once(self):
         self.assertEqual((0, 1), self.better(couples(2)))
         self.assertEqual(1, self.wholes)
+
+
+class TestThoseWhoMayShare(base.TestCase):
+    def test_they_are_packed_where_nobody_has_to_be_alone(self) -> None:
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(2, 3, vcpu=4)),
+            (worlds.server('alone'), *worlds.servers('s', 4)),
+            (
+                worlds.rule('exclusive', 'host', 'alone', name='alone'),
+                worlds.rule(
+                    'affinity', 'rack', 's-0', 's-1', name='wish', weight=3
+                ),
+            ),
+            objective='pack',
+        )
+        made = compiled.Compiled(problem, policies.load())
+        start = np.array([0, 1, 2, 3, 4])
+        self.assertEqual((0, 5), amounts.value(made, start))
+        search = betterment._Betterment(
+            made, start, model.Bound(0), 60.0, 0, remainder.Index(made)
+        )
+        search._pack_others()
+        self.assertTrue(amounts.is_valid(made, search.placement))
+        self.assertEqual((0, 2), amounts.value(made, search.placement))
+        self.assertEqual(0, search.placement[0])

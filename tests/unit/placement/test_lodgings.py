@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import random
 
+import numpy as np
+
 from heat_vcluster.placement import (
     compiled,
     contract,
@@ -116,6 +118,43 @@ class TestLodgings(base.TestCase):
         self.assertEqual(len(made.members), len(allowed))
         found = exact.solve(made, allowed=allowed, goal=exact.Goal.ANY)
         self.assertIs(FEASIBLE, found.verdict)
+
+    def test_what_they_have_in_every_placement_is_for_nobody_else(self):
+        met = {True: 0, False: 0}
+        for seed in range(0, len(SEEDS), 7):
+            problem = drawn(seed)
+            made = worlds.packed(problem)
+            contracted = contract.contract(made)
+            scope, taken = lodgings.taken(made, contracted, seconds=60)
+            if choose(made)[0] is not FEASIBLE:
+                continue
+            for domain in np.flatnonzero(~made.busy[scope]).tolist():
+                without = self.without(problem, made, scope, domain)
+                is_taken = exact.solve(without).verdict is INFEASIBLE
+                self.assertIs(is_taken, domain in taken, (seed, domain))
+                met[is_taken] += 1
+        self.assertGreater(min(met.values()), 20)
+
+    def without(
+        self,
+        problem: model.Problem,
+        made: compiled.Compiled,
+        scope: int,
+        domain: int,
+    ) -> compiled.Compiled:
+        """Return the problem with a domain that somebody else is in."""
+        hosts = tuple(
+            dataclasses.replace(host, is_busy=True)
+            if made.domain[scope][number] == domain
+            else host
+            for number, host in enumerate(problem.snapshot.hosts)
+        )
+        return worlds.packed(
+            dataclasses.replace(
+                problem,
+                snapshot=dataclasses.replace(problem.snapshot, hosts=hosts),
+            )
+        )
 
     def test_nothing_is_said_of_who_has_a_place_already(self) -> None:
         problem = dataclasses.replace(
