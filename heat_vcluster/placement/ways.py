@@ -91,7 +91,7 @@ HUGE = 30000
 SOME = 0.3
 ENOUGH = 6
 # Share of the time that is left, for all others when some are settled.
-OTHERS = 0.7
+OTHERS = 0.9
 # Share of what is asked: where less of a resource is to spare, it is a jigsaw.
 BRIM = 0.02
 # ... and room is made so many times as often as in haste, for few;
@@ -104,6 +104,8 @@ JIGSAW = 0.6
 # than so many: they are too many to be opened to single hosts at once.
 MOSTLY = 0.85
 COUNTABLE = 30_000
+# ... or than so many where rules look at domains above the host, too;
+DIVIDED = 8_000
 # So many members are alike, by places, where a medium problem is counted.
 SAVED = 2
 # Deterministic seconds for the first proof by counts: most take less.
@@ -560,7 +562,8 @@ class Search:
                 found = found.go_on(self.left(), often) or found
             outcome = self._exchange(found, 1.0, EXCHANGES)
         share = MOSTLY
-        if self._frame.n_pairs <= COUNTABLE:
+        most = COUNTABLE if self._frame.n_blocks == 1 else DIVIDED
+        if self._frame.n_pairs <= most:
             share = JIGSAW
             if outcome.verdict is model.Verdict.UNKNOWN:
                 outcome = self._count()
