@@ -38,6 +38,8 @@ SMALL = 30_000  # pairs of kind and place for which all is opened at once
 SORTING = 5.0  # seconds of CP-SAT's own clock for that
 COUNTABLE = 150_000  # pairs up to which all is opened at all, for memory
 FINEST = 400_000  # where few hosts are chosen
+COARSELY = 2_000  # pairs in a second with small rules left out
+DEGREE = 0.7  # share of the time for that
 PACE = 800  # pairs of kind and host in a second that packing can look at
 ROUGH = (6, 4, 2, 1)  # steps of room, by which hosts are much alike
 FINER = (6, 12, 24)  # steps for the time that is left
@@ -360,8 +362,16 @@ def pack(
     """
     contracted = contract.contract(compiled)
     frame = frame_of(compiled, contracted)
-    if frame.n_pairs <= (deadline - time.monotonic()) * PACE:
+    left = deadline - time.monotonic()
+    coarse = likeness.Likeness(compiled, contracted, few=COARSE)
+    is_coarser = len(coarse.kinds) < len(frame.likeness.kinds)
+    rough = tally.Frame(coarse) if is_coarser else frame
+    if frame.n_pairs <= left * PACE:
         placement, bound = _among_all(frame, contracted, deadline, seed)
+    elif is_coarser and rough.n_pairs <= left * COARSELY:
+        placement, bound = _by_degrees(
+            rough, contracted, start, deadline, seed
+        )
     else:
         placement, bound = _among_some(
             frame, contracted, start, deadline, seed
@@ -395,6 +405,52 @@ def _among_all(
     return _pack(frame, contracted, deadline, seed)
 
 
+def _by_degrees(
+    coarse: tally.Frame,
+    contracted: contract.Contracted,
+    start: Ints,
+    deadline: float,
+    seed: int,
+) -> tuple[Ints | None, int]:
+    """Look at all hosts coarsely, and closer at those of use then."""
+    counts = tally.Tally(coarse, packs=True)
+    left = deadline - time.monotonic()
+    outcome = _fewest(counts, time.monotonic() + left * DEGREE, seed)
+    if outcome.values is not None:
+        caster = casting.Casting(coarse, contracted)
+        whole = caster.cast(counts, outcome.values, deadline, seed).whole
+        if whole is not None and amounts.is_valid(coarse.compiled, whole):
+            return whole, outcome.bound
+    compiled, placement = coarse.compiled, None
+    if outcome.values is not None:
+        among = np.zeros(compiled.n_hosts, np.bool_)
+        for given in tally.by_host(counts, outcome.values).values():
+            among[[place for place in given if place < len(among)]] = True
+        placement = _pack_closer(compiled, contracted, among, deadline, seed)
+    if placement is None and time.monotonic() < deadline:
+        among = _promising(counts, outcome, start)
+        placement = _pack_closer(compiled, contracted, among, deadline, seed)
+    return placement, outcome.bound
+
+
+def _pack_closer(
+    compiled: numbers.Compiled,
+    contracted: contract.Contracted,
+    among: Flags,
+    deadline: float,
+    seed: int,
+) -> Ints | None:
+    """Pack on some of the hosts, telling members apart as far as need be."""
+    for few in _fineness(compiled, among):
+        kinds = likeness.Likeness(compiled, contracted, few=few)
+        chosen = tally.Frame(kinds, among)
+        placement, _ = _pack(chosen, contracted, deadline, seed)
+        is_late = time.monotonic() > deadline
+        if placement is not None or not kinds.is_coarse or is_late:
+            return placement
+    return None
+
+
 def _among_some(
     frame: tally.Frame,
     contracted: contract.Contracted,
@@ -417,14 +473,7 @@ def _among_some(
     among = _promising(counts, rough, start)
     if rough.bound > bound:
         bounding, bound = frame, rough.bound
-    placement = None
-    for few in _fineness(compiled, among):
-        kinds = likeness.Likeness(compiled, contracted, few=few)
-        chosen = tally.Frame(kinds, among)
-        placement, _ = _pack(chosen, contracted, deadline, seed)
-        is_late = time.monotonic() > deadline
-        if placement is not None or not kinds.is_coarse or is_late:
-            break
+    placement = _pack_closer(compiled, contracted, among, deadline, seed)
     for steps in FINER:
         # What time is left may tell more of what cannot be.
         if time.monotonic() > deadline or (

@@ -28,7 +28,9 @@ from tests.unit.placement import worlds
 
 SEEDS = range(60)
 PLACING = 'heat_vcluster.placement.classes.PLACING'
+PACE = 'heat_vcluster.placement.classes.PACE'
 FORBID = tally.Tally.forbid
+CLOSER = classes._pack_closer
 PATIENCE = 60.0  # seconds that nothing here comes near
 
 
@@ -330,6 +332,30 @@ class TestJigsaws(base.TestCase):
         return model.Problem(
             worlds.snapshot(hosts), tuple(demands), tuple(rules)
         )
+
+    def test_they_are_packed_on_the_hosts_that_a_coarse_look_takes(self):
+        self.useFixture(fixtures.MonkeyPatch(PACE, 0))
+        closer = optimal = 0
+        for count in range(2, 6):
+            made = worlds.packed(self.decoys(count))
+            bundles = contract.contract(made)
+            coarse = likeness.Likeness(made, bundles, few=classes.COARSE)
+            fine = likeness.Likeness(made, bundles)
+            self.assertLess(len(coarse.kinds), len(fine.kinds))
+            with mock.patch.object(
+                classes, '_pack_closer', side_effect=CLOSER
+            ) as looked:
+                found, bound = packed(made)
+            self.assertTrue(amounts.is_valid(made, found))
+            best = exact.solve(made)
+            self.assertEqual(best.objective, best.bound.objective)
+            self.assertLessEqual(bound, best.objective)
+            used = len(amounts.used_hosts(made, found))
+            self.assertGreaterEqual(used, best.objective)
+            optimal += used == best.objective
+            closer += looked.call_count
+        self.assertGreater(closer, 0)
+        self.assertGreater(optimal, 0)
 
     def test_what_found_no_room_together_is_not_counted_again(self):
         # Too many rules for each to be counted by itself.
