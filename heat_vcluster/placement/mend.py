@@ -77,7 +77,8 @@ class _Mending:
         waiting = list(self._left)
         for round_ in range(ROUNDS):
             for members in list(waiting):
-                later = [m for o in waiting if o is not members for m in o]
+                later = {m for others in waiting for m in others}
+                later.difference_update(members)
                 if self._settle([members], (), round_, later):
                     waiting.remove(members)
             if not waiting:

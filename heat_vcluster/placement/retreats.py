@@ -107,31 +107,36 @@ def settle(
     if not recluses:
         return model.Verdict.UNKNOWN, {}
     few = _without_others(compiled, recluses)
-    allowed = None
-    if few.n_pairs > FEW:
-        verdict, lodgings_ = lodgings.find(
+    if few.n_pairs <= FEW:
+        allowed = None
+    else:
+        verdict, lodged = lodgings.find(
             compiled, contracted, seconds=seconds, seed=seed
         )
         if verdict is not model.Verdict.FEASIBLE:
             return verdict, {}
-        allowed = _inside(compiled, lodgings_)
-        few = compiled.among(allowed)
-    numbers = _numbers(compiled, few)
+        places = _inside(compiled, lodged)
+        few = compiled.among(places)
+        allowed = {
+            few.numbers[compiled.members[member]]: inside
+            for member, inside in places.items()
+        }
     found = exact.solve(
         few,
-        allowed=allowed
-        and {few.numbers[compiled.members[m]]: allowed[m] for m in allowed},
+        allowed=allowed,
         goal=exact.Goal.ANY,
         seconds=seconds,
         effort=effort,
         seed=seed,
     )
     if found.placement is None:
-        return found.verdict if allowed is None else model.Verdict.UNKNOWN, {}
+        # In other domains they might find one.
+        unknown = model.Verdict.UNKNOWN
+        return found.verdict if allowed is None else unknown, {}
     return found.verdict, {
         number: place
         for number, place in zip(
-            numbers, found.placement.tolist(), strict=True
+            _numbers(compiled, few), found.placement.tolist(), strict=True
         )
         if compiled.members[number] not in compiled.problem.pinned
     }
