@@ -145,7 +145,8 @@ def _domains(
 ) -> Iterator[tuple[int, Ints]]:
     """Give how many domains rules want, scope by scope, and where they are.
 
-    That is: how many there are of them in each at the wide scope.
+    That is: how many there are of them in each at the wide scope. Those for
+    who must be alone are idle, and each is for one rule.
     """
     for scope in range(1, wide + 1):
         above = compiled.above(scope, wide)
@@ -153,6 +154,15 @@ def _domains(
             above[above != UNKNOWN], minlength=compiled.n_domains[wide]
         )
         yield DOMAINS * _asked(compiled, scope), counts
+        alone = sum(
+            clause.kind is constraints.Alone and clause.scope == scope
+            for clause in (*compiled.hard, *compiled.soft)
+        )
+        idle = above[~compiled.busy[scope] & (above != UNKNOWN)]
+        yield (
+            DOMAINS * alone,
+            np.bincount(idle, minlength=compiled.n_domains[wide]),
+        )
 
 
 def _asked(compiled: numbers.Compiled, scope: int) -> int:

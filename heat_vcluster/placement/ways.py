@@ -308,8 +308,15 @@ class Search:
         )
 
     def _place_sparingly(self) -> Outcome:
-        """Be sparing of room, where a glance at counts takes longer."""
-        if self._frame.n_pairs > DEAR and self._is_hopeful(self._found):
+        """Be sparing of room, where a glance at counts takes longer.
+
+        But for who must be alone: what those want is no room to spare.
+        """
+        if (
+            self._frame.n_pairs > DEAR
+            and self._is_hopeful(self._found)
+            and not self._must_be_alone(self._found)
+        ):
             self._keep(self._hasty(sparing=True))
         return self._placed()
 

@@ -84,6 +84,16 @@ class TestWhich(base.TestCase):
         found = racks(self.of(compile_it(2, alone, busy=busy)))
         self.assertLessEqual({7, 33}, set(found))
 
+    def test_each_who_must_be_alone_has_several_idle_racks(self) -> None:
+        rules = [
+            worlds.rule('exclusive', 'rack', f's-{n}', name=f'alone-{n}')
+            for n in range(3)
+        ]
+        idle = set(range(0, 40, 3))
+        busy = [rack for rack in range(40) if rack not in idle]
+        found = set(racks(self.of(compile_it(3, *rules, busy=busy))))
+        self.assertGreaterEqual(len(found & idle), excerpt.DOMAINS * 3)
+
     def test_rules_that_want_every_rack_used_are_not_broken(self) -> None:
         names = [f's-{number}' for number in range(6)]
         even = worlds.rule('spread', 'rack', *names, max_skew=1)
