@@ -31,6 +31,7 @@ class Crowding:
     ) -> None:
         """``eligible``: the domains that could take a root, at its scope."""
         self._by_scope: dict[int, Floats] = {}
+        self._choice: dict[int, int] = {}  # by key of the root
         alike: dict[tuple[int, object], list[Node]] = {}
         for root in roots:
             if root.parts:
@@ -38,10 +39,15 @@ class Crowding:
                 alike.setdefault((root.scope, sign), []).append(root)
         for (scope, _), those in alike.items():
             domains = eligible(those[0], scope)
+            self._choice.update((root.key, len(domains)) for root in those)
             if len(domains):
                 count = n_domains[scope]
                 crowd = self._by_scope.setdefault(scope, np.zeros(count))
                 crowd[domains] += len(those) / len(domains)
+
+    def choice(self, root: Node) -> int | None:
+        """Return how many domains there are for a bundle; None: not known."""
+        return self._choice.get(root.key)
 
     def at(self, scope: int, domains: Ints) -> Floats:
         """Return how crowded each of these domains is: one more is twice."""

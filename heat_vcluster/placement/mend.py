@@ -28,6 +28,8 @@ from heat_vcluster.placement.remainder import Index
 
 ROUNDS = 16
 EFFORT = 1.0  # deterministic seconds for one part
+BRIEF = 2  # rounds, and such seconds, where it is done briefly
+AT_ONCE = 0.05
 BREADTH = 8  # domains drawn at first, and so many times more each round
 GROWTH = 1.3
 THIN = 4  # hosts of a domain, in every other round
@@ -42,11 +44,18 @@ def finish(
     deadline: float,
     seed: int = 0,
     index: Index | None = None,
+    briefly: bool = False,
 ) -> Ints | None:
-    """Return a whole placement; None: not found, which proves nothing."""
+    """Return a whole placement; None: not found, which proves nothing.
+
+    ``deadline`` in seconds. ``briefly``: only what is found at once.
+    """
     if found.is_whole:
         return found.placement
-    return _Mending(compiled, contracted, found, deadline, seed, index).run()
+    mending = _Mending(compiled, contracted, found, deadline, seed, index)
+    if briefly:
+        mending.rounds, mending.effort = BRIEF, AT_ONCE
+    return mending.run()
 
 
 class _Mending:
@@ -59,6 +68,7 @@ class _Mending:
         seed: int,
         index: Index | None,
     ) -> None:
+        self.rounds, self.effort = ROUNDS, EFFORT
         self._ends = time.monotonic() + deadline
         self._random = np.random.default_rng(seed)
         self._seed = seed
@@ -75,7 +85,7 @@ class _Mending:
 
     def run(self) -> Ints | None:
         waiting = list(self._left)
-        for round_ in range(ROUNDS):
+        for round_ in range(self.rounds):
             for members in list(waiting):
                 later = {m for others in waiting for m in others}
                 later.difference_update(members)
@@ -92,7 +102,7 @@ class _Mending:
         ]
         if not waiting and not unmet:
             return self._placement
-        for round_ in range(ROUNDS):
+        for round_ in range(self.rounds):
             if time.monotonic() > self._ends:
                 return None
             if self._settle(waiting, unmet, round_):
@@ -309,7 +319,7 @@ class _Mending:
             fixed=fixed,
             goal=exact.Goal.ANY,
             seconds=max(self._ends - time.monotonic(), 0.01),
-            effort=EFFORT,
+            effort=self.effort,
             seed=self._seed,
             index=self._index,
             later=later,

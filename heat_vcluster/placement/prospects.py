@@ -21,6 +21,8 @@ from heat_vcluster.placement.state import Item, State
 TRIES = 100
 # ... and so many for one that only wishes tie together.
 WISHED = 20
+# So many domains are hardly any choice.
+HARDLY_ANY = 4
 EVERYWHERE = (-2, -1)
 
 
@@ -47,6 +49,11 @@ class Prospects:
         self._crowding = crowding.Crowding(
             self._compiled.n_domains, roots, self.eligible
         )
+
+    def has_hardly_any(self, root: Node) -> bool:
+        """Tell whether there are but few domains that could take the root."""
+        choice = self._crowding.choice(root)
+        return choice is not None and choice <= HARDLY_ANY
 
     def domains(self, node: Node, within: tuple[int, int]) -> Iterator[int]:
         """Give the domains that might take the node, in order of promise."""

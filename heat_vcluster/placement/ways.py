@@ -150,7 +150,7 @@ class Search:
         self._seed = seed
         self._began = time.monotonic() if began is None else began
         self._pairs = compiled.n_pairs
-        self._is_counted = False
+        self._is_counted = self._is_sparing = False
         self.seconds: dict[str, float] = {}
         self.tried: list[str] = []
 
@@ -310,13 +310,16 @@ class Search:
     def _place_sparingly(self) -> Outcome:
         """Be sparing of room, where a glance at counts takes longer.
 
-        But for who must be alone: what those want is no room to spare.
+        If haste was, those few who are left may find a place at once among
+        some others. But for who must be alone: he wants more than room.
         """
         if (
             self._frame.n_pairs > DEAR
             and self._is_hopeful(self._found)
             and not self._must_be_alone(self._found)
         ):
+            if self._is_sparing:
+                return self._mended(self.left(), briefly=True)
             self._keep(self._hasty(sparing=True))
         return self._placed()
 
@@ -373,6 +376,7 @@ class Search:
         if self._has_wishes:
             if left > PLACED_BY_TURNS and self._frame.n_pairs < TURNABLE:
                 return found
+            self._is_sparing = True
             return self._hasty(sparing=True)
         if left <= PLACED_BY_TURNS:
             return found.go_on(self.left(), self._trouble) or found
@@ -611,7 +615,7 @@ class Search:
     def _mend(self) -> Outcome:
         return self._mended(self.left() / 2)
 
-    def _mended(self, seconds: float) -> Outcome:
+    def _mended(self, seconds: float, *, briefly: bool = False) -> Outcome:
         if not seconds:
             return UNKNOWN_YET
         self.tried.append('placing again what stands in the way')
@@ -622,6 +626,7 @@ class Search:
             deadline=seconds,
             seed=self._seed,
             index=self.index,
+            briefly=briefly,
         )
         return self._valid(whole)
 

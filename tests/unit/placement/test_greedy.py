@@ -134,6 +134,37 @@ class TestGoingOn(base.TestCase):
         self.assertGreater(whole, 0)
 
 
+class TestTurns(base.TestCase):
+    def test_who_has_hardly_any_choice_comes_first(self) -> None:
+        """Among larger ones that may go to all of six racks."""
+        hosts = worlds.racks(6, 2, vcpu=8)
+        demands = [
+            worlds.server('small-0', on=['r5-h0']),
+            worlds.server('small-1', on=['r5-h1']),
+        ]
+        demands += [
+            d for n in range(4) for d in worlds.servers(f'l{n}', 2, vcpu=6)
+        ]
+        pairs = [('small-0', 'small-1')]
+        pairs += [(f'l{n}-0', f'l{n}-1') for n in range(4)]
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(demands),
+            tuple(
+                worlds.rule('affinity', 'rack', *pair, name=pair[0])
+                for pair in pairs
+            ),
+        )
+        made = compiled.Compiled(problem, policies.load())
+        found = greedy.place(made, contract.contract(made), deadline=60)
+        self.assertTrue(found.is_whole)
+        order = [root.items[0].servers[0] for root in found.search._all]
+        weights = [root.weight for root in found.search._all]
+        self.assertEqual('small-0', made.members[order[0]])
+        self.assertEqual(min(weights), weights[0])
+        self.assertEqual(sorted(weights[1:], reverse=True), weights[1:])
+
+
 class TestShortCuts(base.TestCase):
     """What is told of one place is what is told of all at once."""
 
