@@ -58,6 +58,7 @@ def find(
     if not parties or compiled.problem.pinned:
         return None
     recluses = {member for party in parties for member in party}
+    ends = time.monotonic() + seconds / 2
     contracted = contract.contract(compiled)
     scope, taken = lodgings.taken(
         compiled, contracted, seconds=seconds * TAKEN, seed=seed
@@ -70,7 +71,6 @@ def find(
         _by_room(compiled, contracted, party, among)
         for party, among in zip(parties, idle, strict=True)
     ]
-    ends = time.monotonic() + seconds / 2
     for number, party in enumerate(parties):
         left = ends - time.monotonic()
         if left > 0 and least[number] < _used(compiled, placement, party):
@@ -103,6 +103,7 @@ def settle(
     place. That there is no such placement is proven, and then there is none
     of the whole. UNKNOWN, too, if there is nobody.
     """
+    ends = time.monotonic() + seconds
     recluses = alone(compiled)
     if not recluses:
         return model.Verdict.UNKNOWN, {}
@@ -125,7 +126,7 @@ def settle(
         few,
         allowed=allowed,
         goal=exact.Goal.ANY,
-        seconds=seconds,
+        seconds=max(ends - time.monotonic(), 0.0),
         effort=effort,
         seed=seed,
     )

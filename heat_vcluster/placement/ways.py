@@ -181,6 +181,8 @@ class Search:
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
         for way in self._ways():
+            if self.tried and not self.left():
+                break
             outcome = way()
             if outcome.verdict is not model.Verdict.UNKNOWN:
                 return outcome
