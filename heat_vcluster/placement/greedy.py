@@ -191,8 +191,9 @@ class _Greedy:
             ),
         )
         self._prospects.crowd(self._all)
-        # Of equal choice the hardest to place still come first.
-        self._all.sort(key=lambda r: not self._prospects.has_hardly_any(r))
+        if not self._sparing:
+            # Of equal choice the hardest to place still come first.
+            self._all.sort(key=lambda r: not self._prospects.has_hardly_any(r))
         return self._run(list(self._all), trouble)
 
     def go_on(

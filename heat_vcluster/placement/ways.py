@@ -312,17 +312,18 @@ class Search:
     def _place_sparingly(self) -> Outcome:
         """Be sparing of room, where a glance at counts takes longer.
 
-        If haste was, those few who are left may find a place at once among
-        some others. But for who must be alone: he wants more than room.
+        If haste was, the one that is left may find a place at once among some
+        others. But for who must be alone: he wants more than room.
         """
         if (
             self._frame.n_pairs > DEAR
             and self._is_hopeful(self._found)
             and not self._must_be_alone(self._found)
         ):
-            if self._is_sparing:
+            if not self._is_sparing:
+                self._keep(self._hasty(sparing=True))
+            elif len(self._found.left) == 1:
                 return self._mended(self.left(), briefly=True)
-            self._keep(self._hasty(sparing=True))
         return self._placed()
 
     def _place_by_turns(self) -> Outcome:
