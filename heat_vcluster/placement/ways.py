@@ -106,6 +106,11 @@ MOSTLY = 0.85
 COUNTABLE = 30_000
 # ... or than so many where rules look at domains above the host, too;
 DIVIDED = 8_000
+# ... or for this part of the time, where they look at single hosts only:
+# there counting finds most.
+UNDIVIDED = 0.8
+# Part of the time that is left, for counting else.
+HALF = 0.5
 # So many members are alike, by places, where a medium problem is counted.
 SAVED = 2
 # Deterministic seconds for the first proof by counts: most take less.
@@ -476,8 +481,11 @@ class Search:
             return self._count()
         return UNKNOWN_YET
 
-    def _count(self) -> Outcome:
-        """Count to the end, once, and find the members that counts mean."""
+    def _count(self, share: float = HALF) -> Outcome:
+        """Count to the end, once, and find the members that counts mean.
+
+        For a share of the time that is left.
+        """
         if self._is_counted or not self.left():
             return UNKNOWN_YET
         self._is_counted = True
@@ -485,7 +493,7 @@ class Search:
         cast = classes.place(
             self._compiled,
             self._contracted,
-            time.monotonic() + self.left() / 2,
+            time.monotonic() + self.left() * share,
             self._seed,
         )
         if isinstance(cast, classes.Proof):
@@ -576,11 +584,11 @@ class Search:
                 found = found.go_on(self.left(), often) or found
             outcome = self._exchange(found, 1.0, EXCHANGES)
         share = MOSTLY
-        most = COUNTABLE if self._frame.n_blocks == 1 else DIVIDED
-        if self._frame.n_pairs <= most:
+        is_one = self._frame.n_blocks == 1
+        if self._frame.n_pairs <= (COUNTABLE if is_one else DIVIDED):
             share = JIGSAW
             if outcome.verdict is model.Verdict.UNKNOWN:
-                outcome = self._count()
+                outcome = self._count(UNDIVIDED if is_one else HALF)
         if outcome.verdict is model.Verdict.UNKNOWN:
             outcome = self._exchange(found, share)
         return outcome
