@@ -359,11 +359,7 @@ class _Betterment:
         """Pack those who may share, and leave who is alone where he is."""
         kept = firm.firm(self._compiled, self.placement)
         settled = {m: int(self.placement[m]) for m in retreats.alone(kept)}
-        ends = time.monotonic() + self._left() * OTHERS
-        found, _ = classes.pack(
-            kept.settled(settled), self.placement, ends, self._seed
-        )
-        self._take(found)
+        self._by(classes.pack, kept.settled(settled), OTHERS)
 
     def _improve(
         self, seconds: float, *, is_cost_enough: bool = False
@@ -435,10 +431,11 @@ class _Betterment:
                 goal = min(result.bound.objective or 0, used)
             self._learn(model.Bound(0, goal))
 
-    def _by(self, way: Way, compiled: Compiled) -> int:
+    def _by(self, way: Way, compiled: Compiled, share: float = PACKING) -> int:
+        """Take what it finds in a share of the time; return its bound."""
         if not self._left():
             return 0
-        deadline = time.monotonic() + self._left() * PACKING
+        deadline = time.monotonic() + self._left() * share
         found, bound = way(compiled, self.placement, deadline, self._seed)
         self._take(found)
         return bound

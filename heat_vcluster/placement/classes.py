@@ -61,9 +61,6 @@ AGAIN = 0.3  # ... and if it was not found by that, otherwise
 COMPACT = 5_000  # so many
 
 
-UNSOLVED = linear.Outcome(linear.Status.UNKNOWN)
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Proof:
     """There is no placement, proven."""
@@ -147,14 +144,14 @@ def place(
     """
     if contracted.contradiction is not None or compiled.stuck():
         return Proof()
-    coarse = likeness.Likeness(compiled, contracted, few=COARSE)
     for few in PLACING:
         kinds = likeness.Likeness(compiled, contracted, few=few)
         attempts = _Attempts(contracted, kinds, deadline, seed)
-        is_first = few == PLACING[0]
         found = attempts.glance()
-        if is_first and found is None and len(coarse.kinds) < len(kinds.kinds):
-            found = _Attempts(contracted, coarse, deadline, seed).glance()
+        if found is None and few == PLACING[0]:
+            coarse = _coarser(kinds, contracted)
+            if coarse is not None:
+                found = _Attempts(contracted, coarse, deadline, seed).glance()
         if found is None:
             found = attempts.found()
         is_last = not kinds.is_coarse or time.monotonic() > deadline
@@ -185,7 +182,7 @@ class _Attempts:
     def _open(self, blocks: Iterable[int]) -> None:
         """Count single hosts in these, too."""
         self._opened.update(blocks)
-        self._outcome = UNSOLVED
+        self._outcome = linear.UNSOLVED
         self._cast = casting.Cast()
         vars(self).pop('_counts', None)
 
@@ -363,20 +360,28 @@ def pack(
     contracted = contract.contract(compiled)
     frame = frame_of(compiled, contracted)
     left = deadline - time.monotonic()
-    coarse = likeness.Likeness(compiled, contracted, few=COARSE)
-    is_coarser = len(coarse.kinds) < len(frame.likeness.kinds)
-    rough = tally.Frame(coarse) if is_coarser else frame
     if frame.n_pairs <= left * PACE:
         placement, bound = _among_all(frame, contracted, deadline, seed)
-    elif is_coarser and rough.n_pairs <= left * COARSELY:
-        placement, bound = _by_degrees(
-            rough, contracted, start, deadline, seed
-        )
     else:
-        placement, bound = _among_some(
-            frame, contracted, start, deadline, seed
-        )
+        kinds = _coarser(frame.likeness, contracted)
+        coarse = None if kinds is None else tally.Frame(kinds)
+        if coarse is not None and coarse.n_pairs <= left * COARSELY:
+            placement, bound = _by_degrees(
+                coarse, contracted, start, deadline, seed
+            )
+        else:
+            placement, bound = _among_some(
+                frame, contracted, start, deadline, seed
+            )
     return placement, max(bound, _least(frame, contracted))
+
+
+def _coarser(
+    kinds: likeness.Likeness, contracted: contract.Contracted
+) -> likeness.Likeness | None:
+    """Return the kinds without small rules; None: these are as coarse."""
+    coarse = likeness.Likeness(kinds.compiled, contracted, few=COARSE)
+    return coarse if len(coarse.kinds) < len(kinds.kinds) else None
 
 
 def fewest(compiled: numbers.Compiled) -> int:
@@ -616,7 +621,7 @@ def _by_both(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
     """Solve exactly for a while, if that is any use, then the other way."""
-    outcome = UNSOLVED
+    outcome = linear.UNSOLVED
     if program.n_variables <= SMALLISH:
         outcome = program.solve(deadline, seed, max_deterministic_time=EFFORT)
         if outcome.status in (linear.Status.NONE, linear.Status.BEST):
@@ -664,7 +669,7 @@ def _look(
     That is, exactly; which is no use where there are many variables.
     """
     if program.n_variables > SMALLISH:
-        return UNSOLVED
+        return linear.UNSOLVED
     effort = LOOK if program.n_variables <= COMPACT else EFFORT
     return program.solve(deadline, seed, max_deterministic_time=effort)
 
@@ -677,7 +682,7 @@ def _persist(
     Of few variables exactly before, too, but without all that goes before
     that: what takes one of them seconds is often done at once by the other.
     """
-    outcome = UNSOLVED
+    outcome = linear.UNSOLVED
     if program.n_variables <= COMPACT:
         outcome = program.solve(
             deadline,

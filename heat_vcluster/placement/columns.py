@@ -143,3 +143,23 @@ def _amounts(rows: Sequence[Mapping[str, int]]) -> dict[str, Ints]:
         key: np.array([row.get(key, 0) for row in rows], np.int64)
         for key in classes
     }
+
+
+def by_domain(column: Ints, count: int) -> Sequence[Ints]:
+    """Return domain -> the places in it; ``column``: place -> domain."""
+    order = np.argsort(column, kind='stable')
+    bounds = np.searchsorted(column[order], np.arange(count + 1))
+    return _Slices(order, bounds)
+
+
+class _Slices(Sequence[Ints]):
+    """Cuts one array into many without making them all."""
+
+    def __init__(self, order: Ints, bounds: Ints) -> None:
+        self._order, self._bounds = order, bounds
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self._order[self._bounds[index] : self._bounds[index + 1]]

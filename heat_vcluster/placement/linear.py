@@ -44,6 +44,10 @@ class Outcome:
     bound: int = 0
 
 
+# What is said where nothing was looked for, or nothing came of it.
+UNSOLVED = Outcome(Status.UNKNOWN)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Relaxed:
     """The program in real numbers: no solution is below ``bound``.
@@ -132,7 +136,7 @@ class Program:
         """
         left = deadline - time.monotonic()
         if left <= 0:
-            return Outcome(Status.UNKNOWN)
+            return UNSOLVED
         if self._hints:
             hint = self._proto.solution_hint
             hint.vars.extend(list(self._hints))
@@ -173,7 +177,7 @@ class Program:
         """
         left = deadline - time.monotonic()
         if left <= 0 or self.n_variables > LARGEST:
-            return Outcome(Status.UNKNOWN)
+            return UNSOLVED
         result = mathopt.solve(
             mathopt.Model.from_model_proto(self._floating()),
             mathopt.SolverType.HIGHS,

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from heat_vcluster.placement import constraints, linear, model
-from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints, by_domain
 from heat_vcluster.placement.compiled import Clause, Compiled
 from heat_vcluster.placement.contract import Contracted
 from heat_vcluster.placement.takes import Takes
@@ -156,7 +156,7 @@ class _Choice:
     ) -> linear.Outcome:
         """Choose domains for all, but for one that is for nobody."""
         if not self._is_known:
-            return linear.Outcome(linear.Status.UNKNOWN)
+            return linear.UNSOLVED
         program = linear.Program()
         had: dict[int, list[int]] = {}
         for want in self._wants.values():
@@ -166,7 +166,7 @@ class _Choice:
                 had.setdefault(domain, []).append(number)
         for domain, numbers in had.items():
             program.total(numbers, high=0 if domain == without else 1)
-        found = linear.Outcome(linear.Status.UNKNOWN)
+        found = linear.UNSOLVED
         if without == UNKNOWN:
             found = program.seek(ends, seed)
         if found.values is None:
@@ -268,12 +268,10 @@ class _Rooms:
 
     def __init__(self, compiled: Compiled, scope: int) -> None:
         self._compiled = compiled
-        column = compiled.domain[scope][: compiled.n_hosts]
-        order = np.argsort(column, kind='stable')
-        ends = np.searchsorted(
-            column[order], np.arange(compiled.n_domains[scope] + 1)
+        self._hosts = by_domain(
+            compiled.domain[scope][: compiled.n_hosts],
+            compiled.n_domains[scope],
         )
-        self._hosts = [order[a:b] for a, b in itertools.pairwise(ends)]
         self._largest = [max(1, int(c.max(initial=0))) for c in compiled.free]
         self._atoms: dict[Atom, tuple[tuple[int, ...], Flags]] = {}
         self._known: dict[tuple[int, bool, Bundle], bool] = {}
@@ -328,7 +326,9 @@ class _Rooms:
             size = tuple(map(sum, zip(*(s.size for s in shapes), strict=True)))
             may = np.ones(self._compiled.n_hosts, np.bool_)
             for shape in shapes:
-                may &= np.isin(np.arange(len(may)), shape.places)
+                here = np.zeros_like(may)
+                here[shape.places] = True
+                may &= here
             self._atoms[atom] = size, may
         return self._atoms[atom]
 

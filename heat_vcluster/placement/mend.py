@@ -52,9 +52,9 @@ def finish(
     """
     if found.is_whole:
         return found.placement
-    mending = _Mending(compiled, contracted, found, deadline, seed, index)
-    if briefly:
-        mending.rounds, mending.effort = BRIEF, AT_ONCE
+    mending = _Mending(
+        compiled, contracted, found, deadline, seed, index, briefly
+    )
     return mending.run()
 
 
@@ -67,8 +67,10 @@ class _Mending:
         deadline: float,
         seed: int,
         index: Index | None,
+        briefly: bool,
     ) -> None:
-        self.rounds, self.effort = ROUNDS, EFFORT
+        self._rounds = BRIEF if briefly else ROUNDS
+        self._effort = AT_ONCE if briefly else EFFORT
         self._ends = time.monotonic() + deadline
         self._random = np.random.default_rng(seed)
         self._seed = seed
@@ -85,7 +87,7 @@ class _Mending:
 
     def run(self) -> Ints | None:
         waiting = list(self._left)
-        for round_ in range(self.rounds):
+        for round_ in range(self._rounds):
             for members in list(waiting):
                 later = {m for others in waiting for m in others}
                 later.difference_update(members)
@@ -102,7 +104,7 @@ class _Mending:
         ]
         if not waiting and not unmet:
             return self._placement
-        for round_ in range(self.rounds):
+        for round_ in range(self._rounds):
             if time.monotonic() > self._ends:
                 return None
             if self._settle(waiting, unmet, round_):
@@ -319,7 +321,7 @@ class _Mending:
             fixed=fixed,
             goal=exact.Goal.ANY,
             seconds=max(self._ends - time.monotonic(), 0.01),
-            effort=self.effort,
+            effort=self._effort,
             seed=self._seed,
             index=self._index,
             later=later,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from heat_vcluster.placement.columns import Ints
+from heat_vcluster.placement.columns import Ints, by_domain
 from heat_vcluster.placement.prospects import EVERYWHERE, Prospects
 from heat_vcluster.placement.ranking import Ranking
 from heat_vcluster.placement.standing import PLACE, Node
@@ -47,7 +47,7 @@ class Placing:
         self._fills = fills
         self._nodes = 0
         self._inside = [
-            _members_by_domain(column, count)
+            by_domain(column, count)
             for column, count in zip(
                 state.compiled.domain, state.compiled.n_domains, strict=True
             )
@@ -253,23 +253,3 @@ def _in_order(rank: npt.NDArray[np.float64]) -> Iterator[int]:
     if len(rank):
         yield int(np.argmin(rank))
         yield from np.argsort(rank, kind='stable')[1:].tolist()
-
-
-def _members_by_domain(column: Ints, count: int) -> Sequence[Ints]:
-    """Return domain -> the places in it."""
-    order = np.argsort(column, kind='stable')
-    bounds = np.searchsorted(column[order], np.arange(count + 1))
-    return _Slices(order, bounds)
-
-
-class _Slices(Sequence[Ints]):
-    """Cuts one array into many without making them all."""
-
-    def __init__(self, order: Ints, bounds: Ints) -> None:
-        self._order, self._bounds = order, bounds
-
-    def __len__(self) -> int:
-        return len(self._bounds) - 1
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        return self._order[self._bounds[index] : self._bounds[index + 1]]

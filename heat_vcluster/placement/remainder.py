@@ -130,13 +130,13 @@ class Remainder:
         touched = {c for m in self.free for c, _ in index.roles[m]}
         if self.free:
             touched.update(index.alone)
-        open_ = {
+        waiting = {
             c
             for m in later
             for c, _ in index.roles[m]
             if index.clauses[c].kind in ASKING
         }
-        asked = [c for c in range(count) if c not in open_]
+        asked = [c for c in range(count) if c not in waiting]
         self.clauses = tuple(c for c in asked if c in touched)
         self.settled = tuple(c for c in asked if c not in touched)
         self._count = count

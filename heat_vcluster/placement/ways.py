@@ -466,7 +466,7 @@ class Search:
     def _glance_at_counts(self) -> Outcome:
         """Count kinds of members by domain, for a moment.
 
-        Of a large problem, unless all is soon counted anyway.
+        But not of a large problem that is soon counted to the end.
         """
         if self._is_large and self._is_soon_counted():
             return UNKNOWN_YET
