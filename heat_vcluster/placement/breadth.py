@@ -13,11 +13,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from heat_vcluster.placement import compiled as numbers
-from heat_vcluster.placement import constraints
 from heat_vcluster.placement.columns import UNKNOWN, Flags
-from heat_vcluster.placement.dead_ends import DeadEnds
-from heat_vcluster.placement.standing import Node
-from heat_vcluster.placement.state import State, Tally
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,48 +48,3 @@ def broad(
         here = np.bincount(above[above != UNKNOWN], minlength=len(found))
         found &= here >= breadth.domains
     return found
-
-
-def close(
-    ends: DeadEnds,
-    state: State,
-    nodes: Iterable[Node],
-    reached: Reached,
-) -> None:
-    """Close the domains that are too narrow for the nodes or their parts.
-
-    ``reached``: of item kinds, if nobody else is there.
-    """
-    wide = [node for node in nodes if node.parts]
-    for node in {n.sign or n.key: n for n in wide}.values():
-        enough = broad(state.compiled, node.scope, least(state, node), reached)
-        for domain in np.flatnonzero(~enough).tolist():
-            ends.close(node.scope, node.sign, domain)
-        close(ends, state, node.parts, reached)
-
-
-def least(state: State, node: Node) -> list[Breadth]:
-    """Return in how many domains the node is, where that is several.
-
-    At the least, by those rules that keep its servers apart inside one
-    domain at the node's own scope.
-    """
-    units: dict[int, tuple[Tally, set[int], set[int]]] = {}
-    for item in node.items:
-        for member in item.servers:
-            for tally in state.hard_of[member]:
-                if (
-                    tally.kind is constraints.AtMost
-                    and tally.limit
-                    and tally.scope < node.scope
-                ):
-                    _, here, kinds = units.setdefault(
-                        id(tally), (tally, set(), set())
-                    )
-                    here.add(tally.unit_of[member])
-                    kinds.add(item.kind)
-    return [
-        Breadth(tally.scope, frozenset(kinds), count)
-        for tally, here, kinds in units.values()
-        if (count := -(-len(here) // tally.limit)) > 1
-    ]

@@ -8,12 +8,14 @@ that stood there.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
 from heat_vcluster.placement import constraints
+from heat_vcluster.placement.breadth import Breadth, Reached, broad
 from heat_vcluster.placement.columns import Flags, Ints
+from heat_vcluster.placement.standing import Node
 from heat_vcluster.placement.state import Item, State, Tally
 
 # What these forbid a member they forbid until somebody leaves.
@@ -45,6 +47,20 @@ class DeadEnds:
                 )
             self._closed[scope, sign][domain] = True
 
+    def close_narrow(self, nodes: Iterable[Node], reached: Reached) -> None:
+        """Close the domains that are too narrow for the nodes or their parts.
+
+        ``reached``: of item kinds, if nobody else is there.
+        """
+        compiled = self._state.compiled
+        wide = [node for node in nodes if node.parts]
+        for node in {n.sign or n.key: n for n in wide}.values():
+            asked = breadths(self._state, node)
+            enough = broad(compiled, node.scope, asked, reached)
+            for domain in np.flatnonzero(~enough).tolist():
+                self.close(node.scope, node.sign, domain)
+            self.close_narrow(node.parts, reached)
+
     def bar_closed(self, scope: int, sign: Hashable, free: Flags) -> None:
         """Leave out those that take it no more when they are cleared."""
         closed = self._closed.get((scope, sign))
@@ -57,6 +73,33 @@ class DeadEnds:
         failed = self._failed.get((scope, sign))
         if failed is not None:
             free &= failed < self._state.left_at[scope]
+
+
+def breadths(state: State, node: Node) -> list[Breadth]:
+    """Return in how many domains the node is, where that is several.
+
+    At the least, by those rules that keep its servers apart inside one
+    domain at the node's own scope.
+    """
+    units: dict[int, tuple[Tally, set[int], set[int]]] = {}
+    for item in node.items:
+        for member in item.servers:
+            for tally in state.hard_of[member]:
+                if (
+                    tally.kind is constraints.AtMost
+                    and tally.limit
+                    and tally.scope < node.scope
+                ):
+                    _, here, kinds = units.setdefault(
+                        id(tally), (tally, set(), set())
+                    )
+                    here.add(tally.unit_of[member])
+                    kinds.add(item.kind)
+    return [
+        Breadth(tally.scope, frozenset(kinds), count)
+        for tally, here, kinds in units.values()
+        if (count := -(-len(here) // tally.limit)) > 1
+    ]
 
 
 def sign(

@@ -18,7 +18,6 @@ import numpy as np
 
 from heat_vcluster.placement import (
     amounts,
-    breadth,
     constraints,
     contract,
     making_room,
@@ -182,9 +181,7 @@ class _Greedy:
         self._state.kept = kept
         self._all = sorted(self._forest.roots(), key=lambda node: -node.weight)
         self._held = Standing(self._state, apart=self._sparing)
-        breadth.close(
-            self._prospects.dead_ends,
-            self._state,
+        self._prospects.dead_ends.close_narrow(
             self._all,
             lambda kind, scope: (
                 self._prospects.places_at_first(kind, scope) > 0

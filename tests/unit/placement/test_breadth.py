@@ -7,6 +7,7 @@ from heat_vcluster.placement import (
     breadth,
     compiled,
     contract,
+    dead_ends,
     greedy,
     likeness,
     model,
@@ -60,7 +61,7 @@ class TestBreadth(base.TestCase):
     def counts(self, numbers: compiled.Compiled) -> dict[int, int]:
         placement = state.State(numbers, contract.contract(numbers))
         node = Node(ZONE, tuple(placement.items))
-        found = breadth.least(placement, node)
+        found = dead_ends.breadths(placement, node)
         self.assertLessEqual(len(found), 1)
         return {one.scope: one.domains for one in found}
 
@@ -117,7 +118,9 @@ class TestBreadth(base.TestCase):
         numbers = compiled.Compiled(problem, policies.load())
         contracted = contract.contract(numbers)
         placement = state.State(numbers, contracted)
-        (found,) = breadth.least(placement, Node(RACK, tuple(placement.items)))
+        (found,) = dead_ends.breadths(
+            placement, Node(RACK, tuple(placement.items))
+        )
         self.assertEqual((0, 2), (found.scope, found.domains))
         frame = tally.Frame(likeness.Likeness(numbers, contracted))
         bundle = frame.likeness.kind_at[RACK][0]
