@@ -19,7 +19,7 @@ from ortools.sat.python import cp_model
 
 from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
-from heat_vcluster.placement.compiled import Clause, Compiled
+from heat_vcluster.placement.numbers.compiled import Clause, Compiled
 
 Expression = Any
 

@@ -35,15 +35,9 @@ import impossible
 import placement_problems
 import runs
 
-from heat_vcluster.placement import (
-    betterment,
-    checker,
-    compiled,
-    model,
-    policies,
-    ways,
-)
+from heat_vcluster.placement import betterment, checker, model, policies, ways
 from heat_vcluster.placement import format as documents
+from heat_vcluster.placement.numbers import compiled
 
 FEASIBLE = tuple(families.FAMILIES)
 IMPOSSIBLE = tuple(impossible.FAMILIES)

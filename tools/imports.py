@@ -44,6 +44,8 @@ CLOUD_INTERFACE = (
     'cloud.grouping',
     'cloud.model',
 )
+PROBLEM = ('placement.columns', 'placement.constraints', 'placement.model')
+PROGRAMMED = (*PROBLEM, 'placement.numbers.*', 'placement.programs.*')
 
 TABLE = (
     # The root is light: it only points at what a program may want.
@@ -56,8 +58,50 @@ TABLE = (
     Rule('metrics', ('exception',), ('prometheus_client',)),
     # WHAT was asked: knows no cloud.
     Rule('spec', ('exception', 'registry'), ('jsonschema', 'yaml')),
-    # WHERE it goes: pure functions of values.
-    Rule('placement', (), ('numpy', 'ortools')),
+    # WHERE it goes: pure functions of values. What decides sees all below it;
+    # a search sees the problem in numbers, and no more of other searches than
+    # is named here.
+    Rule('placement', (), ('numpy',)),
+    # What a plan means is found without any search.
+    Rule(
+        'placement.checker',
+        ('placement.model', 'placement.placed', 'placement.policies.*'),
+    ),
+    Rule(
+        'placement.placed',
+        ('placement.columns', 'placement.model'),
+        ('numpy',),
+    ),
+    Rule('placement.policies', PROBLEM),
+    Rule('placement.numbers', (*PROBLEM, 'placement.policies.*'), ('numpy',)),
+    Rule(
+        'placement.programs',
+        (*PROBLEM, 'placement.numbers.*'),
+        ('numpy', 'ortools'),
+    ),
+    Rule('placement.greedy', (*PROBLEM, 'placement.numbers.*'), ('numpy',)),
+    Rule('placement.counting', PROGRAMMED, ('numpy',)),
+    Rule('placement.alone', PROGRAMMED, ('numpy',)),
+    Rule('placement.bounds', PROGRAMMED, ('numpy',)),
+    Rule(
+        'placement.finishing', (*PROGRAMMED, 'placement.greedy.*'), ('numpy',)
+    ),
+    Rule(
+        'placement.better',
+        (*PROGRAMMED, 'placement.counting.*', 'placement.greedy.*'),
+        ('numpy',),
+    ),
+    Rule(
+        'placement.explanation',
+        (
+            *PROBLEM,
+            'placement.base',
+            'placement.numbers.*',
+            'placement.policies.*',
+        ),
+        ('numpy',),
+    ),
+    Rule('placement.pictures', PROBLEM, ('numpy',)),
     Rule(
         'planner',
         ('exception', 'metrics', 'placement.*', 'registry', 'spec.*'),
@@ -167,8 +211,8 @@ TABLE = (
             'exception',
             'http',
             # Drawing what the service tells, not deciding anything.
-            'placement.boxes',
-            'placement.signs',
+            'placement.pictures.boxes',
+            'placement.pictures.signs',
             'states',
             'wire',
         ),

@@ -17,8 +17,9 @@ from typing import Any
 
 from heat_vcluster import archive, registry
 from heat_vcluster.cmd import summary
-from heat_vcluster.placement import base, checker, model, picture
+from heat_vcluster.placement import base, checker, model
 from heat_vcluster.placement import format as documents
+from heat_vcluster.placement.pictures import picture
 
 DESCRIPTION = """\
 Places the members of a problem (a vcluster-problem/1 document: a cloud and

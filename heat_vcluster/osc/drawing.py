@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heat_vcluster.osc import tree
-from heat_vcluster.placement import boxes, signs
+from heat_vcluster.placement.pictures import boxes, signs
 
 FILLS = {'server': '#dce9fb', 'volume': '#fdebd3'}
 UNKNOWN, HOST = '#f0f1f3', '#ffffff'

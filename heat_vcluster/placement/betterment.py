@@ -13,27 +13,23 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from heat_vcluster.placement import (
-    amounts,
-    classes,
-    constraints,
-    contract,
+from heat_vcluster.placement import constraints, model
+from heat_vcluster.placement.alone import retreats
+from heat_vcluster.placement.better import (
     dominance,
-    dues,
-    exact,
     firm,
-    greedy,
     improve,
     levelling,
-    meetings,
-    model,
-    retreats,
-    solitude,
     thinning,
 )
+from heat_vcluster.placement.bounds import dues, meetings, solitude
 from heat_vcluster.placement.columns import Ints
-from heat_vcluster.placement.compiled import Compiled
-from heat_vcluster.placement.remainder import Index
+from heat_vcluster.placement.counting import classes
+from heat_vcluster.placement.greedy import greedy
+from heat_vcluster.placement.numbers import amounts, contract
+from heat_vcluster.placement.numbers.compiled import Compiled
+from heat_vcluster.placement.numbers.remainder import Index
+from heat_vcluster.placement.programs import exact
 
 # Pairs of members and places up to which the whole is solved.
 MEDIUM = 12000

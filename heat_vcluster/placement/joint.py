@@ -12,19 +12,11 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
-from heat_vcluster.placement import (
-    amounts,
-    base,
-    betterment,
-    conflicts,
-    model,
-    reasons,
-    repairs,
-    telling,
-    ways,
-)
-from heat_vcluster.placement import compiled as numbers
+from heat_vcluster.placement import base, betterment, model, telling, ways
 from heat_vcluster.placement import policies as policy_kinds
+from heat_vcluster.placement.explanation import conflicts, reasons, repairs
+from heat_vcluster.placement.numbers import amounts
+from heat_vcluster.placement.numbers import compiled as numbers
 from heat_vcluster.placement.policies import base as policy_base
 
 # Seconds that making a first plan better may take, unless the caller says.

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from heat_vcluster.placement import amounts, constraints, model
-from heat_vcluster.placement import compiled as numbers
+from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.columns import UNKNOWN, Ints
+from heat_vcluster.placement.numbers import amounts
+from heat_vcluster.placement.numbers import compiled as numbers
 
 
 def tell(compiled: numbers.Compiled, placement: Ints) -> model.Plan:

@@ -16,23 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    classes,
-    constraints,
-    contract,
-    exact,
-    excerpt,
-    greedy,
-    jigsaw,
-    mend,
-    model,
-    retreats,
-    tally,
-)
-from heat_vcluster.placement import compiled as numbers
+from heat_vcluster.placement import constraints, model
+from heat_vcluster.placement.alone import retreats
 from heat_vcluster.placement.columns import UNKNOWN, Ints
-from heat_vcluster.placement.remainder import Index
+from heat_vcluster.placement.counting import classes, tally
+from heat_vcluster.placement.finishing import jigsaw, mend
+from heat_vcluster.placement.greedy import greedy
+from heat_vcluster.placement.numbers import amounts, contract, excerpt
+from heat_vcluster.placement.numbers import compiled as numbers
+from heat_vcluster.placement.numbers.remainder import Index
+from heat_vcluster.placement.programs import exact
 
 # Pairs of members and places up to which a problem is solved whole,
 SMALL = 1500

@@ -19,7 +19,8 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 
 from heat_vcluster.placement import format as documents
-from heat_vcluster.placement import joint, picture
+from heat_vcluster.placement import joint
+from heat_vcluster.placement.pictures import picture
 
 
 class States(Directive):

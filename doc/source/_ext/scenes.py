@@ -17,8 +17,9 @@ from typing import Any
 import yaml
 
 from heat_vcluster import load, planner
-from heat_vcluster.placement import boxes, model, placed, policies
-from heat_vcluster.placement.boxes import Box, Chip, Entry, Outline
+from heat_vcluster.placement import model, placed, policies
+from heat_vcluster.placement.pictures import boxes
+from heat_vcluster.placement.pictures.boxes import Box, Chip, Entry, Outline
 
 LEVELS = ('zone', 'rack')
 ROOM = {'VCPU': 100}  # of every host: here nothing is about capacity

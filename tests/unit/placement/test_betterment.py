@@ -6,16 +6,10 @@ from __future__ import annotations
 import fixtures
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    betterment,
-    compiled,
-    dues,
-    exact,
-    model,
-    policies,
-    remainder,
-)
+from heat_vcluster.placement import betterment, model, policies
+from heat_vcluster.placement.bounds import dues
+from heat_vcluster.placement.numbers import amounts, compiled, remainder
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests.unit.placement import worlds
 
@@ -99,19 +93,19 @@ class TestBrokenWishes(base.TestCase):
         super().setUp()
         self.useFixture(
             fixtures.MonkeyPatch(
-                'heat_vcluster.placement.dues.least',
+                'heat_vcluster.placement.bounds.dues.least',
                 lambda *args, **more: dues.Dues(model.Verdict.UNKNOWN),
             )
         )
         self.useFixture(
             fixtures.MonkeyPatch(
-                'heat_vcluster.placement.meetings.least',
+                'heat_vcluster.placement.bounds.meetings.least',
                 lambda *args, **more: [],
             )
         )
         self.useFixture(
             fixtures.MonkeyPatch(
-                'heat_vcluster.placement.exact.solve', self.note
+                'heat_vcluster.placement.programs.exact.solve', self.note
             )
         )
         self.wholes = 0

@@ -3,19 +3,11 @@
 
 from __future__ import annotations
 
-from heat_vcluster.placement import (
-    breadth,
-    compiled,
-    contract,
-    dead_ends,
-    greedy,
-    likeness,
-    model,
-    policies,
-    state,
-    tally,
-)
-from heat_vcluster.placement.standing import Node
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.counting import likeness, tally
+from heat_vcluster.placement.greedy import dead_ends, greedy, state
+from heat_vcluster.placement.greedy.standing import Node
+from heat_vcluster.placement.numbers import breadth, compiled, contract
 from tests import base
 from tests.unit.placement import worlds
 

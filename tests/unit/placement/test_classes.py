@@ -9,26 +9,17 @@ from unittest import mock
 
 import fixtures
 
-from heat_vcluster.placement import (
-    amounts,
-    classes,
-    columns,
-    compiled,
-    contract,
-    exact,
-    likeness,
-    linear,
-    model,
-    policies,
-    tally,
-)
+from heat_vcluster.placement import columns, model, policies
+from heat_vcluster.placement.counting import classes, likeness, tally
+from heat_vcluster.placement.numbers import amounts, compiled, contract
+from heat_vcluster.placement.programs import exact, linear
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
 
 SEEDS = range(60)
-PLACING = 'heat_vcluster.placement.classes.PLACING'
-PACE = 'heat_vcluster.placement.classes.PACE'
+PLACING = 'heat_vcluster.placement.counting.classes.PLACING'
+PACE = 'heat_vcluster.placement.counting.classes.PACE'
 FORBID = tally.Tally.forbid
 CLOSER = classes._pack_closer
 PATIENCE = 60.0  # seconds that nothing here comes near

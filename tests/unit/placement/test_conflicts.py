@@ -6,16 +6,11 @@ from __future__ import annotations
 import math
 import time
 
-from heat_vcluster.placement import (
-    classes,
-    compiled,
-    conflicts,
-    contract,
-    exact,
-    model,
-    policies,
-    skeleton,
-)
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.counting import classes
+from heat_vcluster.placement.explanation import conflicts, skeleton
+from heat_vcluster.placement.numbers import compiled, contract
+from heat_vcluster.placement.programs import exact
 from tests import base, placement_oracle
 from tests.unit.placement import clashes, worlds
 

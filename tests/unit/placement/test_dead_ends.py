@@ -5,14 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    compiled,
-    contract,
-    dead_ends,
-    model,
-    policies,
-    state,
-)
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.greedy import dead_ends, state
+from heat_vcluster.placement.numbers import compiled, contract
 from tests import base
 from tests.unit.placement import worlds
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    columns,
-    compiled,
-    dominance,
-    exact,
-    model,
-)
+from heat_vcluster.placement import columns, model
+from heat_vcluster.placement.better import dominance
+from heat_vcluster.placement.numbers import amounts, compiled
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 
 import fixtures
 
-from heat_vcluster.placement import (
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.bounds import dues
+from heat_vcluster.placement.numbers import (
     amounts,
     colours,
     compiled,
-    dues,
-    exact,
-    model,
-    policies,
     remainder,
 )
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
@@ -119,7 +118,7 @@ class TestDues(base.TestCase):
         made = compile_it(parties(1))
         before = dues.least(made, seconds=self.patience)
         self.assertIsNot(model.Verdict.UNKNOWN, before.verdict)
-        patch = 'heat_vcluster.placement.dues.COUNTABLE'
+        patch = 'heat_vcluster.placement.bounds.dues.COUNTABLE'
         self.useFixture(fixtures.MonkeyPatch(patch, 0))
         after = dues.least(made, seconds=self.patience)
         self.assertEqual(dues.Dues(model.Verdict.UNKNOWN), after)

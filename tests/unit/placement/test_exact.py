@@ -8,15 +8,10 @@ import random
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    checker,
-    compiled,
-    exact,
-    model,
-    policies,
-)
+from heat_vcluster.placement import checker, model, policies
 from heat_vcluster.placement.columns import UNKNOWN
+from heat_vcluster.placement.numbers import amounts, compiled
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

@@ -8,15 +8,13 @@ from unittest import mock
 
 import numpy as np
 
-from heat_vcluster.placement import (
+from heat_vcluster.placement import columns, model, policies
+from heat_vcluster.placement.greedy import greedy
+from heat_vcluster.placement.numbers import (
     amounts,
-    columns,
     compiled,
     contract,
     excerpt,
-    greedy,
-    model,
-    policies,
 )
 from tests import base
 from tests import placement_oracle as oracle

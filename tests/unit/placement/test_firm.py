@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from heat_vcluster.placement import amounts, compiled, exact, firm, policies
+from heat_vcluster.placement import policies
+from heat_vcluster.placement.better import firm
 from heat_vcluster.placement.columns import Ints
+from heat_vcluster.placement.numbers import amounts, compiled
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 

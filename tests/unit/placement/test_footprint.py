@@ -5,14 +5,10 @@ from __future__ import annotations
 
 import itertools
 
-from heat_vcluster.placement import (
-    amounts,
-    compiled,
-    contract,
-    exact,
-    footprint,
-    model,
-)
+from heat_vcluster.placement import model
+from heat_vcluster.placement.counting import footprint
+from heat_vcluster.placement.numbers import amounts, compiled, contract
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

@@ -12,8 +12,9 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from heat_vcluster.placement import checker, columns, compiled, model, policies
+from heat_vcluster.placement import checker, columns, model, policies
 from heat_vcluster.placement import format as documents
+from heat_vcluster.placement.numbers import compiled
 from tests import base, placement_oracle
 from tests.unit.placement import worlds
 

@@ -11,17 +11,9 @@ from unittest import mock
 import fixtures
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    columns,
-    compiled,
-    contract,
-    greedy,
-    model,
-    placing,
-    policies,
-    state,
-)
+from heat_vcluster.placement import columns, model, policies
+from heat_vcluster.placement.greedy import greedy, placing, state
+from heat_vcluster.placement.numbers import amounts, compiled, contract
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
@@ -238,7 +230,7 @@ class TestOutOfTime(base.TestCase):
             for seconds in range(1, 20):
                 clock = Clock()
                 for module in ('greedy', 'placing'):
-                    patch = f'heat_vcluster.placement.{module}.time'
+                    patch = f'heat_vcluster.placement.greedy.{module}.time'
                     self.useFixture(fixtures.MonkeyPatch(patch, clock))
                 found = greedy.place(
                     made, bundles, deadline=seconds, trouble=3

@@ -5,15 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    compiled,
-    exact,
-    improve,
-    model,
-    policies,
-)
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.better import improve
 from heat_vcluster.placement.columns import UNKNOWN
+from heat_vcluster.placement.numbers import amounts, compiled
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

@@ -7,18 +7,12 @@ import time
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    brim,
-    compiled,
-    contract,
-    greedy,
-    jigsaw,
-    model,
-    policies,
-)
 from heat_vcluster.placement import format as documents
+from heat_vcluster.placement import model, policies
 from heat_vcluster.placement.columns import UNKNOWN
+from heat_vcluster.placement.finishing import jigsaw
+from heat_vcluster.placement.greedy import greedy
+from heat_vcluster.placement.numbers import amounts, brim, compiled, contract
 from tests import base
 from tests.unit.placement import worlds
 from tests.unit.placement.test_saved_problems import SAVED, read

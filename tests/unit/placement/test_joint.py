@@ -8,14 +8,8 @@ import time
 
 import testtools
 
-from heat_vcluster.placement import (
-    checker,
-    compiled,
-    joint,
-    model,
-    policies,
-    ways,
-)
+from heat_vcluster.placement import checker, joint, model, policies, ways
+from heat_vcluster.placement.numbers import compiled
 from tests.unit.placement import worlds
 
 

@@ -6,14 +6,10 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from heat_vcluster.placement import (
-    amounts,
-    compiled,
-    exact,
-    levelling,
-    model,
-    policies,
-)
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.better import levelling
+from heat_vcluster.placement.numbers import amounts, compiled
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from heat_vcluster.placement import linear
+from heat_vcluster.placement.programs import linear
 from tests import base
 
 SEEDS = range(80)

@@ -8,13 +8,10 @@ import random
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    compiled,
-    contract,
-    exact,
-    lodgings,
-    model,
-)
+from heat_vcluster.placement import model
+from heat_vcluster.placement.alone import lodgings
+from heat_vcluster.placement.numbers import compiled, contract
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests.unit.placement import worlds
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from heat_vcluster.placement import (
-    compiled,
-    exact,
-    firm,
-    meetings,
-    model,
-    policies,
-)
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.better import firm
+from heat_vcluster.placement.bounds import meetings
+from heat_vcluster.placement.numbers import compiled
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

@@ -7,17 +7,12 @@ from unittest import mock
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    compiled,
-    contract,
-    exact,
-    greedy,
-    mend,
-    model,
-    policies,
-)
+from heat_vcluster.placement import model, policies
 from heat_vcluster.placement.columns import UNKNOWN
+from heat_vcluster.placement.finishing import mend
+from heat_vcluster.placement.greedy import greedy
+from heat_vcluster.placement.numbers import amounts, compiled, contract
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests.unit.placement import worlds
 

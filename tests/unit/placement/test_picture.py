@@ -13,8 +13,9 @@ from xml.etree import ElementTree
 import hypothesis
 from hypothesis import strategies as st
 
-from heat_vcluster.placement import boxes, checker, joint, model, picture
+from heat_vcluster.placement import checker, joint, model
 from heat_vcluster.placement import format as documents
+from heat_vcluster.placement.pictures import boxes, picture
 from tests import base, placement_oracle
 from tests.unit.placement import worlds
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from heat_vcluster.placement import conflicts, model, policies, reasons
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.explanation import conflicts, reasons
 from tests import base, placement_oracle
 from tests.unit.placement import clashes, test_conflicts, worlds
 

@@ -7,14 +7,10 @@ import dataclasses
 import time
 
 from heat_vcluster.placement import base as solvers
-from heat_vcluster.placement import (
-    compiled,
-    conflicts,
-    exact,
-    model,
-    policies,
-    repairs,
-)
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.explanation import conflicts, repairs
+from heat_vcluster.placement.numbers import compiled
+from heat_vcluster.placement.programs import exact
 from tests import base, placement_oracle, placement_verdicts
 from tests.unit.placement import clashes, test_conflicts, worlds
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from heat_vcluster.placement import (
-    amounts,
-    classes,
-    compiled,
-    contract,
-    exact,
-    model,
-    retreats,
-)
+from heat_vcluster.placement import model
+from heat_vcluster.placement.alone import retreats
+from heat_vcluster.placement.counting import classes
+from heat_vcluster.placement.numbers import amounts, compiled, contract
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

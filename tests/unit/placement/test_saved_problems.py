@@ -7,15 +7,10 @@ import gzip
 import json
 from pathlib import Path
 
-from heat_vcluster.placement import (
-    checker,
-    compiled,
-    exact,
-    joint,
-    model,
-    policies,
-)
+from heat_vcluster.placement import checker, joint, model, policies
 from heat_vcluster.placement import format as documents
+from heat_vcluster.placement.numbers import compiled
+from heat_vcluster.placement.programs import exact
 from tests import base
 
 SAVED = Path(__file__).parents[2] / 'problems'

@@ -5,16 +5,11 @@ from __future__ import annotations
 
 import testtools
 
-from heat_vcluster.placement import (
-    amounts,
-    contract,
-    greedy,
-    model,
-    seclusion,
-    state,
-)
-from heat_vcluster.placement import compiled as numbers
+from heat_vcluster.placement import model
 from heat_vcluster.placement import policies as policy_kinds
+from heat_vcluster.placement.greedy import greedy, seclusion, state
+from heat_vcluster.placement.numbers import amounts, contract
+from heat_vcluster.placement.numbers import compiled as numbers
 from tests.unit.placement import worlds
 
 KINDS = policy_kinds.load()

@@ -5,15 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from heat_vcluster.placement import (
-    compiled,
-    constraints,
-    contract,
-    exact,
-    model,
-    policies,
-    solitude,
-)
+from heat_vcluster.placement import constraints, model, policies
+from heat_vcluster.placement.bounds import solitude
+from heat_vcluster.placement.numbers import compiled, contract
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

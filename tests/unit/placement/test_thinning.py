@@ -9,17 +9,11 @@ import time
 
 import numpy as np
 
-from heat_vcluster.placement import (
-    amounts,
-    columns,
-    compiled,
-    contract,
-    exact,
-    greedy,
-    model,
-    policies,
-    thinning,
-)
+from heat_vcluster.placement import columns, model, policies
+from heat_vcluster.placement.better import thinning
+from heat_vcluster.placement.greedy import greedy
+from heat_vcluster.placement.numbers import amounts, compiled, contract
+from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
 from tests.unit.placement import worlds

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import testtools
 
-from heat_vcluster.placement import unions
+from heat_vcluster.placement.numbers import unions
 
 
 class UnionsTestCase(testtools.TestCase):

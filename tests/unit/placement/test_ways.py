@@ -9,17 +9,10 @@ import time
 
 import fixtures
 
-from heat_vcluster.placement import (
-    compiled,
-    excerpt,
-    kindred,
-    likeness,
-    model,
-    policies,
-    tally,
-    ways,
-)
-from heat_vcluster.placement.contract import contract
+from heat_vcluster.placement import model, policies, ways
+from heat_vcluster.placement.counting import kindred, likeness, tally
+from heat_vcluster.placement.numbers import compiled, excerpt
+from heat_vcluster.placement.numbers.contract import contract
 from tests import base
 from tests.unit.placement import worlds
 

@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from heat_vcluster.placement import compiled, model, policies
+from heat_vcluster.placement import model, policies
+from heat_vcluster.placement.numbers import compiled
 
 
 def host(
