@@ -24,7 +24,7 @@ from heat_vcluster.placement.better import (
 )
 from heat_vcluster.placement.bounds import dues, meetings, solitude
 from heat_vcluster.placement.columns import Ints
-from heat_vcluster.placement.counting import classes
+from heat_vcluster.placement.counting import packing
 from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import amounts, contract
 from heat_vcluster.placement.numbers.compiled import Compiled
@@ -323,7 +323,7 @@ class _Betterment:
         if self._is_best() or not self._is_cheapest() or self._is_counted:
             return
         self._is_counted = True
-        way: Way = classes.pack if self._is_pack else levelling.level
+        way: Way = packing.pack if self._is_pack else levelling.level
         self._thin()
         if self._is_pack:
             self._count_others()
@@ -347,7 +347,7 @@ class _Betterment:
         )
         if found is None or self._is_best():
             return
-        _, bound = classes.pack(found.rest, found.start, ends, self._seed)
+        _, bound = packing.pack(found.rest, found.start, ends, self._seed)
         self._learn(model.Bound(self._bound.soft_cost, found.hosts + bound))
         self._pack_others()
 
@@ -355,7 +355,7 @@ class _Betterment:
         """Pack those who may share, and leave who is alone where he is."""
         kept = firm.firm(self._compiled, self.placement)
         settled = {m: int(self.placement[m]) for m in retreats.alone(kept)}
-        self._by(classes.pack, kept.settled(settled), OTHERS)
+        self._by(packing.pack, kept.settled(settled), OTHERS)
 
     def _improve(
         self, seconds: float, *, is_cost_enough: bool = False
@@ -393,7 +393,7 @@ class _Betterment:
         self._is_thinned = True
         kept = firm.firm(self._compiled, self.placement)
         if self._is_cheapest():
-            lowest = classes.fewest(self._cheapest(kept))
+            lowest = packing.fewest(self._cheapest(kept))
             self._learn(model.Bound(self._bound.soft_cost, lowest))
         ends = time.monotonic() + self._left() * THINNING
         self._take(thinning.thin(kept, self.placement, ends, self._seed))

@@ -19,7 +19,7 @@ import numpy as np
 from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.alone import retreats
 from heat_vcluster.placement.columns import UNKNOWN, Ints
-from heat_vcluster.placement.counting import classes, tally
+from heat_vcluster.placement.counting import attempts, refutation, tally
 from heat_vcluster.placement.finishing import jigsaw, mend
 from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import amounts, contract, excerpt
@@ -483,19 +483,19 @@ class Search:
             return UNKNOWN_YET
         self._is_counted = True
         self.tried.append('counting kinds of members, then casting them')
-        cast = classes.place(
+        cast = attempts.place(
             self._compiled,
             self._contracted,
             time.monotonic() + self.left() * share,
             self._seed,
         )
-        if isinstance(cast, classes.Proof):
+        if isinstance(cast, refutation.Proof):
             return INFEASIBLE
         return UNKNOWN_YET if cast is None else self._first(cast)
 
     def _count_all_hosts(self) -> Outcome:
         self.tried.append('counting kinds of members by host')
-        if classes.prove(
+        if refutation.prove(
             self._compiled,
             self._contracted,
             time.monotonic() + self.left() / 2,
@@ -537,10 +537,10 @@ class Search:
 
     @functools.cached_property
     def _frame(self) -> tally.Frame:
-        return classes.frame_of(self._compiled, self._contracted)
+        return tally.Frame.of(self._compiled, self._contracted)
 
     def _is_refuted(self, effort: float | None) -> bool:
-        return classes.refute(self._frame, self._ends, self._seed, effort)
+        return refutation.refute(self._frame, self._ends, self._seed, effort)
 
     def _look_in_a_part(self) -> Outcome:
         """Count in a part of a very large cloud; it proves nothing."""
@@ -548,13 +548,13 @@ class Search:
             return UNKNOWN_YET
         self.tried.append('a part of the hosts')
         part = _part(self._compiled, SOME, self._seed)
-        cast = classes.place(
+        cast = attempts.place(
             part,
             contract.contract(part),
             time.monotonic() + self.left() / 2,
             self._seed,
         )
-        if isinstance(cast, classes.Proof):
+        if isinstance(cast, refutation.Proof):
             return UNKNOWN_YET
         return self._valid(cast)
 

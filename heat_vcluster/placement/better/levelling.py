@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from heat_vcluster.placement.columns import Ints
-from heat_vcluster.placement.counting import classes
+from heat_vcluster.placement.counting import attempts, refutation, tally
 from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import amounts, contract
 from heat_vcluster.placement.numbers.compiled import Compiled
@@ -152,20 +152,20 @@ class _Levelling:
         )
         if found.is_whole and self._has(found.placement):
             return Verdict.FOUND
-        frame = classes.frame_of(problem, contracted)
-        if classes.refute(frame, self._deadline, self._seed, GLANCE):
+        frame = tally.Frame.of(problem, contracted)
+        if refutation.refute(frame, self._deadline, self._seed, GLANCE):
             return Verdict.NONE
         return Verdict.UNKNOWN
 
     def by_counts(self, problem: Compiled) -> Verdict:
         now = time.monotonic()
-        found = classes.place(
+        found = attempts.place(
             problem,
             contract.contract(problem),
             now + max(self._deadline - now, 0.0) * SHARE,
             self._seed,
         )
-        if isinstance(found, classes.Proof):
+        if isinstance(found, refutation.Proof):
             return Verdict.NONE
         if found is not None and self._has(found):
             return Verdict.FOUND

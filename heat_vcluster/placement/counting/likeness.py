@@ -26,6 +26,7 @@ from heat_vcluster.placement.numbers.breadth import Breadth
 WIDE = 9  # units of a rule that is always counted by itself
 MOST = 400_000  # pairs of kind and place, with wide rules
 FEW = 3_000  # as many at most if small rules are counted by themselves
+NONE = 0  # ... so that these are left out
 
 
 Parts = tuple[tuple[int, int], ...]  # kind, and how many of it
@@ -571,6 +572,14 @@ class Likeness:
                 if amount:
                     may[: compiled.n_hosts] &= free >= amount
         return may
+
+
+def coarser(
+    kinds: Likeness, contracted: contract.Contracted
+) -> Likeness | None:
+    """Return the kinds without small rules; None: these are as coarse."""
+    coarse = Likeness(kinds.compiled, contracted, few=NONE)
+    return coarse if len(coarse.kinds) < len(kinds.kinds) else None
 
 
 def _free(compiled: numbers.Compiled) -> list[Ints]:

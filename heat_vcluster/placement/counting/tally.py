@@ -24,13 +24,14 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from typing import Self
 
 import numpy as np
 
 from heat_vcluster.placement import constraints
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.counting import kindred, likeness, stowage, sums
-from heat_vcluster.placement.numbers import breadth
+from heat_vcluster.placement.numbers import breadth, contract
 from heat_vcluster.placement.numbers import compiled as numbers
 from heat_vcluster.placement.programs import linear
 from heat_vcluster.placement.programs.program import INFINITY
@@ -87,6 +88,13 @@ class Frame:
             for kind in kinds.kinds
             if not kind.scope
         }
+
+    @classmethod
+    def of(
+        cls, compiled: numbers.Compiled, contracted: contract.Contracted
+    ) -> Self:
+        """Return it for kinds as they are told apart for a proof."""
+        return cls(likeness.Likeness(compiled, contracted))
 
     @property
     def n_pairs(self) -> int:

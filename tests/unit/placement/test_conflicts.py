@@ -7,7 +7,7 @@ import math
 import time
 
 from heat_vcluster.placement import model, policies
-from heat_vcluster.placement.counting import classes
+from heat_vcluster.placement.counting import refutation
 from heat_vcluster.placement.explanation import conflicts, skeleton
 from heat_vcluster.placement.numbers import compiled, contract
 from heat_vcluster.placement.programs import exact
@@ -23,7 +23,7 @@ VERDICTS = {
 def prove(posed: compiled.Compiled, seconds: float) -> bool | None:
     """Prove as the solver does: by counts, or member by member."""
     ends = time.monotonic() + seconds
-    if classes.prove(posed, contract.contract(posed), ends, 0):
+    if refutation.prove(posed, contract.contract(posed), ends, 0):
         return True
     result = exact.solve(posed, goal=exact.Goal.ANY, seconds=seconds)
     return VERDICTS.get(result.verdict)

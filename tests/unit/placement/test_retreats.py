@@ -7,7 +7,7 @@ import dataclasses
 
 from heat_vcluster.placement import model
 from heat_vcluster.placement.alone import retreats
-from heat_vcluster.placement.counting import classes
+from heat_vcluster.placement.counting import packing
 from heat_vcluster.placement.numbers import amounts, compiled, contract
 from heat_vcluster.placement.programs import exact
 from tests import base
@@ -31,7 +31,7 @@ def bounded(made: compiled.Compiled) -> tuple[int, int] | None:
     found = retreats.find(made, start, seconds=60)
     if found is None:
         return None
-    return found.hosts, classes.fewest(found.rest)
+    return found.hosts, packing.fewest(found.rest)
 
 
 class TestRetreats(base.TestCase):
@@ -42,7 +42,7 @@ class TestRetreats(base.TestCase):
             bounds = bounded(made)
             if bounds is not None:
                 self.assertLessEqual(sum(bounds), fewest(made), seed)
-                told += sum(bounds) > classes.fewest(made)
+                told += sum(bounds) > packing.fewest(made)
         self.assertGreater(told, 0)
 
     def settle(

@@ -10,7 +10,13 @@ from unittest import mock
 import fixtures
 
 from heat_vcluster.placement import columns, model, policies
-from heat_vcluster.placement.counting import classes, likeness, tally
+from heat_vcluster.placement.counting import (
+    attempts,
+    likeness,
+    packing,
+    refutation,
+    tally,
+)
 from heat_vcluster.placement.numbers import amounts, compiled, contract
 from heat_vcluster.placement.programs import exact, linear
 from tests import base
@@ -18,10 +24,10 @@ from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
 
 SEEDS = range(60)
-PLACING = 'heat_vcluster.placement.counting.classes.PLACING'
-PACE = 'heat_vcluster.placement.counting.classes.PACE'
+PLACING = 'heat_vcluster.placement.counting.attempts.FINENESS'
+PACE = 'heat_vcluster.placement.counting.packing.PACE'
 FORBID = tally.Tally.forbid
-CLOSER = classes._pack_closer
+CLOSER = packing._pack_closer
 PATIENCE = 60.0  # seconds that nothing here comes near
 
 
@@ -44,14 +50,14 @@ def packed(made: compiled.Compiled) -> tuple[columns.Ints | None, int]:
     """Pack from any placement on."""
     start = exact.solve(made, goal=exact.Goal.ANY).placement
     assert start is not None
-    return classes.pack(made, start, deadline())
+    return packing.pack(made, start, deadline())
 
 
 def both(seed: int) -> tuple[model.Problem, model.Problem]:
     return oracle.tiny(seed), oracle.tiny(seed, beyond=True)
 
 
-def packing(problem: model.Problem) -> model.Problem:
+def for_few_hosts(problem: model.Problem) -> model.Problem:
     """Leave the hard rules alone, and the wish for few hosts."""
     return dataclasses.replace(
         problem,
@@ -99,7 +105,7 @@ class TestAgainstEverything(base.TestCase):
                 if oracle.best(problem) is None:
                     impossible += 1
                     made, bundles = contracted(problem)
-                    proven += classes.prove(made, bundles, deadline(), seed)
+                    proven += refutation.prove(made, bundles, deadline(), seed)
         self.assertGreater(impossible, 10)
         self.assertGreaterEqual(proven, 0.9 * impossible)
 
@@ -107,8 +113,8 @@ class TestAgainstEverything(base.TestCase):
         for seed in SEEDS:
             for problem in both(seed):
                 made, bundles = contracted(problem)
-                found = classes.place(made, bundles, deadline(), seed)
-                if isinstance(found, classes.Proof):
+                found = attempts.place(made, bundles, deadline(), seed)
+                if isinstance(found, refutation.Proof):
                     self.assertIsNone(oracle.best(problem), seed)
                 elif found is not None:
                     self.assertTrue(amounts.is_valid(made, found), seed)
@@ -116,17 +122,17 @@ class TestAgainstEverything(base.TestCase):
 
     def test_no_placement_is_below_the_bound_on_hosts(self):
         for seed in SEEDS:
-            for problem in map(packing, both(seed)):
+            for problem in map(for_few_hosts, both(seed)):
                 best = oracle.best(problem)
                 if best is None or best.soft_cost:
                     continue
                 made = compile_it(problem)
                 found, bound = packed(made)
                 self.assertLessEqual(bound, best.objective, seed)
-                with mock.patch.object(classes, 'PACE', 0):
+                with mock.patch.object(packing, 'PACE', 0):
                     self.assertLessEqual(packed(made)[1], best.objective, seed)
-                for whole in made, classes.by_size(made):
-                    frame = classes.frame_of(whole, contract.contract(whole))
+                for whole in made, packing.by_size(made):
+                    frame = tally.Frame.of(whole, contract.contract(whole))
                     counts = tally.Tally(frame, packs=True, flat=6)
                     self.assertLessEqual(
                         counts.program.relax(deadline()).bound,
@@ -150,7 +156,7 @@ class TestAgainstEverything(base.TestCase):
 class TestProofs(base.TestCase):
     def refutes(self, problem: model.Problem) -> bool:
         made, bundles = contracted(problem)
-        return classes.prove(made, bundles, deadline())
+        return refutation.prove(made, bundles, deadline())
 
     def test_one_member_more_than_racks(self):
         cloud = worlds.snapshot(worlds.racks(9, 4))
@@ -170,8 +176,8 @@ class TestProofs(base.TestCase):
                 tuple(worlds.servers('s', count)),
                 (apart('rack', *names(count)),),
             )
-            frame = classes.frame_of(*contracted(problem))
-            found = classes.refute(frame, deadline(), effort=0.01)
+            frame = tally.Frame.of(*contracted(problem))
+            found = refutation.refute(frame, deadline(), effort=0.01)
             self.assertEqual(expected, found)
 
     def test_big_servers_where_there_is_much_room_in_small_pieces(self):
@@ -242,7 +248,7 @@ class TestPacking(base.TestCase):
             (apart('rack', 'one', 'large'), apart('host', 'one', 'other')),
             pinned={'there': 'r0-h1'},
         )
-        loose = classes.by_size(compile_it(problem))
+        loose = packing.by_size(compile_it(problem))
         self.assertEqual(
             [[0, 2], [0, 2], [0, 1], [1]],
             [loose.places(member).tolist() for member in range(4)],
@@ -265,7 +271,7 @@ class TestPacking(base.TestCase):
         answers = []
         for _ in range(2):
             made, bundles = contracted(problem)
-            found = classes.place(made, bundles, deadline(), seed=3)
+            found = attempts.place(made, bundles, deadline(), seed=3)
             answers.append(None if found is None else repr(found))
         self.assertEqual(*answers)
 
@@ -293,7 +299,7 @@ class TestJigsaws(base.TestCase):
             worlds.snapshot(hosts), tuple(demands), tuple(rules)
         )
         made, bundles = contracted(problem)
-        found = classes.place(made, bundles, deadline())
+        found = attempts.place(made, bundles, deadline())
         self.assertTrue(amounts.is_valid(made, found))
 
     def decoys(self, count: int) -> model.Problem:
@@ -330,11 +336,11 @@ class TestJigsaws(base.TestCase):
         for count in range(2, 6):
             made = worlds.packed(self.decoys(count))
             bundles = contract.contract(made)
-            coarse = likeness.Likeness(made, bundles, few=classes.COARSE)
+            coarse = likeness.Likeness(made, bundles, few=likeness.NONE)
             fine = likeness.Likeness(made, bundles)
             self.assertLess(len(coarse.kinds), len(fine.kinds))
             with mock.patch.object(
-                classes, '_pack_closer', side_effect=CLOSER
+                packing, '_pack_closer', side_effect=CLOSER
             ) as looked:
                 found, bound = packed(made)
             self.assertTrue(amounts.is_valid(made, found))
@@ -356,7 +362,7 @@ class TestJigsaws(base.TestCase):
         ) as forbid:
             for count in range(2, 8):
                 made, bundles = contracted(self.decoys(count))
-                found = classes.place(made, bundles, deadline())
+                found = attempts.place(made, bundles, deadline())
                 self.assertTrue(amounts.is_valid(made, found), count)
         self.assertGreater(forbid.call_count, 0)
 
@@ -376,7 +382,7 @@ class TestJigsaws(base.TestCase):
             ),
         )
         made, bundles = contracted(problem)
-        self.assertIsNone(classes.place(made, bundles, deadline()))
+        self.assertIsNone(attempts.place(made, bundles, deadline()))
 
     def test_only_as_many_or_more_of_all_of_them_are_forbidden(self):
         problem = model.Problem(
