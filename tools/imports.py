@@ -102,6 +102,18 @@ TABLE = (
         ('numpy',),
     ),
     Rule('placement.pictures', PROBLEM, ('numpy',)),
+    # What decides sees all searches, and nothing of what is said about it.
+    Rule(
+        'placement.ways',
+        (
+            *PROGRAMMED,
+            'placement.alone.*',
+            'placement.counting.*',
+            'placement.finishing.*',
+            'placement.greedy.*',
+        ),
+        ('numpy',),
+    ),
     Rule(
         'planner',
         ('exception', 'metrics', 'placement.*', 'registry', 'spec.*'),

@@ -12,12 +12,14 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
-from heat_vcluster.placement import base, betterment, model, telling, ways
+from heat_vcluster.placement import base, betterment, model, telling
 from heat_vcluster.placement import policies as policy_kinds
 from heat_vcluster.placement.explanation import conflicts, reasons, repairs
 from heat_vcluster.placement.numbers import amounts
 from heat_vcluster.placement.numbers import compiled as numbers
 from heat_vcluster.placement.policies import base as policy_base
+from heat_vcluster.placement.ways import order
+from heat_vcluster.placement.ways.search import Outcome, Search
 
 # Seconds that making a first plan better may take, unless the caller says.
 PATIENCE = 2.0
@@ -47,7 +49,7 @@ class JointSolver(base.Solver):
     ) -> model.Answer:
         began = time.monotonic()
         compiled = numbers.Compiled(problem, self._kinds)
-        search = ways.Search(compiled, began + deadline, seed, began)
+        search = order.search(compiled, began + deadline, seed, began)
         outcome = search.decide()
         if outcome.verdict is model.Verdict.FEASIBLE:
             outcome = _better(
@@ -88,7 +90,7 @@ class _Explanation:
         self._seed = seed
         self._choices = choices
 
-    def of(self, answer: model.Answer, search: ways.Search) -> model.Answer:
+    def of(self, answer: model.Answer, search: Search) -> model.Answer:
         conflict = self._conflict(self._problem, EXPLANATION)
         told = reasons.tell(self._problem, self._kinds, conflict)
         search.note('explain')
@@ -128,7 +130,7 @@ class _Explanation:
         self, compiled: numbers.Compiled, seconds: float
     ) -> bool | None:
         """Tell whether what is left of the problem is impossible."""
-        outcome = ways.Search(
+        outcome = order.search(
             compiled, time.monotonic() + seconds, self._seed, haste=0
         ).decide()
         if outcome.verdict is model.Verdict.UNKNOWN:
@@ -139,7 +141,7 @@ class _Explanation:
         self, problem: model.Problem, seconds: float
     ) -> model.Answer | None:
         compiled = numbers.Compiled(problem, self._kinds)
-        search = ways.Search(compiled, time.monotonic() + seconds, self._seed)
+        search = order.search(compiled, time.monotonic() + seconds, self._seed)
         outcome = search.decide()
         if outcome.verdict is model.Verdict.UNKNOWN:
             return None
@@ -150,11 +152,11 @@ class _Explanation:
 
 def _better(
     compiled: numbers.Compiled,
-    outcome: ways.Outcome,
-    search: ways.Search,
+    outcome: Outcome,
+    search: Search,
     patience: float,
     seed: int,
-) -> ways.Outcome:
+) -> Outcome:
     """Make a plan better within so many seconds."""
     placement, bound = outcome.placement, outcome.bound
     assert placement is not None  # noqa: S101
@@ -176,7 +178,7 @@ def _better(
 
 def _told(
     compiled: numbers.Compiled,
-    outcome: ways.Outcome,
+    outcome: Outcome,
     seconds: Mapping[str, float],
 ) -> model.Answer:
     assert outcome.placement is not None  # noqa: S101

@@ -8,8 +8,9 @@ import time
 
 import testtools
 
-from heat_vcluster.placement import checker, joint, model, policies, ways
+from heat_vcluster.placement import checker, joint, model, policies
 from heat_vcluster.placement.numbers import compiled
+from heat_vcluster.placement.ways import order
 from tests.unit.placement import worlds
 
 
@@ -424,7 +425,7 @@ class OrderTestCase(testtools.TestCase):
             tuple(members),
             (),
         )
-        search = ways.Search(
+        search = order.search(
             compiled.Compiled(problem, policies.load()),
             time.monotonic() + 10,
             seed=0,

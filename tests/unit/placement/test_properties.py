@@ -82,9 +82,9 @@ class LargeWaysTestCase(base.TestCase):
         super().setUp()
         # Nothing is small enough to be solved whole.
         for size in (
-            'ways.SMALL',
-            'ways.MEDIUM',
-            'ways.LARGE',
+            'ways.whole.SMALL',
+            'ways.whole.MEDIUM',
+            'ways.whole.LARGE',
             'betterment.MEDIUM',
         ):
             patch = f'heat_vcluster.placement.{size}'

@@ -8,6 +8,7 @@ import random
 import fixtures
 
 from heat_vcluster.placement import joint, losses, model
+from heat_vcluster.placement.ways import whole
 from tests import base, placement_verdicts
 from tests.unit.placement import worlds
 
@@ -80,7 +81,7 @@ class AgainstEverythingTest(base.TestCase):
 
     def test_solved_as_what_is_large(self):
         for size in ('SMALL', 'MEDIUM', 'LARGE'):
-            patch = f'heat_vcluster.placement.joint.{size}'
+            patch = f'{whole.__name__}.{size}'
             self.useFixture(fixtures.MonkeyPatch(patch, -1))
         for seed in SEEDS:
             problem = drawn(seed)

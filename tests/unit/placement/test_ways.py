@@ -9,10 +9,12 @@ import time
 
 import fixtures
 
-from heat_vcluster.placement import model, policies, ways
+from heat_vcluster.placement import model, policies
 from heat_vcluster.placement.counting import kindred, likeness, tally
 from heat_vcluster.placement.numbers import compiled, excerpt
 from heat_vcluster.placement.numbers.contract import contract
+from heat_vcluster.placement.ways import alone, order, whole
+from heat_vcluster.placement.ways import search as searches
 from tests import base
 from tests.unit.placement import worlds
 
@@ -23,9 +25,9 @@ FEW = 'few of the hosts'
 
 def search(
     problem: model.Problem, seconds: float = 60.0, **more: int
-) -> ways.Search:
+) -> searches.Search:
     made = compiled.Compiled(problem, policies.load())
-    return ways.Search(made, time.monotonic() + seconds, 0, **more)
+    return order.search(made, time.monotonic() + seconds, 0, **more)
 
 
 def unlike(
@@ -75,7 +77,7 @@ class TestOrder(base.TestCase):
             tuple(worlds.servers('s', 4)),
             (),
         )
-        for haste, way in ((ways.HASTE, WHOLE), (0, GREEDY)):
+        for haste, way in ((searches.HASTE, WHOLE), (0, GREEDY)):
             asked = search(problem, haste=haste)
             self.assertEqual(model.Verdict.FEASIBLE, asked.decide().verdict)
             self.assertEqual([way], asked.tried)
@@ -116,7 +118,7 @@ class TestOthers(base.TestCase):
 
     def test_all_others_find_a_place_elsewhere(self) -> None:
         asked = search(self.problem())
-        outcome = asked._place_others({0: 0})
+        outcome = alone.place_others(asked, {0: 0})
         self.assertIs(model.Verdict.FEASIBLE, outcome.verdict)
         self.assertEqual(0, outcome.placement[0])
         self.assertEqual([2, 2, 3, 3], sorted(outcome.placement[1:]))
@@ -125,12 +127,12 @@ class TestOthers(base.TestCase):
         names = [f's-{number}' for number in range(4)]
         apart = worlds.rule('anti-affinity', 'host', *names)
         asked = search(self.problem(apart))
-        outcome = asked._place_others({0: 0})
+        outcome = alone.place_others(asked, {0: 0})
         self.assertIs(model.Verdict.UNKNOWN, outcome.verdict)
 
     def test_a_rule_about_both_is_not_forgotten(self) -> None:
         both = worlds.rule('affinity', 'rack', 'alone', 's-0', name='both')
-        outcome = search(self.problem(both))._place_others({0: 0})
+        outcome = alone.place_others(search(self.problem(both)), {0: 0})
         self.assertIs(model.Verdict.UNKNOWN, outcome.verdict)
 
 
@@ -140,9 +142,7 @@ class TestSomeRoom(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
         # Nothing is small enough to be solved whole.
-        self.useFixture(
-            fixtures.MonkeyPatch('heat_vcluster.placement.ways.SMALL', -1)
-        )
+        self.useFixture(fixtures.MonkeyPatch(f'{whole.__name__}.SMALL', -1))
 
     def tried(self, **more: int) -> list[str]:
         hosts = [worlds.host(f'h{n}', 7, rack=f'r{n}') for n in range(2)]
@@ -175,8 +175,8 @@ class TestFewHosts(base.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MonkeyPatch(f'{ways.__name__}.SOON', 10))
-        self.useFixture(fixtures.MonkeyPatch(f'{ways.__name__}.SMALL', 0))
+        self.useFixture(fixtures.MonkeyPatch(f'{searches.__name__}.SOON', 10))
+        self.useFixture(fixtures.MonkeyPatch(f'{whole.__name__}.SMALL', 0))
 
     def tried(self, *rules: model.Rule) -> list[str]:
         problem = model.Problem(
