@@ -38,23 +38,27 @@ def place(
     contracted: contract.Contracted,
     deadline: float,
     seed: int = 0,
+    start: Ints | None = None,
 ) -> Ints | refutation.Proof | None:
     """Find a placement that obeys all hard rules; soft ones play no part.
 
     Counts by block come first; blocks whose members then find no room
     together are opened, so that the counts see their hosts. None: not found
-    before ``deadline``, or given up.
+    before ``deadline``, or given up. ``start``: a placement of some of them,
+    near to which is looked first.
     """
     if contracted.contradiction is not None or compiled.stuck():
         return refutation.Proof()
     for few in FINENESS:
         kinds = likeness.Likeness(compiled, contracted, few=few)
-        attempts = _Attempts(contracted, kinds, deadline, seed)
+        attempts = _Attempts(contracted, kinds, deadline, seed, start)
         found = attempts.glance()
         if found is None and few == FINENESS[0]:
             coarse = likeness.coarser(kinds, contracted)
             if coarse is not None:
-                found = _Attempts(contracted, coarse, deadline, seed).glance()
+                found = _Attempts(
+                    contracted, coarse, deadline, seed, start
+                ).glance()
         if found is None:
             found = attempts.found()
         is_last = not kinds.is_coarse or time.monotonic() > deadline
@@ -72,7 +76,9 @@ class _Attempts:
         kinds: likeness.Likeness,
         deadline: float,
         seed: int,
+        start: Ints | None,
     ) -> None:
+        self._start = start
         self._contracted = contracted
         self._frame = tally.Frame(kinds)
         self._caster = casting.Casting(self._frame, contracted)
@@ -91,7 +97,10 @@ class _Attempts:
 
     @functools.cached_property
     def _counts(self) -> tally.Tally:
-        return tally.Tally(self._frame, sorted(self._opened))
+        counts = tally.Tally(self._frame, sorted(self._opened))
+        if self._start is not None and not counts.impossible:
+            counts.suggest(self._start)
+        return counts
 
     def glance(self) -> Ints | refutation.Proof | None:
         """Look for a placement, or the proof of none, for a moment."""

@@ -12,6 +12,8 @@ EFFORT = 0.05  # seconds of CP-SAT's own clock, before another solver is asked
 LOOK = 0.2  # ... where any solution of few variables will do:
 AGAIN = 0.3  # ... and if it was not found by that, otherwise
 COMPACT = 5_000  # so many
+PLAIN = 0.05  # ... for a search without cuts, before: it often finds one,
+PLAINLY = 0.3  # ... more often where there are many variables
 
 
 def look(
@@ -19,12 +21,28 @@ def look(
 ) -> linear.Outcome:
     """Find any solution, or the proof that there is none, for a moment.
 
-    That is, exactly; which is no use where there are many variables.
+    That is, exactly; which is no use where there are many variables. At
+    first without cuts and all that goes before a search: that finds what
+    there is, in a fraction of the time, and proves next to nothing.
     """
     if program.n_variables > SMALLISH:
         return linear.UNSOLVED
-    effort = LOOK if program.n_variables <= COMPACT else EFFORT
-    return program.solve(deadline, seed, max_deterministic_time=effort)
+    is_compact = program.n_variables <= COMPACT
+    outcome = program.solve(
+        deadline,
+        seed,
+        max_deterministic_time=PLAIN if is_compact else PLAINLY,
+        linearization_level=0,
+        cp_model_probing_level=0,
+        symmetry_level=0,
+    )
+    if outcome.status is linear.Status.UNKNOWN:
+        outcome = program.solve(
+            deadline,
+            seed,
+            max_deterministic_time=LOOK if is_compact else EFFORT,
+        )
+    return outcome
 
 
 def persist(

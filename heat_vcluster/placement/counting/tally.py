@@ -451,6 +451,35 @@ class Tally:
         count = self.at(number, scope - 1)
         return count, compiled.parent[scope - 1][count.domains]
 
+    def suggest(self, placement: Ints) -> None:
+        """Hint at counts near to those of a placement, whole or not."""
+        for number, count in self._cells.items():
+            places = self._places(number, placement)
+            self._hint(count, self._cell_of[places])
+        for (number, scope), count in self._counts.items():
+            places = self._places(number, placement)
+            self._hint(count, self.compiled.domain[scope][places])
+
+    def _places(self, number: int, placement: Ints) -> Ints:
+        """Return where the units of a kind are, of those that are placed."""
+        is_server = self.compiled.is_server
+        units = self.likeness.kinds[number].units
+        places = placement[
+            [
+                next((m for m in unit if is_server[m]), unit[0])
+                for unit in units
+            ]
+        ]
+        placed: Ints = places[places != UNKNOWN]
+        return placed
+
+    def _hint(self, count: Count, domains: Ints) -> None:
+        many = np.bincount(domains[domains != UNKNOWN])
+        many.resize(int(count.domains.max(initial=-1)) + 1)
+        here = many[count.domains]
+        used = here > 0
+        self.program.hint(count.variables[used].tolist(), here[used].tolist())
+
     def forbid(self, scope: int, domain: int, many: Mapping[int, int]) -> None:
         """Let a domain not have so many of each of these kinds, or more."""
         program = self.program

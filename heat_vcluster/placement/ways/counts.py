@@ -89,6 +89,7 @@ def count(search: Search, share: float = HALF) -> Outcome:
         search.contracted,
         time.monotonic() + search.left() * share,
         search.seed,
+        search.found.placement,
     )
     if isinstance(cast, refutation.Proof):
         return INFEASIBLE

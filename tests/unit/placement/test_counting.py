@@ -120,6 +120,39 @@ class TestAgainstEverything(base.TestCase):
                     self.assertTrue(amounts.is_valid(made, found), seed)
                     self.assertIsNotNone(oracle.best(problem), seed)
 
+    def test_the_counts_of_a_placement_are_a_solution(self):
+        told = 0
+        for seed in SEEDS:
+            for problem in both(seed):
+                made, bundles = contracted(problem)
+                whole = exact.solve(made, goal=exact.Goal.ANY).placement
+                if whole is None:
+                    continue
+                for opened in ((), None):
+                    counts = tally.Tally(tally.Frame.of(made, bundles), opened)
+                    counts.suggest(whole)
+                    outcome = counts.program.solve(
+                        deadline(),
+                        seed,
+                        fix_variables_to_their_hinted_value=True,
+                    )
+                    self.assertIsNot(linear.Status.NONE, outcome.status, seed)
+                    told += outcome.values is not None
+        self.assertGreater(told, len(SEEDS))
+
+    def test_a_start_changes_no_verdict(self):
+        for seed in SEEDS:
+            problem = oracle.tiny(seed)
+            made, bundles = contracted(problem)
+            start = exact.solve(made, goal=exact.Goal.ANY).placement
+            if start is None:
+                continue
+            start[seed % len(start)] = columns.UNKNOWN
+            found = attempts.place(made, bundles, deadline(), seed, start)
+            self.assertNotIsInstance(found, refutation.Proof, seed)
+            if found is not None:
+                self.assertTrue(amounts.is_valid(made, found), seed)
+
     def test_no_placement_is_below_the_bound_on_hosts(self):
         for seed in SEEDS:
             for problem in map(for_few_hosts, both(seed)):
