@@ -275,6 +275,8 @@ class _Rooms:
         )
         self._largest = [max(1, int(c.max(initial=0))) for c in compiled.free]
         self._atoms: dict[Atom, tuple[tuple[int, ...], Flags]] = {}
+        self._free: dict[int, Ints] = {}
+        self._hosts_for: dict[tuple[int, Atom], tuple[int, ...]] = {}
         self._known: dict[tuple[int, bool, Bundle], bool] = {}
 
     def largest(self, want: _Want, domain: int) -> list[Many]:
@@ -296,15 +298,21 @@ class _Rooms:
         """Tell whether the atoms have room in the domain; if in doubt."""
         key = domain, apart, atoms
         if key not in self._known:
-            hosts = self._hosts[domain]
-            free = np.stack([c[hosts] for c in self._compiled.free], axis=1)
             order = sorted(atoms, key=self._share, reverse=True)
             seats = [
-                (self._size(atom), self._able(atom, hosts, free))
-                for atom in order
+                (self._size(atom), self._able(atom, domain)) for atom in order
             ]
-            self._known[key] = _Seating(free.tolist(), seats, apart).is_found()
+            room = self._room(domain).tolist()
+            self._known[key] = _Seating(room, seats, apart).is_found()
         return self._known[key]
+
+    def _room(self, domain: int) -> Ints:
+        """Return what is free on each host of the domain: host x resource."""
+        if domain not in self._free:
+            hosts = self._hosts[domain]
+            columns = [column[hosts] for column in self._compiled.free]
+            self._free[domain] = np.stack(columns, axis=1)
+        return self._free[domain]
 
     def _share(self, atom: Atom) -> float:
         """Return the largest share of a host that it takes."""
@@ -314,11 +322,16 @@ class _Rooms:
     def _size(self, atom: Atom) -> tuple[int, ...]:
         return self._looked_up(atom)[0]
 
-    def _able(self, atom: Atom, hosts: Ints, free: Ints) -> tuple[int, ...]:
-        """Return which of the hosts take it alone, the smallest first."""
-        size, may = self._looked_up(atom)
-        able = np.flatnonzero(may[hosts] & np.all(free >= size, axis=1))
-        return tuple(able[np.argsort(free[able].sum(axis=1))].tolist())
+    def _able(self, atom: Atom, domain: int) -> tuple[int, ...]:
+        """Return which of its hosts take it alone, the smallest first."""
+        key = domain, atom
+        if key not in self._hosts_for:
+            size, may = self._looked_up(atom)
+            hosts, free = self._hosts[domain], self._room(domain)
+            able = np.flatnonzero(may[hosts] & np.all(free >= size, axis=1))
+            order = np.argsort(free[able].sum(axis=1))
+            self._hosts_for[key] = tuple(able[order].tolist())
+        return self._hosts_for[key]
 
     def _looked_up(self, atom: Atom) -> tuple[tuple[int, ...], Flags]:
         """Return its size, and by host whether all of it may go there."""
@@ -349,27 +362,20 @@ class _Seating:
     ) -> None:
         self._room, self._seats, self._apart = room, seats, apart
         self._steps = 0
-        # By host: for which of them it is one. Hosts with equal flags and
-        # equal room are alike.
-        inside = [set(hosts) for _, hosts in seats]
-        self._flags = [
-            tuple(host in those for those in inside)
-            for host in range(len(room))
-        ]
+        # By host, as far as it was asked: for whom it is one.
+        self._for: dict[int, tuple[bool, ...]] = {}
 
     def is_found(self, index: int = 0) -> bool:
         """Tell whether all from ``index`` on have a host; if in doubt."""
         if index == len(self._seats):
             return True
         size, hosts = self._seats[index]
-        tried = set()
+        failed: set[tuple[object, ...]] = set()
         for host in hosts:
             before = self._room[host]
             after = list(map(operator.sub, before, size))
-            alike = tuple(before), self._flags[host]
-            if min(after) < 0 or alike in tried:
+            if min(after) < 0 or (failed and self._sign(host) in failed):
                 continue
-            tried.add(alike)
             self._steps += 1
             if self._steps > STEPS:
                 return True
@@ -377,4 +383,11 @@ class _Seating:
             if self.is_found(index + 1):
                 return True
             self._room[host] = before
+            failed.add(self._sign(host))
         return False
+
+    def _sign(self, host: int) -> tuple[object, ...]:
+        """Return what is the same of hosts alike: their room, and for whom."""
+        if host not in self._for:
+            self._for[host] = tuple(host in hosts for _, hosts in self._seats)
+        return *self._room[host], self._for[host]

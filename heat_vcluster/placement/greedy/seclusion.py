@@ -58,9 +58,36 @@ def keep(
     # widest come first.
     for scope in sorted(state.owned, reverse=True):
         if scope <= top:
-            domains = _Domains(state, scope, kept, takes)
-            kept.update(_matched(domains, _by_rule(state, contracted, scope)))
+            rules = _by_rule(state, contracted, scope)
+            only = _without_choice(state, scope, rules)
+            if only is None:
+                domains = _Domains(state, scope, kept, takes)
+                only = _matched(domains, rules)
+            kept.update(only)
     return kept
+
+
+def _without_choice(
+    state: State, scope: int, rules: Sequence[Sequence[Piece]]
+) -> dict[tuple[int, int], int] | None:
+    """Return where they are, if each may be in one place only.
+
+    None: some have a choice, or two rules want the same domain.
+    """
+    compiled = state.compiled
+    found: dict[tuple[int, int], int] = {}
+    held: dict[int, int] = {}
+    for rule, pieces in enumerate(rules):
+        for item in (item for piece in pieces for item in piece):
+            for member in item.servers:
+                places = compiled.places(member)
+                if len(places) != 1:
+                    return None
+                domain = int(compiled.domain[scope][places[0]])
+                if held.setdefault(domain, rule) != rule:
+                    return None
+                found[item.number, scope] = domain
+    return found
 
 
 def _matched(

@@ -23,6 +23,15 @@ EFFORT = 1.0
 OTHERS = 0.9
 
 
+def settle_in_large(search: Search) -> Outcome:
+    """Place them first where it takes less than a glance at counts."""
+    return settle(search) if search.is_large else UNKNOWN_YET
+
+
+def settle_in_smaller(search: Search) -> Outcome:
+    return UNKNOWN_YET if search.is_large else settle(search)
+
+
 def settle(search: Search) -> Outcome:
     """Place those who must be alone exactly, and then the others."""
     verdict, places = retreats.settle(

@@ -102,6 +102,26 @@ class SeclusionTestCase(testtools.TestCase):
         self.assertEqual(8, len(kept))
         self.assertEqual(2, len({kept[f'a-{i}'] for i in range(4)}))
 
+    def test_who_has_no_choice_is_not_matched(self):
+        hosts = [worlds.host('h0', 2), worlds.host('h1', 2)]
+        members = [
+            worlds.server('a', on=['h1']),
+            worlds.server('b', on=['h0']),
+        ]
+        rules = [alone('a', 'a'), alone('b', 'b')]
+        kept = self.kept(hosts, members, rules)
+        self.assertEqual({'a': 'h1', 'b': 'h0'}, kept)
+        self.assertEqual([], self.asked)
+
+    def test_two_who_want_one_domain_are_matched(self):
+        hosts = [worlds.host('h0', 2), worlds.host('h1', 2)]
+        members = [
+            worlds.server('a', on=['h0']),
+            worlds.server('b', on=['h0']),
+        ]
+        rules = [alone('a', 'a'), alone('b', 'b')]
+        self.assertEqual({'a': 'h0'}, self.kept(hosts, members, rules))
+
     def test_who_finds_no_domain_takes_nobody_elses(self):
         hosts = [worlds.host('h0', 2), worlds.host('tiny', 1)]
         members = [worlds.server('a', 2), worlds.server('b', 2)]
