@@ -13,7 +13,7 @@ LOOK = 0.2  # ... where any solution of few variables will do:
 AGAIN = 0.3  # ... and if it was not found by that, otherwise
 COMPACT = 5_000  # so many
 PLAIN = 0.05  # ... for a search without cuts, before: it often finds one,
-PLAINLY = 0.3  # ... more often where there are many variables
+PLAINLY = 0.2  # ... more often where there are many variables
 
 
 def look(

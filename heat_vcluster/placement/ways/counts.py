@@ -27,8 +27,10 @@ SOME = 0.3
 ENOUGH = 6
 # Share of what is asked: where less of a resource is to spare, it is a jigsaw.
 BRIM = 0.02
-# Part of the time that is left, for counting.
+# Part of the time that is left, for counting,
 HALF = 0.5
+# ... and where turns would hardly help.
+MOSTLY = 0.8
 # So many members are alike, by places, where a medium problem is counted.
 SAVED = 2
 
@@ -62,7 +64,9 @@ def glance(search: Search) -> Outcome:
 
 
 def count_soon(search: Search) -> Outcome:
-    return count(search) if _is_soon_counted(search) else UNKNOWN_YET
+    if not _is_soon_counted(search):
+        return UNKNOWN_YET
+    return count(search, MOSTLY)
 
 
 def count_medium(search: Search) -> Outcome:
