@@ -79,12 +79,13 @@ def _without_choice(
     held: dict[int, int] = {}
     for rule, pieces in enumerate(rules):
         for item in (item for piece in pieces for item in piece):
-            for member in item.servers:
+            for member in (*item.servers, *item.volumes):
                 places = compiled.places(member)
                 if len(places) != 1:
                     return None
                 domain = int(compiled.domain[scope][places[0]])
-                if held.setdefault(domain, rule) != rule:
+                is_held = held.setdefault(domain, rule) != rule
+                if is_held or domain == UNKNOWN:
                     return None
                 found[item.number, scope] = domain
     return found

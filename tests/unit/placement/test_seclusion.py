@@ -105,13 +105,29 @@ class SeclusionTestCase(testtools.TestCase):
     def test_who_has_no_choice_is_not_matched(self):
         hosts = [worlds.host('h0', 2), worlds.host('h1', 2)]
         members = [
-            worlds.server('a', on=['h1']),
+            worlds.server('a-0', on=['h1']),
+            worlds.server('a-1', on=['h1']),
             worlds.server('b', on=['h0']),
         ]
-        rules = [alone('a', 'a'), alone('b', 'b')]
+        rules = [alone('a', 'a-0', 'a-1'), alone('b', 'b')]
         kept = self.kept(hosts, members, rules)
-        self.assertEqual({'a': 'h1', 'b': 'h0'}, kept)
+        self.assertEqual({'a-0': 'h1', 'a-1': 'h1', 'b': 'h0'}, kept)
         self.assertEqual([], self.asked)
+
+    def test_a_volume_that_has_a_choice_is_matched(self):
+        hosts = [worlds.host(f'h{i}', 2, rack=f'r{i}') for i in range(2)]
+        pools = [worlds.pool(f'p{i}', rack=f'r{i}') for i in range(2)]
+        members = (worlds.server('s', on=['h0']), model.VolumeDemand('v', 1))
+        rules = tuple(alone(n, n, scope='rack') for n in 'sv')
+        problem = model.Problem(worlds.snapshot(hosts, pools), members, rules)
+        compiled = numbers.Compiled(problem, KINDS)
+        kept = seclusion.keep(
+            state.State(compiled, contract.contract(compiled)),
+            contract.contract(compiled),
+            1,
+            lambda party, domain: True,
+        )
+        self.assertEqual([0, 1], sorted(kept.values()))
 
     def test_two_who_want_one_domain_are_matched(self):
         hosts = [worlds.host('h0', 2), worlds.host('h1', 2)]
