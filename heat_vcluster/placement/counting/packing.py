@@ -36,9 +36,9 @@ TIMES = 3  # and so many times as many as are in use in a rough packing
 SHARE = 0.75  # of the time left, for counts: members come after
 FIRST = 0.3  # share of the time for the bound then
 GLANCE = 0.15  # ... and for that on sizes alone, before
-SMALL = 30_000  # pairs of kind and place for which all is opened at once
 FINENESS = (3_000, 60_000)  # pairs of kind and place that small rules cost
-FINEST = 400_000  # ... where few hosts are chosen
+FINEST = 400_000  # ... where few hosts are chosen:
+SMALL = 30_000  # up to so many pairs of member and host
 
 
 def pack(

@@ -453,21 +453,19 @@ class Tally:
 
     def suggest(self, placement: Ints) -> None:
         """Hint at counts near to those of a placement, whole or not."""
+        places = [self._places(k, placement) for k in self.likeness.kinds]
         for number, count in self._cells.items():
-            places = self._places(number, placement)
-            self._hint(count, self._cell_of[places])
+            self._hint(count, self._cell_of[places[number]])
         for (number, scope), count in self._counts.items():
-            places = self._places(number, placement)
-            self._hint(count, self.compiled.domain[scope][places])
+            self._hint(count, self.compiled.domain[scope][places[number]])
 
-    def _places(self, number: int, placement: Ints) -> Ints:
+    def _places(self, kind: likeness.Kind, placement: Ints) -> Ints:
         """Return where the units of a kind are, of those that are placed."""
         is_server = self.compiled.is_server
-        units = self.likeness.kinds[number].units
         places = placement[
             [
                 next((m for m in unit if is_server[m]), unit[0])
-                for unit in units
+                for unit in kind.units
             ]
         ]
         placed: Ints = places[places != UNKNOWN]

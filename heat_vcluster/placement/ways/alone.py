@@ -29,6 +29,7 @@ def settle_in_large(search: Search) -> Outcome:
 
 
 def settle_in_smaller(search: Search) -> Outcome:
+    """Place them first after that glance, where it is the other way."""
     return UNKNOWN_YET if search.is_large else settle(search)
 
 

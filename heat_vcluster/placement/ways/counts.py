@@ -64,19 +64,17 @@ def glance(search: Search) -> Outcome:
 
 
 def count_soon(search: Search) -> Outcome:
+    """Count to the end at once, where that takes less than turns."""
     if not _is_soon_counted(search):
         return UNKNOWN_YET
     return count(search, MOSTLY)
 
 
 def count_medium(search: Search) -> Outcome:
+    """Count a medium problem to the end, where many members are alike."""
     if search.pairs <= whole.MEDIUM and _is_sooner_by_counts(search):
         return count(search)
     return UNKNOWN_YET
-
-
-def count_rest(search: Search) -> Outcome:
-    return count(search)
 
 
 def count(search: Search, share: float = HALF) -> Outcome:
@@ -101,6 +99,7 @@ def count(search: Search, share: float = HALF) -> Outcome:
 
 
 def count_all_hosts(search: Search) -> Outcome:
+    """Look for the proof alone, host by host."""
     search.tried.append('counting kinds of members by host')
     if refutation.prove(
         search.compiled,

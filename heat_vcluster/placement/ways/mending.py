@@ -27,6 +27,7 @@ def mend_unlike(search: Search) -> Outcome:
 
 
 def mend_few(search: Search) -> Outcome:
+    """Mend few left over, unless counts to the end prove there is none."""
     if len(search.found.left) > VERY_FEW:
         return UNKNOWN_YET
     if search.is_refuted(None):
@@ -35,6 +36,7 @@ def mend_few(search: Search) -> Outcome:
 
 
 def mend(search: Search) -> Outcome:
+    """Mend, however many are left over."""
     return mended(search, HALF * search.left())
 
 

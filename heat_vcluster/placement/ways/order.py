@@ -40,7 +40,7 @@ ORDER: tuple[Way, ...] = (
     counts.count_medium,
     whole.solve_medium,
     mending.mend_few,
-    counts.count_rest,
+    counts.count,
     whole.solve_wide,
     mending.mend,
     counts.count_all_hosts,
