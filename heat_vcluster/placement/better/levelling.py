@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from heat_vcluster.placement.columns import Ints
-from heat_vcluster.placement.counting import attempts, refutation, tally
+from heat_vcluster.placement.counting import attempts, framing, refutation
 from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import amounts, contract
 from heat_vcluster.placement.numbers.compiled import Compiled
@@ -152,7 +152,7 @@ class _Levelling:
         )
         if found.is_whole and self._has(found.placement):
             return Verdict.FOUND
-        frame = tally.Frame.of(problem, contracted)
+        frame = framing.Frame.of(problem, contracted)
         if refutation.refute(frame, self._deadline, self._seed, GLANCE):
             return Verdict.NONE
         return Verdict.UNKNOWN

@@ -17,6 +17,7 @@ import numpy as np
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.counting import (
     casting,
+    framing,
     likeness,
     refutation,
     solving,
@@ -80,7 +81,7 @@ class _Attempts:
     ) -> None:
         self._start = start
         self._contracted = contracted
-        self._frame = tally.Frame(kinds)
+        self._frame = framing.Frame(kinds)
         self._caster = casting.Casting(self._frame, contracted)
         self._deadline, self._seed = deadline, seed
         self._everything = set(range(self._frame.n_blocks))

@@ -18,7 +18,7 @@ import numpy as np
 
 from heat_vcluster.placement import constraints
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
-from heat_vcluster.placement.counting import tally
+from heat_vcluster.placement.counting import capacity, framing, tally
 from heat_vcluster.placement.numbers import compiled as numbers
 from heat_vcluster.placement.numbers import contract
 from heat_vcluster.placement.programs import linear
@@ -53,7 +53,7 @@ class Groups:
     the next wider scope; ``domain[group]`` its domain at the scope.
     """
 
-    def __init__(self, frame: tally.Frame, scope: int) -> None:
+    def __init__(self, frame: framing.Frame, scope: int) -> None:
         compiled = frame.compiled
         rows = np.stack(
             [
@@ -79,7 +79,7 @@ class Casting:
     """
 
     def __init__(
-        self, frame: tally.Frame, contracted: contract.Contracted
+        self, frame: framing.Frame, contracted: contract.Contracted
     ) -> None:
         self.frame = frame
         self.kinds = kinds = frame.likeness
@@ -798,7 +798,7 @@ class _Block:
                 self._volumes[group, shape_number] = numbers_of
         for pool, (variables, factors) in rows.items():
             free = int(compiled.pool_free[pool - compiled.n_hosts])
-            program.row(variables, factors, high=min(free, tally.POOLFUL))
+            program.row(variables, factors, high=min(free, capacity.POOLFUL))
 
     def _count_settled(self) -> None:
         """Keep to the wide rules at host scope, which counts see to."""

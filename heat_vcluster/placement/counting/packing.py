@@ -14,6 +14,7 @@ from heat_vcluster.placement.columns import Flags, Ints
 from heat_vcluster.placement.counting import (
     casting,
     footprint,
+    framing,
     likeness,
     solving,
     sorting,
@@ -52,13 +53,13 @@ def pack(
     hosts than can be looked at.
     """
     contracted = contract.contract(compiled)
-    frame = tally.Frame.of(compiled, contracted)
+    frame = framing.Frame.of(compiled, contracted)
     left = deadline - time.monotonic()
     if frame.n_pairs <= left * PACE:
         placement, bound = _among_all(frame, contracted, deadline, seed)
     else:
         kinds = likeness.coarser(frame.likeness, contracted)
-        coarse = None if kinds is None else tally.Frame(kinds)
+        coarse = None if kinds is None else framing.Frame(kinds)
         if coarse is not None and coarse.n_pairs <= left * COARSELY:
             placement, bound = _by_degrees(
                 coarse, contracted, start, deadline, seed
@@ -73,22 +74,22 @@ def pack(
 def fewest(compiled: numbers.Compiled) -> int:
     """Return a bound of what is used, soon known: by rules or by room."""
     contracted = contract.contract(compiled)
-    return _least(tally.Frame.of(compiled, contracted), contracted)
+    return _least(framing.Frame.of(compiled, contracted), contracted)
 
 
-def _least(frame: tally.Frame, contracted: contract.Contracted) -> int:
+def _least(frame: framing.Frame, contracted: contract.Contracted) -> int:
     by_rules = footprint.fewest(frame.compiled, contracted)
     return max(by_rules, _by_room(frame))
 
 
 def _among_all(
-    frame: tally.Frame,
+    frame: framing.Frame,
     contracted: contract.Contracted,
     deadline: float,
     seed: int,
 ) -> tuple[Ints | None, int]:
     """Look at all hosts, telling members apart as far as time allows."""
-    finer = tally.Frame(
+    finer = framing.Frame(
         likeness.Likeness(frame.compiled, contracted, few=FINENESS[-1])
     )
     if finer.n_pairs <= (deadline - time.monotonic()) * PACE:
@@ -97,7 +98,7 @@ def _among_all(
 
 
 def _by_degrees(
-    coarse: tally.Frame,
+    coarse: framing.Frame,
     contracted: contract.Contracted,
     start: Ints,
     deadline: float,
@@ -134,7 +135,7 @@ def _pack_closer(
     """Pack on some of the hosts, telling members apart as far as need be."""
     for few in _fineness(compiled, among):
         kinds = likeness.Likeness(compiled, contracted, few=few)
-        chosen = tally.Frame(kinds, among)
+        chosen = framing.Frame(kinds, among)
         placement, _ = _pack(chosen, contracted, deadline, seed)
         is_late = time.monotonic() > deadline
         if placement is not None or not kinds.is_coarse or is_late:
@@ -143,7 +144,7 @@ def _pack_closer(
 
 
 def _among_some(
-    frame: tally.Frame,
+    frame: framing.Frame,
     contracted: contract.Contracted,
     start: Ints,
     deadline: float,
@@ -153,7 +154,7 @@ def _among_some(
     compiled = frame.compiled
     left = deadline - time.monotonic()
     blurred = by_size(compiled)
-    bounding = tally.Frame.of(blurred, contract.contract(blurred))
+    bounding = framing.Frame.of(blurred, contract.contract(blurred))
     bound = _at_least(bounding, left, seed)
     if time.monotonic() > deadline:
         return None, bound
@@ -177,7 +178,7 @@ def _among_some(
     return placement, bound
 
 
-def _at_least(frame: tally.Frame, left: float, seed: int) -> int:
+def _at_least(frame: framing.Frame, left: float, seed: int) -> int:
     """Bound the hosts in use: in real numbers at first, which takes least."""
     counts: tally.Tally | None
     if frame.n_pairs <= left * RELAXED:
@@ -222,7 +223,7 @@ def by_size(compiled: numbers.Compiled) -> numbers.Compiled:
     return found
 
 
-def _by_room(frame: tally.Frame) -> int:
+def _by_room(frame: framing.Frame) -> int:
     """Return how many of the roomiest hosts it takes, by each resource."""
     found = 0
     for number in range(len(frame.likeness.free)):
@@ -235,7 +236,7 @@ def _by_room(frame: tally.Frame) -> int:
 
 
 def _rough(
-    frame: tally.Frame, left: float, roughest: float
+    frame: framing.Frame, left: float, roughest: float
 ) -> tally.Tally | None:
     """Count hosts much alike as one, as exactly as time allows.
 
@@ -255,7 +256,7 @@ def _fineness(compiled: numbers.Compiled, among: Flags) -> tuple[int, ...]:
 
 
 def _pack(
-    frame: tally.Frame,
+    frame: framing.Frame,
     contracted: contract.Contracted,
     deadline: float,
     seed: int,

@@ -12,7 +12,7 @@ import dataclasses
 import time
 from collections.abc import Collection
 
-from heat_vcluster.placement.counting import tally
+from heat_vcluster.placement.counting import framing, tally
 from heat_vcluster.placement.numbers import compiled as numbers
 from heat_vcluster.placement.numbers import contract
 from heat_vcluster.placement.programs import linear
@@ -26,7 +26,7 @@ class Proof:
 
 
 def refute(
-    frame: tally.Frame,
+    frame: framing.Frame,
     deadline: float,
     seed: int = 0,
     effort: float | None = None,
@@ -52,7 +52,7 @@ def prove(
     """
     if contracted.contradiction is not None or compiled.stuck():
         return True
-    frame = tally.Frame.of(compiled, contracted)
+    frame = framing.Frame.of(compiled, contracted)
     for opened in ((), None):
         if opened is None and frame.n_pairs > COUNTABLE:
             break
@@ -63,7 +63,7 @@ def prove(
 
 
 def _is_none(
-    frame: tally.Frame,
+    frame: framing.Frame,
     opened: Collection[int] | None,
     deadline: float,
     seed: int,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from heat_vcluster.placement import model
 from heat_vcluster.placement.columns import Ints
-from heat_vcluster.placement.counting import refutation, tally
+from heat_vcluster.placement.counting import framing, refutation
 from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import amounts, contract
 from heat_vcluster.placement.numbers import compiled as numbers
@@ -118,8 +118,8 @@ class Search:
         return Index(self.compiled)
 
     @functools.cached_property
-    def frame(self) -> tally.Frame:
-        return tally.Frame.of(self.compiled, self.contracted)
+    def frame(self) -> framing.Frame:
+        return framing.Frame.of(self.compiled, self.contracted)
 
     @property
     def is_large(self) -> bool:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from heat_vcluster.placement import model, policies
-from heat_vcluster.placement.counting import likeness, tally
+from heat_vcluster.placement.counting import framing, likeness
 from heat_vcluster.placement.greedy import dead_ends, greedy, state
 from heat_vcluster.placement.greedy.standing import Node
 from heat_vcluster.placement.numbers import breadth, compiled, contract
@@ -114,7 +114,7 @@ class TestBreadth(base.TestCase):
             placement, Node(RACK, tuple(placement.items))
         )
         self.assertEqual((0, 2), (found.scope, found.domains))
-        frame = tally.Frame(likeness.Likeness(numbers, contracted))
+        frame = framing.Frame(likeness.Likeness(numbers, contracted))
         bundle = frame.likeness.kind_at[RACK][0]
         self.assertEqual([False, True], frame.may[bundle].tolist())
 

@@ -12,6 +12,7 @@ import fixtures
 from heat_vcluster.placement import columns, model, policies
 from heat_vcluster.placement.counting import (
     attempts,
+    framing,
     likeness,
     packing,
     refutation,
@@ -91,7 +92,7 @@ class TestAgainstEverything(base.TestCase):
                 for wide, few in ((9, 3_000), (2, 30), (99, 0)):
                     kinds = likeness.Likeness(made, bundles, wide, few)
                     for opened in ((), None):
-                        counts = tally.Tally(tally.Frame(kinds), opened)
+                        counts = tally.Tally(framing.Frame(kinds), opened)
                         self.assertFalse(counts.impossible, seed)
                         outcome = counts.program.solve(deadline(), seed)
                         self.assertIsNot(
@@ -129,7 +130,9 @@ class TestAgainstEverything(base.TestCase):
                 if whole is None:
                     continue
                 for opened in ((), None):
-                    counts = tally.Tally(tally.Frame.of(made, bundles), opened)
+                    counts = tally.Tally(
+                        framing.Frame.of(made, bundles), opened
+                    )
                     counts.suggest(whole)
                     outcome = counts.program.solve(
                         deadline(),
@@ -165,7 +168,7 @@ class TestAgainstEverything(base.TestCase):
                 with mock.patch.object(packing, 'PACE', 0):
                     self.assertLessEqual(packed(made)[1], best.objective, seed)
                 for whole in made, packing.by_size(made):
-                    frame = tally.Frame.of(whole, contract.contract(whole))
+                    frame = framing.Frame.of(whole, contract.contract(whole))
                     counts = tally.Tally(frame, packs=True, flat=6)
                     self.assertLessEqual(
                         counts.program.relax(deadline()).bound,
@@ -209,7 +212,7 @@ class TestProofs(base.TestCase):
                 tuple(worlds.servers('s', count)),
                 (apart('rack', *names(count)),),
             )
-            frame = tally.Frame.of(*contracted(problem))
+            frame = framing.Frame.of(*contracted(problem))
             found = refutation.refute(frame, deadline(), effort=0.01)
             self.assertEqual(expected, found)
 
@@ -423,7 +426,7 @@ class TestJigsaws(base.TestCase):
             (*worlds.servers('s', 2), worlds.server('t', vcpu=2)),
             (worlds.rule('spread', 'rack', 's-0', 's-1', max_per_domain=2),),
         )
-        frame = tally.Frame(likeness.Likeness(*contracted(problem)))
+        frame = framing.Frame(likeness.Likeness(*contracted(problem)))
         pair, single = frame.likeness.kinds
         self.assertEqual((2, 1), (pair.count, single.count))
         for two, one, status in (
@@ -449,7 +452,7 @@ class TestJigsaws(base.TestCase):
             tuple(worlds.servers('s', 3, 3)),
             (),
         )
-        frame = tally.Frame(likeness.Likeness(*contracted(problem)))
+        frame = framing.Frame(likeness.Likeness(*contracted(problem)))
         usable, spare = frame.usable(0)
         self.assertEqual([7, 4, 0], usable.tolist())
         self.assertEqual(2, spare)

@@ -10,7 +10,7 @@ import time
 import fixtures
 
 from heat_vcluster.placement import model, policies
-from heat_vcluster.placement.counting import kindred, likeness, tally
+from heat_vcluster.placement.counting import framing, kindred, likeness, tally
 from heat_vcluster.placement.numbers import compiled, excerpt
 from heat_vcluster.placement.numbers.contract import contract
 from heat_vcluster.placement.ways import alone, order, whole
@@ -100,7 +100,7 @@ class TestCounts(base.TestCase):
         problem = unlike(30, 4, 0)
         made = compiled.Compiled(problem, policies.load())
         kinds = likeness.Likeness(made, contract(made))
-        counts = tally.Tally(tally.Frame(kinds), ())
+        counts = tally.Tally(framing.Frame(kinds), ())
         # A total for each kind, and by two resources what is free, and sets.
         most = len(kinds.kinds) + 2 + 2 * kindred.LARGEST
         self.assertLessEqual(counts.program.n_rows, most)
