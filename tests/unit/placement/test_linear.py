@@ -88,3 +88,53 @@ class TestRelaxed(base.TestCase):
         program.variables([3, 3])
         program.total([0, 1], low=2)
         self.assertEqual(0, program.relax(deadline()).bound)
+
+
+class TestBothWays(base.TestCase):
+    def test_they_come_to_what_one_comes_to(self):
+        impossible = 0
+        for seed in SEEDS:
+            program = drawn(seed)
+            alone = program.solve(deadline(), 0)
+            both = program.solve_both_ways(deadline(), 0)
+            self.assertIs(alone.status, both.status, seed)
+            self.assertEqual(alone.objective, both.objective, seed)
+            self.assertEqual(alone.bound, both.bound, seed)
+            impossible += both.status is linear.Status.NONE
+        self.assertLess(0, impossible)
+        self.assertLess(impossible, len(SEEDS))
+
+    def test_who_is_done_ends_the_other(self):
+        # Rows that halve odd sums, nearly: neither finds that soon.
+        draw = random.Random(0)
+        program = linear.Program()
+        program.variables([1] * 60)
+        for _ in range(6):
+            factors = [draw.randrange(100) for _ in range(60)]
+            half = sum(factors) // 2
+            program.row(range(60), factors, half, half)
+        program.minimise(range(60), range(60))
+        done = linear.Outcome(
+            linear.Status.BEST, np.zeros(60, np.int64), objective=7, bound=7
+        )
+        ends = deadline()
+        with mock.patch.object(program, 'seek', return_value=done):
+            found = program.solve_both_ways(ends, 0)
+        self.assertLess(time.monotonic(), ends)
+        self.assertIs(done.values, found.values)
+
+    def test_the_better_of_two(self):
+        values = np.zeros(1, np.int64)
+        none = linear.Outcome(linear.Status.NONE)
+        poor = linear.Outcome(linear.Status.FOUND, values, 5, 2)
+        good = linear.Outcome(linear.Status.FOUND, values, 4, 1)
+        for one, other in ((poor, good), (good, poor)):
+            found = one.or_better(other)
+            self.assertEqual((4, 2), (found.objective, found.bound))
+        for one, other in (
+            (none, linear.UNSOLVED),
+            (linear.UNSOLVED, none),
+        ):
+            self.assertIs(linear.Status.NONE, one.or_better(other).status)
+        found = linear.UNSOLVED.or_better(poor)
+        self.assertIs(linear.Status.FOUND, found.status)
