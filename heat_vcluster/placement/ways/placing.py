@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from heat_vcluster.placement import constraints
 from heat_vcluster.placement.greedy import greedy
-from heat_vcluster.placement.numbers import excerpt
+from heat_vcluster.placement.numbers import amounts, excerpt
 from heat_vcluster.placement.ways import mending
 from heat_vcluster.placement.ways.search import (
     UNKNOWN_YET,
@@ -42,6 +44,10 @@ WISHFUL = 2
 # in how many domains for each of them: that takes a fraction of it.
 TWO_OR_THREE = 3
 GIVEN = 6
+# Share of all room, and members that one wish ties together, from which on
+# wishes are looked at second: as a rule they take room that others need.
+SCARCE = 0.5
+MANY = 8
 # Items left over up to which making room for them seems worth it.
 FEW = 120
 
@@ -66,7 +72,8 @@ def place_in_an_excerpt(search: Search) -> Outcome:
 def place_in_haste(search: Search) -> Outcome:
     """Place the largest bundles first."""
     search.tried.append('placing the largest bundles first')
-    search.found = _hasty(search)
+    search.is_sparing = search.is_large and _is_scarce(search)
+    search.found = _hasty(search, sparing=search.is_sparing)
     if not search.is_done(search.found) and search.trouble:
         search.keep(_hasty_again(search))
     return search.placed()
@@ -83,9 +90,10 @@ def _hasty(search: Search, *, sparing: bool = False) -> greedy.Found:
 def _hasty_again(search: Search) -> greedy.Found:
     """Go on if haste was over too soon, or give wishes up.
 
-    What wishes tie together takes room that is scarce. One or two that
-    are left often find a place after all; more are counted as soon as
-    placed where there is little to count.
+    Or look at them, if they were given up before. What they tie together
+    takes room that is scarce. One or two that are left often find a place
+    after all; more are counted as soon as placed where there is little to
+    count.
     """
     found = search.found
     left = len(found.left) + len(found.unmet)
@@ -97,8 +105,8 @@ def _hasty_again(search: Search) -> greedy.Found:
     if _has_wishes(search):
         if left > PLACED_BY_TURNS and search.frame.n_pairs < TURNABLE:
             return found
-        search.is_sparing = True
-        return _hasty(search, sparing=True)
+        was_sparing, search.is_sparing = search.is_sparing, True
+        return _hasty(search, sparing=not was_sparing)
     if left <= PLACED_BY_TURNS:
         return found.go_on(search.left(), search.trouble) or found
     return found
@@ -164,12 +172,29 @@ def place_by_turns(search: Search) -> Outcome:
     return search.placed()
 
 
-def _has_wishes(search: Search) -> bool:
-    """Tell whether soft rules would have members in one domain."""
+def _has_wishes(search: Search, many: int = 0) -> bool:
+    """Tell whether soft rules would have (so many) members in one domain."""
     wishes = constraints.Together, constraints.Near
     return any(
-        clause.kind in wishes and bool(clause.weight)
+        clause.kind in wishes
+        and bool(clause.weight)
+        and len(clause.members) >= many
         for clause in search.compiled.soft
+    )
+
+
+def _is_scarce(search: Search) -> bool:
+    """Tell whether wishes would take room that others need."""
+    if not _has_wishes(search, MANY):
+        return False
+    compiled = search.compiled
+    usable = np.zeros(compiled.n_places, np.bool_)
+    for shape in compiled.shapes:
+        usable[shape.places] = True
+    asked = amounts.sizes(compiled)[0].sum(axis=1).tolist()
+    return any(
+        amount > SCARCE * int(free[usable[: compiled.n_hosts]].sum())
+        for amount, free in zip(asked, compiled.free, strict=True)
     )
 
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import itertools
 import random
 import time
+from unittest import mock
 
 import fixtures
 
 from heat_vcluster.placement import model, policies
 from heat_vcluster.placement.counting import framing, kindred, likeness, tally
+from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import compiled, excerpt
 from heat_vcluster.placement.numbers.contract import contract
 from heat_vcluster.placement.ways import alone, order, whole
@@ -203,3 +205,39 @@ class TestFewHosts(base.TestCase):
     def test_all_are_looked_at_for_who_would_be_near(self):
         near = worlds.rule('affinity', 'rack', 's-0', 's-1', weight=1)
         self.assertEqual([GREEDY], self.tried(near))
+
+
+class TestScarceRoom(base.TestCase):
+    """Wishes that tie many are looked at second where room is scarce."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch(f'{searches.__name__}.SOON', 10))
+        self.useFixture(fixtures.MonkeyPatch(f'{whole.__name__}.SMALL', 0))
+
+    def sparing(self, *, vcpu: int, tied: int) -> list[bool]:
+        """Tell of each time all were placed whether that spared room."""
+        names = [f's-{number}' for number in range(tied)]
+        asked = search(
+            model.Problem(
+                # Ten times the room, but of no use to anybody.
+                worlds.snapshot(
+                    (*worlds.racks(6, 2, vcpu), *worlds.racks(20, 60, 1))
+                ),
+                tuple(worlds.servers('s', 12, 2)),
+                (worlds.rule('affinity', 'rack', *names, weight=1),),
+            )
+        )
+        with mock.patch.object(greedy, 'place', wraps=greedy.place) as place:
+            outcome = asked.decide()
+        self.assertEqual(model.Verdict.FEASIBLE, outcome.verdict)
+        return [call.kwargs['sparing'] for call in place.call_args_list]
+
+    def test_there_is_room_enough(self) -> None:
+        self.assertEqual([False], self.sparing(vcpu=20, tied=9))
+
+    def test_few_are_tied(self) -> None:
+        self.assertEqual([False], self.sparing(vcpu=3, tied=4))
+
+    def test_many_are_tied_and_room_is_scarce(self) -> None:
+        self.assertEqual([True], self.sparing(vcpu=3, tied=9))
