@@ -88,9 +88,9 @@ class Tally(cells.Cells):
         return placed
 
     def _hint(self, count: terms.Count, domains: Ints) -> None:
-        many = np.bincount(domains[domains != UNKNOWN])
-        many.resize(int(count.domains.max(initial=-1)) + 1)
-        here = many[count.domains]
+        size = int(count.domains.max(initial=UNKNOWN)) + 1
+        known = domains[(domains != UNKNOWN) & (domains < size)]
+        here = np.bincount(known, minlength=size)[count.domains]
         used = here > 0
         self.program.hint(count.variables[used].tolist(), here[used].tolist())
 
