@@ -31,6 +31,7 @@ from heat_vcluster.placement.programs import linear
 CUTS = 20  # times that members who found no room together are told apart
 ATTEMPTS = 40  # times that blocks are opened before it is given up
 SMALL = 30_000  # pairs of kind and place for which all is opened at once
+MOMENT = 1.0  # seconds for what is to be found at once
 FINENESS = (6_000, 60_000)  # ... that telling small rules apart may cost
 
 
@@ -66,6 +67,21 @@ def place(
         if found is not None or is_last:
             return found
     return None
+
+
+def place_at_once(
+    compiled: numbers.Compiled,
+    contracted: contract.Contracted,
+    deadline: float,
+    seed: int = 0,
+) -> Ints | refutation.Proof | None:
+    """Do as ``place`` if counts are found without effort.
+
+    None: they are not, or no members for them within ``MOMENT`` seconds.
+    """
+    kinds = likeness.Likeness(compiled, contracted, few=FINENESS[0])
+    ends = min(deadline, time.monotonic() + MOMENT)
+    return _Attempts(contracted, kinds, ends, seed, None).at_once()
 
 
 class _Attempts:
@@ -112,6 +128,17 @@ class _Attempts:
                 self._counts.program, self._deadline, self._seed
             )
         return self._read()
+
+    def at_once(self) -> Ints | refutation.Proof | None:
+        """Look for a placement as long as counts are found plainly."""
+        if not self._counts.impossible:
+            self._outcome = solving.look_plainly(
+                self._counts.program, self._deadline, self._seed
+            )
+        found = self._read()
+        if found is None and self._outcome.values is not None:
+            found = self._found_otherwise()
+        return found
 
     def found(self) -> Ints | refutation.Proof | None:
         """Look for it on, after a glance, until all that can be is opened."""

@@ -14,19 +14,18 @@ PLAIN = 0.05  # ... for a search without cuts, before: it often finds one,
 PLAINLY = 0.2  # ... more often where there are many variables
 
 
-def look(
+def look_plainly(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
-    """Find any solution, or the proof that there is none, for a moment.
+    """Find any solution without cuts and all that goes before a search.
 
-    That is, exactly; which is no use where there are many variables. At
-    first without cuts and all that goes before a search: that finds what
-    there is, in a fraction of the time, and proves next to nothing.
+    That finds most that there are, in a fraction of the time, and proves
+    next to nothing.
     """
     if program.n_variables > SMALLISH:
         return linear.UNSOLVED
     is_compact = program.n_variables <= COMPACT
-    outcome = program.solve(
+    return program.solve(
         deadline,
         seed,
         max_deterministic_time=PLAIN if is_compact else PLAINLY,
@@ -34,7 +33,22 @@ def look(
         cp_model_probing_level=0,
         symmetry_level=0,
     )
-    if outcome.status is linear.Status.UNKNOWN:
+
+
+def look(
+    program: linear.Program, deadline: float, seed: int
+) -> linear.Outcome:
+    """Find any solution, or the proof that there is none, for a moment.
+
+    Plainly at first, then exactly; which is no use where there are many
+    variables.
+    """
+    outcome = look_plainly(program, deadline, seed)
+    if (
+        outcome.status is linear.Status.UNKNOWN
+        and program.n_variables <= SMALLISH
+    ):
+        is_compact = program.n_variables <= COMPACT
         outcome = program.solve(
             deadline,
             seed,

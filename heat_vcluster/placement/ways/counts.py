@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 
-from heat_vcluster.placement.columns import UNKNOWN
+from heat_vcluster.placement import constraints
+from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.counting import attempts, refutation
 from heat_vcluster.placement.numbers import compiled as numbers
 from heat_vcluster.placement.numbers import contract
@@ -33,6 +34,28 @@ HALF = 0.5
 MOSTLY = 0.8
 # So many members are alike, by places, where a medium problem is counted.
 SAVED = 2
+
+
+def count_first(search: Search) -> Outcome:
+    """Count before anybody is placed, if there is little to count.
+
+    Where volumes must be on the hosts of servers: who takes room for the one
+    does not see that the other has none, and much is left over.
+    """
+    if (
+        search.is_large
+        and search.haste
+        and _are_beside_servers(search)
+        and search.frame.n_pairs < placing.TURNABLE
+    ):
+        search.tried.append('counting kinds of members at once')
+        return _read(
+            search,
+            attempts.place_at_once(
+                search.compiled, search.contracted, search.ends, search.seed
+            ),
+        )
+    return UNKNOWN_YET
 
 
 def look_in_a_part(search: Search) -> Outcome:
@@ -86,16 +109,22 @@ def count(search: Search, share: float = HALF) -> Outcome:
         return UNKNOWN_YET
     search.is_counted = True
     search.tried.append('counting kinds of members, then casting them')
-    cast = attempts.place(
-        search.compiled,
-        search.contracted,
-        time.monotonic() + search.left() * share,
-        search.seed,
-        search.found.placement,
+    return _read(
+        search,
+        attempts.place(
+            search.compiled,
+            search.contracted,
+            time.monotonic() + search.left() * share,
+            search.seed,
+            search.found.placement,
+        ),
     )
-    if isinstance(cast, refutation.Proof):
+
+
+def _read(search: Search, found: Ints | refutation.Proof | None) -> Outcome:
+    if isinstance(found, refutation.Proof):
         return INFEASIBLE
-    return UNKNOWN_YET if cast is None else search.first(cast)
+    return UNKNOWN_YET if found is None else search.first(found)
 
 
 def count_all_hosts(search: Search) -> Outcome:
@@ -142,6 +171,17 @@ def _is_soon_counted(search: Search) -> bool:
 def _is_sooner_by_counts(search: Search) -> bool:
     """Tell whether counting members is less than to look at each."""
     return SAVED * search.frame.n_pairs <= search.pairs
+
+
+def _are_beside_servers(search: Search) -> bool:
+    """Tell whether volumes must be on the hosts of servers."""
+    is_server = search.compiled.is_server
+    return any(
+        clause.kind is constraints.Together
+        and clause.scope == 0
+        and not all(is_server[member] for member in clause.members)
+        for clause in search.compiled.hard
+    )
 
 
 def _part(

@@ -22,6 +22,7 @@ from heat_vcluster.placement.ways.search import HASTE, Search, Way
 # Each knows when it is not for it.
 ORDER: tuple[Way, ...] = (
     whole.solve_small,
+    counts.count_first,
     placing.place_in_an_excerpt,
     placing.place_in_haste,
     placing.make_some_room,

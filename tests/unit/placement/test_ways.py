@@ -23,6 +23,7 @@ from tests.unit.placement import worlds
 GREEDY = 'placing the largest bundles first'
 WHOLE = 'all members at once'
 FEW = 'few of the hosts'
+AT_ONCE = 'counting kinds of members at once'
 
 
 def search(
@@ -241,3 +242,47 @@ class TestScarceRoom(base.TestCase):
 
     def test_many_are_tied_and_room_is_scarce(self) -> None:
         self.assertEqual([True], self.sparing(vcpu=3, tied=9))
+
+
+class TestVolumesBesideServers(base.TestCase):
+    """Members are counted before any is placed, where that is little."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch(f'{searches.__name__}.SOON', 10))
+        self.useFixture(fixtures.MonkeyPatch(f'{whole.__name__}.SMALL', 0))
+
+    def tried(self, scope: str, count: int = 8, **more: int) -> list[str]:
+        hosts = worlds.racks(6, 2)
+        pools = [
+            worlds.pool(f'p-{host.name}', 20, at=host.name) for host in hosts
+        ]
+        disks = [model.VolumeDemand(f'd-{n}', 15) for n in range(count)]
+        pairs = [
+            worlds.rule('affinity', scope, f's-{n}', f'd-{n}', name=f'g-{n}')
+            for n in range(count)
+        ]
+        asked = search(
+            model.Problem(
+                worlds.snapshot(hosts, pools),
+                (*worlds.servers('s', count), *disks),
+                tuple(pairs),
+            ),
+            **more,
+        )
+        self.verdict = asked.decide().verdict
+        return asked.tried
+
+    def test_they_share_hosts(self) -> None:
+        self.assertEqual([AT_ONCE], self.tried('host'))
+        self.assertIs(model.Verdict.FEASIBLE, self.verdict)
+
+    def test_that_there_is_no_room_is_proven_by_that(self) -> None:
+        self.assertEqual([AT_ONCE], self.tried('host', 13))
+        self.assertIs(model.Verdict.INFEASIBLE, self.verdict)
+
+    def test_they_share_racks(self) -> None:
+        self.assertNotIn(AT_ONCE, self.tried('rack'))
+
+    def test_a_verdict_alone_is_wanted(self) -> None:
+        self.assertNotIn(AT_ONCE, self.tried('host', haste=0))
