@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from heat_vcluster.placement.programs import linear
 
 SMALLISH = 8_000  # variables up to which CP-SAT is asked first
@@ -93,13 +95,20 @@ def solve(
 def fewest(
     program: linear.Program, deadline: float, seed: int
 ) -> linear.Outcome:
-    """Solve exactly, if that is any use, and the other way at once."""
-    if program.n_variables > SMALLISH:
-        return program.seek(deadline, seed)
-    outcome = program.solve(deadline, seed, max_deterministic_time=EFFORT)
-    if outcome.status not in (linear.Status.NONE, linear.Status.BEST):
-        both = program.solve_both_ways(
-            deadline, seed, cp_model_probing_level=0
-        )
-        outcome = outcome.or_better(both)
-    return outcome
+    """Solve exactly for a while, if that is any use, then the other way."""
+    outcome = linear.UNSOLVED
+    if program.n_variables <= SMALLISH:
+        outcome = program.solve(deadline, seed, max_deterministic_time=EFFORT)
+        if outcome.status in (linear.Status.NONE, linear.Status.BEST):
+            return outcome
+    return _better(outcome, program.seek(deadline, seed))
+
+
+def _better(one: linear.Outcome, other: linear.Outcome) -> linear.Outcome:
+    """Return the better values of the two, with the better bound."""
+    found = [o for o in (one, other) if o.values is not None]
+    bound = max(one.bound, other.bound)
+    if not found:
+        return dataclasses.replace(one, bound=bound)
+    best = min(found, key=lambda outcome: outcome.objective)
+    return dataclasses.replace(best, bound=bound)

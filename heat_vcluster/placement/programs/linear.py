@@ -13,8 +13,7 @@ import dataclasses
 import datetime
 import enum
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent import futures
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from ortools.math_opt import model_pb2
@@ -25,7 +24,6 @@ from heat_vcluster.placement.columns import Floats, Ints
 
 MARGIN = 1e-3  # by which a bound in floating point may be wrong
 LARGEST = 50_000  # variables for branch and cut: more take gigabytes
-PAUSE = 0.01  # seconds until a search is told to stop once more
 NEVER = cp_model.INT_MIN, cp_model.INT_MAX  # no bound, below and above
 
 
@@ -44,16 +42,6 @@ class Outcome:
     values: Ints | None = None
     objective: int = 0
     bound: int = 0
-
-    def or_better(self, other: Outcome) -> Outcome:
-        """Return the better values of the two, with the better bound."""
-        found = [o for o in (self, other) if o.values is not None]
-        bound = max(self.bound, other.bound)
-        if not found:
-            ended = other if other.status is Status.NONE else self
-            return dataclasses.replace(ended, bound=bound)
-        best = min(found, key=lambda outcome: outcome.objective)
-        return dataclasses.replace(best, bound=bound)
 
 
 # What is said where nothing was looked for, or nothing came of it.
@@ -146,37 +134,6 @@ class Program:
         named: one worker that cuts much. What CP-SAT runs by itself on few
         cores fails at mere pigeonholes.
         """
-        return self._solve(
-            cp_model.CpSolver(), deadline, seed, subsolvers, more
-        )
-
-    def solve_both_ways(
-        self, deadline: float, seed: int, **more: object
-    ) -> Outcome:
-        """Solve, and seek beside it; return the better of what they found.
-
-        They take a processor each. What ends first with the last word ends
-        the other, unless that is branch and cut, which cannot be told to.
-        """
-        solver = cp_model.CpSolver()
-        with futures.ThreadPoolExecutor(1) as beside:
-            other = beside.submit(
-                self._solve, solver, deadline, seed, (), more
-            )
-            sought = self.seek(deadline, seed)
-            while sought.status is Status.BEST and not other.done():
-                solver.stop_search()  # unheard before it has begun
-                futures.wait([other], PAUSE)
-            return sought.or_better(other.result())
-
-    def _solve(
-        self,
-        solver: cp_model.CpSolver,
-        deadline: float,
-        seed: int,
-        subsolvers: Sequence[str],
-        more: Mapping[str, object],
-    ) -> Outcome:
         left = deadline - time.monotonic()
         if left <= 0:
             return UNSOLVED
@@ -185,6 +142,7 @@ class Program:
             hint.vars.extend(list(self._hints))
             hint.values.extend(list(self._hints.values()))
             self._hints = {}
+        solver = cp_model.CpSolver()
         settings = solver.parameters
         settings.max_time_in_seconds = left
         settings.random_seed = seed
