@@ -232,15 +232,15 @@ class Store:
         *,
         more_members: int = 0,
         deadline: datetime.datetime | None = None,
-        trust_id: str | None = None,
+        trust: tuple[str, str] | None = None,
         request_id: str | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> records.ClusterRecord:
         """Write down that a cluster is to become another one: UPDATING.
 
-        Only if it is ACTIVE; else it is returned as it is. With a
-        ``trust_id`` it is worked on by that from now on. Raises
-        LimitExceeded, ClusterNotFound.
+        Only if it is ACTIVE; else it is returned as it is. With a ``trust``,
+        its id and the user whose it is, it is his, and worked on by that,
+        from now on. Raises LimitExceeded, ClusterNotFound.
         """
         table = models.clusters
         values: dict[str, Any] = {
@@ -254,8 +254,8 @@ class Store:
             'request_id': request_id,
             'updated_at': self._clock(),
         }
-        if trust_id is not None:
-            values['trust_id'] = trust_id
+        if trust is not None:
+            values['trust_id'], values['user_id'] = trust
         is_ready = sa.and_(
             table.c.id == cluster_id,
             table.c.project_id == project_id,

@@ -199,13 +199,16 @@ class Changes(upkeep.Upkeep):
         more = len(wanted.members) - len(self.load(cluster.document).members)
 
         def write(trust_id: str | None) -> records.ClusterRecord:
+            theirs = None
+            if trust_id is not None:
+                theirs = (trust_id, context.user_id)
             return self._store.begin_change(
                 cluster.id,
                 context.project_id,
                 change,
                 more_members=more,
                 deadline=self._deadline(timeout),
-                trust_id=trust_id,
+                trust=theirs,
                 request_id=context.request_id,
                 limits=self._limits(context),
             )

@@ -4,12 +4,31 @@
 import dataclasses
 import uuid
 
-from heat_vcluster import exception, quota
+import sqlalchemy as sa
+
+from heat_vcluster import context, exception, quota
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import DELETING, FakeCloud
 from tests.functional import base, documents
 
 Kind = model.Kind
+
+
+class Jobs:
+    """A jobboard; whoever takes the jobs does them."""
+
+    def __init__(self):
+        self._posted = []
+
+    def post(self, cluster_id, request_id):
+        self._posted.append(cluster_id)
+
+    def taken(self):
+        taken, self._posted = self._posted, []
+        return taken
+
+    def close(self):
+        pass
 
 
 class TenantTest(base.EngineTest):
@@ -371,6 +390,48 @@ class TrustTest(base.EngineTest):
         self.patch(self.service.engine, 'needs_trust', True)
         self.assertRaises(exception.TrustRefused, self.create, documents.SMALL)
         self.assertEqual([], self.service.list(base.ANN))
+
+
+class ColleagueTest(base.EngineTest):
+    """Somebody else of the project; the work is done by others, later."""
+
+    carl = context.Context('alpha', 'carl')
+
+    def setUp(self):
+        super().setUp()
+        self.board = Jobs()
+        self.api = self.make_service(board=self.board)
+        self.cluster = self.build(documents.servers(1))['id']
+        self.rest(self.cluster)
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def work(self):
+        """Do what was asked for by the record alone."""
+        for cluster in self.board.taken():
+            self.service.engine.carry_on(cluster, is_patient=True)
+
+    def forget_trust(self):
+        """Let it be one of a time when no trust was to be had."""
+        with self.service._store._database.writing() as connection:
+            connection.execute(sa.text('UPDATE clusters SET trust_id = NULL'))
+        self.cloud.revoke_trusts()
+
+    def test_change_of_one_that_nobody_entrusted_is_made_by_his_trust(self):
+        self.forget_trust()
+        larger = documents.servers(2)
+        self.api.update(self.carl, self.cluster, document=larger)
+        self.work()
+        view = self.show(self.cluster)
+        self.assertEqual('ACTIVE', view['status'], view['status_reason'])
+        self.assertIsNone(view['status_reason'])
+        self.assertEqual(['m-0', 'm-1'], list(view['members']))
+        self.assertEqual('carl', view['user_id'])
+        self.api.delete(base.ANN, self.cluster)
+        self.work()
+        self.assertIsNone(self.show(self.cluster))
+        self.assertEqual({}, self.cloud.world.trusts)
 
 
 class OutsiderTest(base.EngineTest):
