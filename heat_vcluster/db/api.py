@@ -224,6 +224,29 @@ class Store:
         return self.get_cluster(cluster_id)
 
     @db_connection.again
+    def set_trust(
+        self,
+        cluster_id: str,
+        before: str | None,
+        *,
+        trust_id: str | None,
+        user_id: str,
+    ) -> records.ClusterRecord:
+        """Have a cluster worked on by another trust, and be that user's.
+
+        Only while its trust is that from ``before``; else it is returned as
+        it is. Raises ClusterNotFound.
+        """
+        table = models.clusters
+        with self._open().writing() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.id == cluster_id, table.c.trust_id == before)
+                .values(trust_id=trust_id, user_id=user_id)
+            )
+        return self.get_cluster(cluster_id)
+
+    @db_connection.again
     def begin_change(
         self,
         cluster_id: str,

@@ -640,7 +640,13 @@ class Operation:
             reason = reasons.INTERRUPTED_ADOPTION
         self._writer.add_event(None, 'interrupted', reason)
         if self._record.status in states.SETTLED:
-            self._writer.clear_cancel()  # it waits to be asked again
+            # It was to be deleted, and waits to be asked again.
+            self._writer.set_status(
+                self._record.status,
+                f'delete: {reason}; delete again to go on',
+                reasons.code(error),
+            )
+            self._writer.clear_cancel()
             return
         if self._record.status not in states.GIVING_UP:
             cleanup.interrupt()

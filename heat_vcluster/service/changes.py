@@ -192,9 +192,7 @@ class Changes(upkeep.Upkeep):
         timeout: float | None,
     ) -> None:
         self.engine.check_open()
-        trust_id = None
-        if cluster.trust_id is None:
-            trust_id = self._entrusted(context)
+        trust_id = self._entrusted_anew(context, cluster)
         change = records.ChangeRecord(wanted.document, tuple(remove))
         more = len(wanted.members) - len(self.load(cluster.document).members)
 

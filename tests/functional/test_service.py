@@ -428,10 +428,72 @@ class ColleagueTest(base.EngineTest):
         self.assertIsNone(view['status_reason'])
         self.assertEqual(['m-0', 'm-1'], list(view['members']))
         self.assertEqual('carl', view['user_id'])
-        self.api.delete(base.ANN, self.cluster)
+        self.delete_by(base.ANN)
+
+    def delete_by(self, who):
+        self.api.delete(who, self.cluster)
         self.work()
         self.assertIsNone(self.show(self.cluster))
-        self.assertEqual({}, self.cloud.world.trusts)
+        self.assert_nothing_left()  # no trust either
+
+    def test_trust_that_is_lost_is_given_anew_by_who_deletes(self):
+        self.cloud.revoke_trusts()
+        self.delete_by(self.carl)
+
+    def test_trust_that_is_lost_is_given_anew_by_who_asks(self):
+        self.cloud.revoke_trusts()
+        self.api.stop_servers(self.carl, self.cluster)
+        self.work()
+        view = self.show(self.cluster)
+        self.assertEqual('STOPPED', view['status'], view['status_reason'])
+        self.assertEqual('carl', view['user_id'])
+        self.delete_by(base.ANN)
+
+    def test_trust_that_is_lost_is_given_anew_by_who_changes(self):
+        self.cloud.revoke_trusts()
+        larger = documents.servers(2)
+        self.api.update(self.carl, self.cluster, document=larger)
+        self.work()
+        view = self.show(self.cluster)
+        self.assertIsNone(view['status_reason'])
+        self.assertEqual(['m-0', 'm-1'], list(view['members']))
+
+    def test_trust_that_holds_stays(self):
+        kept = {*self.cloud.world.trusts}
+        self.api.check(self.carl, self.cluster)
+        self.work()
+        self.assertEqual(kept, {*self.cloud.world.trusts})
+        self.assertEqual('ann', self.show(self.cluster)['user_id'])
+
+    def test_trust_that_comes_too_late_is_ended(self):
+        self.cloud.revoke_trusts()
+
+        def be_quicker(call):
+            self.api.check(base.ANN, self.cluster)
+
+        self.cloud.faults.before('entrust', None, be_quicker)
+        self.api.check(self.carl, self.cluster)
+        self.assertEqual(1, len(self.cloud.world.trusts))
+        self.work()
+        self.delete_by(self.carl)
+
+    def test_credentials_that_cannot_give_one_are_refused(self):
+        self.cloud.revoke_trusts()
+        self.cloud.has_trusts = False
+        self.assertRaises(
+            exception.TrustRefused, self.api.delete, self.carl, self.cluster
+        )
+        self.assertEqual('ACTIVE', self.show(self.cluster)['status'])
+
+    def test_trust_that_is_lost_in_between_is_told(self):
+        self.api.delete(base.ANN, self.cluster)
+        self.cloud.revoke_trusts()
+        self.work()
+        view = self.show(self.cluster)
+        self.assertEqual('ACTIVE', view['status'])
+        self.assertEqual('vcluster.trust_lost', view['error_code'])
+        self.assertIn('delete again', view['status_reason'])
+        self.delete_by(self.carl)
 
 
 class OutsiderTest(base.EngineTest):
