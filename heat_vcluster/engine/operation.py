@@ -362,7 +362,7 @@ class Operation:
         cleanup = self._cleanup(self._keeper.is_lost.is_set)
         with metrics.PHASES.labels('rollback').time():
             held = cleanup.release_holds()
-            left = cleanup.sweep(outside) if is_held else []
+            left = cleanup.clear(outside) if is_held else []
         self._check_ours()
         cleanup.close(left)
         self._fail(error, reasons.remains(left, held))
@@ -593,7 +593,7 @@ class Operation:
             )
         )
         held = cleanup.release_holds()
-        left = cleanup.sweep(outside, kinds=self._kinds())
+        left = cleanup.clear(outside, kinds=self._kinds())
         self._check_ours()
         cleanup.close(left)
         note = reasons.remains(left, held)
