@@ -174,6 +174,7 @@ class Compute:
     def change_power(self, server_id: str, power: model.Power) -> None:
         action, after = POWER[power]
         patience = self._service.patience()
+        is_lost = False
         while True:
             found = self.show(server_id)
             if found is None:
@@ -188,9 +189,11 @@ class Compute:
                     f'/servers/{server_id}/action', {action: None}
                 )
                 return
-            except (errors.Conflict, errors.Unclear):
-                # It is at something else; or the answer got lost.
-                if not is_busy or not patience.wait():
+            except (errors.Conflict, errors.Unclear) as error:
+                # It is at something else; or the answer got lost, and from
+                # then on it may be at what it was asked for.
+                is_lost = is_lost or isinstance(error, errors.Unclear)
+                if not (is_busy or is_lost) or not patience.wait():
                     raise
 
     def migrate(self, server_id: str, host: str, *, live: bool) -> None:
