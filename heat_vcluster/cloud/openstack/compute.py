@@ -27,7 +27,8 @@ NO_GROUPS = 'ServerGroup policy is not supported'
 #: Nova writes the fault down after the status; so long it is waited for.
 FAULT_SECONDS = 2.0
 BUILDING = frozenset({'BUILD', 'UNKNOWN'})
-GONE = frozenset({'DELETED', 'SOFT_DELETED'})
+SOFT_DELETED = 'SOFT_DELETED'
+GONE = frozenset({'DELETED', SOFT_DELETED})
 VOLUMES = 'os-extended-volumes:volumes_attached'
 TASK = 'OS-EXT-STS:task_state'
 #: What an action is called, and the status that it comes to.
@@ -383,7 +384,15 @@ class Compute:
         return tags.things_of(cluster_id, model.Kind.SERVER, owned)
 
     def delete(self, server_id: str) -> None:
-        self._service.delete(f'/servers/{server_id}')
+        found = self.show(server_id)
+        if found is None or found['status'] != SOFT_DELETED:
+            self._service.delete(f'/servers/{server_id}')
+            return
+        # Nova keeps it, its room and its volumes until it is reclaimed.
+        with contextlib.suppress(errors.NotFound):
+            self._service.post(
+                f'/servers/{server_id}/action', {'forceDelete': None}
+            )
 
     # -- what exists ------------------------------------------------------
 

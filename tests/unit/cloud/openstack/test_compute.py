@@ -149,6 +149,49 @@ class PowerTest(testtools.TestCase):
         self.assertEqual(1, self.asked())
 
 
+class DeleteTest(testtools.TestCase):
+    """Nova may keep servers for a while (``reclaim_instance_interval``)."""
+
+    def setUp(self):
+        super().setUp()
+        self.wire = Wire(self)
+        self.compute = compute.Compute(
+            self.wire.service(session.COMPUTE),
+            made.Made(lambda kind, cluster: (), 1.0),
+            errors.Secrets(),
+        )
+        self.wire.answer('DELETE', '/servers/s', (204, None))
+
+    def see(self, status):
+        self.wire.answer('GET', '/servers/s', (200, {'server': status}))
+
+    def changes(self):
+        return [
+            (method, body)
+            for method, _, _, body in self.wire.seen
+            if method != 'GET'
+        ]
+
+    def test_one_that_is_there_is_deleted(self):
+        self.see({'status': 'ACTIVE'})
+        self.compute.delete('s')
+        self.assertEqual([('DELETE', None)], self.changes())
+
+    def test_one_that_is_kept_is_deleted_for_good(self):
+        self.see({'status': 'SOFT_DELETED'})
+        self.wire.answer('POST', '/servers/s/action', (202, None))
+        self.compute.delete('s')
+        self.assertEqual([('POST', {'forceDelete': None})], self.changes())
+
+    def test_one_that_is_reclaimed_just_now_is_no_error(self):
+        self.see({'status': 'SOFT_DELETED'})
+        self.compute.delete('s')
+        self.assertEqual([('POST', {'forceDelete': None})], self.changes())
+
+    def test_one_that_is_gone_is_no_error(self):
+        self.compute.delete('s')
+
+
 class AttachTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
