@@ -709,11 +709,7 @@ class Store:
         """
         table = models.clusters
         now = self._clock()
-        is_free = sa.or_(
-            table.c.owner.is_(None),
-            table.c.owner == owner,
-            table.c.lease_until < now,
-        )
+        is_free = sa.or_(_has_no_engine(now), table.c.owner == owner)
         with self._open().writing() as connection:
             taken = connection.execute(
                 sa.update(table)
@@ -787,13 +783,10 @@ class Store:
         is_silent = sa.or_(
             table.c.owner.is_not(None), table.c.updated_at <= now - grace
         )
-        has_no_engine = sa.or_(
-            table.c.owner.is_(None), table.c.lease_until < now
-        )
         return self._clusters(
             sa.select(table)
             .where(
-                has_no_engine,
+                _has_no_engine(now),
                 sa.or_(is_expired_plan, sa.and_(is_due, is_silent)),
             )
             .order_by(table.c.created_at, table.c.id)
@@ -819,7 +812,7 @@ class Store:
             .join(models.holds, models.holds.c.cluster_id == table.c.id)
             .where(
                 models.holds.c.state == records.HoldState.HELD.value,
-                table.c.owner.is_(None),
+                _has_no_engine(self._clock()),
                 table.c.status.in_([each.value for each in states.SETTLED]),
             )
             .distinct()
@@ -887,6 +880,12 @@ class Store:
                 .values(**values)
             )
             return bool(done.rowcount == 1)
+
+
+def _has_no_engine(now: datetime.datetime) -> Any:
+    """Hold for clusters that are nobody's, or whose engine has died."""
+    table = models.clusters
+    return sa.or_(table.c.owner.is_(None), table.c.lease_until < now)
 
 
 def _is_open_plan(plan_id: str, now: datetime.datetime) -> Any:
