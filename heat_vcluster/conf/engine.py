@@ -29,7 +29,8 @@ OPTS = [
         default=15,
         min=3,
         help='How long a cluster belongs to an engine that says nothing. '
-        'After that another engine may take it over.',
+        'After that another engine may take it over. The clocks of all '
+        'machines with engines have to agree to well below that.',
     ),
     cfg.IntOpt(
         'replan_attempts',

@@ -224,6 +224,29 @@ class Store:
         return self.get_cluster(cluster_id)
 
     @db_connection.again
+    def set_trust(
+        self,
+        cluster_id: str,
+        before: str | None,
+        *,
+        trust_id: str | None,
+        user_id: str,
+    ) -> records.ClusterRecord:
+        """Have a cluster worked on by another trust, and be that user's.
+
+        Only while its trust is that from ``before``; else it is returned as
+        it is. Raises ClusterNotFound.
+        """
+        table = models.clusters
+        with self._open().writing() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.id == cluster_id, table.c.trust_id == before)
+                .values(trust_id=trust_id, user_id=user_id)
+            )
+        return self.get_cluster(cluster_id)
+
+    @db_connection.again
     def begin_change(
         self,
         cluster_id: str,
@@ -232,15 +255,15 @@ class Store:
         *,
         more_members: int = 0,
         deadline: datetime.datetime | None = None,
-        trust_id: str | None = None,
+        trust: tuple[str, str] | None = None,
         request_id: str | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> records.ClusterRecord:
         """Write down that a cluster is to become another one: UPDATING.
 
-        Only if it is ACTIVE; else it is returned as it is. With a
-        ``trust_id`` it is worked on by that from now on. Raises
-        LimitExceeded, ClusterNotFound.
+        Only if it is ACTIVE; else it is returned as it is. With a ``trust``,
+        its id and the user whose it is, it is his, and worked on by that,
+        from now on. Raises LimitExceeded, ClusterNotFound.
         """
         table = models.clusters
         values: dict[str, Any] = {
@@ -254,8 +277,8 @@ class Store:
             'request_id': request_id,
             'updated_at': self._clock(),
         }
-        if trust_id is not None:
-            values['trust_id'] = trust_id
+        if trust is not None:
+            values['trust_id'], values['user_id'] = trust
         is_ready = sa.and_(
             table.c.id == cluster_id,
             table.c.project_id == project_id,
@@ -686,11 +709,7 @@ class Store:
         """
         table = models.clusters
         now = self._clock()
-        is_free = sa.or_(
-            table.c.owner.is_(None),
-            table.c.owner == owner,
-            table.c.lease_until < now,
-        )
+        is_free = sa.or_(_has_no_engine(now), table.c.owner == owner)
         with self._open().writing() as connection:
             taken = connection.execute(
                 sa.update(table)
@@ -764,13 +783,10 @@ class Store:
         is_silent = sa.or_(
             table.c.owner.is_not(None), table.c.updated_at <= now - grace
         )
-        has_no_engine = sa.or_(
-            table.c.owner.is_(None), table.c.lease_until < now
-        )
         return self._clusters(
             sa.select(table)
             .where(
-                has_no_engine,
+                _has_no_engine(now),
                 sa.or_(is_expired_plan, sa.and_(is_due, is_silent)),
             )
             .order_by(table.c.created_at, table.c.id)
@@ -796,7 +812,7 @@ class Store:
             .join(models.holds, models.holds.c.cluster_id == table.c.id)
             .where(
                 models.holds.c.state == records.HoldState.HELD.value,
-                table.c.owner.is_(None),
+                _has_no_engine(self._clock()),
                 table.c.status.in_([each.value for each in states.SETTLED]),
             )
             .distinct()
@@ -864,6 +880,12 @@ class Store:
                 .values(**values)
             )
             return bool(done.rowcount == 1)
+
+
+def _has_no_engine(now: datetime.datetime) -> Any:
+    """Hold for clusters that are nobody's, or whose engine has died."""
+    table = models.clusters
+    return sa.or_(table.c.owner.is_(None), table.c.lease_until < now)
 
 
 def _is_open_plan(plan_id: str, now: datetime.datetime) -> Any:

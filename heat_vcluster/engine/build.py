@@ -111,6 +111,8 @@ class Build(members.Site):
         self._waiting = 0
         self._finished: frozenset[str] = frozenset()
         self._is_begun = False
+        self._turning = threading.Lock()
+        self._has_turned = False  # on record, once something failed
 
     def remember(self, domains: Iterable[records.DomainRecord]) -> None:
         """Call places what they have been called before."""
@@ -670,22 +672,38 @@ class Build(members.Site):
             if is_first:
                 self.cause = error
         self._signal.stop(error)
-        if is_first and not (self.keeps or self.abandoned.is_set()):
+        if is_first:
+            self._turn_back(error)
+
+    def _turn_back(self, error: BaseException | None) -> None:
+        """Have it on record that it fails, before anything is removed.
+
+        Else whoever went on from the record would take members for ready
+        that are no more. Where it cannot be written all is left as it is.
+        """
+        with self._turning:
+            if self._has_turned or self.keeps or self.abandoned.is_set():
+                return
             try:
                 self._writer.set_status(
-                    self.failing, reasons.words(error), error.code
+                    self.failing, reasons.words(error), reasons.code(error)
                 )
-            except exception.LeaseLost as lost:
-                self.abandon(lost)
+            except (
+                exception.LeaseLost,
+                exception.ServiceUnavailable,
+            ) as away:
+                self.abandon(exception.LeaseLost(str(away)))
+            else:
+                self._has_turned = True
 
     def undo(self, step: members.Step) -> None:
         """Remove what a step made. Never raises: a sweep comes last."""
         if step.symbol not in self._begun or not step.makes:
             return
-        if self.keeps or self.abandoned.is_set():
-            return
         try:
-            self.remove(step.member, step.makes)
+            self._turn_back(self.cause or self._signal.reason)
+            if self._has_turned and not self.abandoned.is_set():
+                self.remove(step.member, step.makes)
         except Exception as error:  # reverts never raise
             LOG.warning(
                 'Undoing %s failed (%s); the sweep will try again',

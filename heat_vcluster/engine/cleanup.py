@@ -12,7 +12,7 @@ from heat_vcluster import exception, states
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.cloud import model
 from heat_vcluster.db import records
-from heat_vcluster.engine import base, flows, reasons, removal
+from heat_vcluster.engine import base, flows, reasons, releasing, removal
 
 LOG = logging.getLogger(__name__)
 
@@ -83,19 +83,39 @@ class Cleanup:
             return reasons.words(refusal)
         return None
 
+    def clear(
+        self,
+        outside: cloud.Cloud,
+        kinds: Collection[model.Kind] | None = None,
+    ) -> list[removal.Leftover] | None:
+        """Remove all of the cluster, as ``sweep`` does.
+
+        Also what is on record and in no list: its tag may have been taken
+        off, and nova leaves out servers of a cell that it cannot reach.
+        """
+        rows = [
+            row
+            for row in self._store.get_members(self._cluster_id)
+            if not releasing.is_left_alone([row])
+        ]
+        recorded = tuple(releasing.things(self._cluster_id, rows))
+        return self.sweep(outside, kinds=kinds, recorded=recorded)
+
     def sweep(
         self,
         outside: cloud.Cloud,
         but: Collection[str] = (),
         kinds: Collection[model.Kind] | None = None,
         spare: Callable[[model.Thing], bool] = lambda thing: False,
+        recorded: Collection[model.Thing] = (),
     ) -> list[removal.Leftover] | None:
-        """Remove everything that bears the cluster's tag.
+        """Remove everything that bears the cluster's tag, and ``recorded``.
 
         But for what is of the members in ``but``, and what is to be spared;
         of the given kinds alone, by default of those of members. Returns
         what refused to go; None if the cloud would not even tell.
         """
+        to_come = {thing.id: thing for thing in recorded}
         for _ in range(SWEEPS):
             try:
                 found = removal.find(
@@ -108,6 +128,10 @@ class Cleanup:
                 for each in found
                 if each.owner.member not in but and not spare(each)
             ]
+            for each in things:
+                to_come.pop(each.id, None)
+            things += to_come.values()
+            to_come.clear()
             if not things:
                 return []
             left: list[removal.Leftover] = []

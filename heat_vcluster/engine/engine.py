@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
+import functools
 import logging
 import os
 import socket
@@ -22,6 +24,7 @@ from heat_vcluster.engine import (
     base,
     janitor,
     operation,
+    patience,
     runner,
     work,
 )
@@ -143,9 +146,9 @@ class Engine(work.Work):
         LeaseLost when others are to go on, CloudError when it is put off.
         """
         has_begun = has_begun or threading.Event()
-        patience = self._patience(cluster_id, is_patient)
+        seconds = self._patience(cluster_id, is_patient)
         with self._operating(
-            cluster_id, context, patience, has_begun
+            cluster_id, context, seconds, has_begun
         ) as working:
             working.carry_on(has_begun)
 
@@ -260,11 +263,11 @@ class Engine(work.Work):
         self,
         cluster_id: str,
         context: ctx.Context | None = None,
-        patience: float = 0.0,
+        wait_seconds: float = 0.0,
         has_begun: threading.Event | None = None,
     ) -> Iterator[operation.Operation]:
         """Have the cluster's lease within the block, and keep it alive."""
-        lease = self._acquire(cluster_id, patience, has_begun)
+        lease = self._acquire(cluster_id, wait_seconds, has_begun)
         record = self._store.get_cluster(cluster_id)
         is_wanted = record.wanted is states.Wanted.PRESENT
         signal = leases.Signal(self._deadline(record))
@@ -275,11 +278,14 @@ class Engine(work.Work):
             self._settings.lease_seconds,
             hears_cancel=is_wanted,
         )
+        patient = functools.partial(
+            patience.bear, is_lost=keeper.is_lost, settings=self._settings
+        )
         working = operation.Operation(
-            self._parts,
+            dataclasses.replace(self._parts, store=patient(self._store)),
             record,
             context,
-            self._store.writer(lease),
+            patient(self._store.writer(lease)),
             signal,
             keeper,
         )
@@ -316,13 +322,13 @@ class Engine(work.Work):
     def _acquire(
         self,
         cluster_id: str,
-        patience: float,
+        wait_seconds: float,
         has_begun: threading.Event | None = None,
     ) -> Any:
         """Take the cluster, waiting for its present owner to finish."""
         owner = f'{self._name}:{uuid.uuid4()}'
         pause = TAKEOVER_PAUSE * self._settings.poll_interval
-        until = time.monotonic() + patience
+        until = time.monotonic() + wait_seconds
         while True:
             try:
                 return self._store.acquire(

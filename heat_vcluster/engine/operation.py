@@ -362,7 +362,7 @@ class Operation:
         cleanup = self._cleanup(self._keeper.is_lost.is_set)
         with metrics.PHASES.labels('rollback').time():
             held = cleanup.release_holds()
-            left = cleanup.sweep(outside) if is_held else []
+            left = cleanup.clear(outside) if is_held else []
         self._check_ours()
         cleanup.close(left)
         self._fail(error, reasons.remains(left, held))
@@ -593,7 +593,7 @@ class Operation:
             )
         )
         held = cleanup.release_holds()
-        left = cleanup.sweep(outside, kinds=self._kinds())
+        left = cleanup.clear(outside, kinds=self._kinds())
         self._check_ours()
         cleanup.close(left)
         note = reasons.remains(left, held)
@@ -640,7 +640,13 @@ class Operation:
             reason = reasons.INTERRUPTED_ADOPTION
         self._writer.add_event(None, 'interrupted', reason)
         if self._record.status in states.SETTLED:
-            self._writer.clear_cancel()  # it waits to be asked again
+            # It was to be deleted, and waits to be asked again.
+            self._writer.set_status(
+                self._record.status,
+                f'delete: {reason}; delete again to go on',
+                reasons.code(error),
+            )
+            self._writer.clear_cancel()
             return
         if self._record.status not in states.GIVING_UP:
             cleanup.interrupt()

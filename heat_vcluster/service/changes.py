@@ -192,20 +192,21 @@ class Changes(upkeep.Upkeep):
         timeout: float | None,
     ) -> None:
         self.engine.check_open()
-        trust_id = None
-        if cluster.trust_id is None:
-            trust_id = self._entrusted(context)
+        trust_id = self._entrusted_anew(context, cluster)
         change = records.ChangeRecord(wanted.document, tuple(remove))
         more = len(wanted.members) - len(self.load(cluster.document).members)
 
         def write(trust_id: str | None) -> records.ClusterRecord:
+            theirs = None
+            if trust_id is not None:
+                theirs = (trust_id, context.user_id)
             return self._store.begin_change(
                 cluster.id,
                 context.project_id,
                 change,
                 more_members=more,
                 deadline=self._deadline(timeout),
-                trust_id=trust_id,
+                trust=theirs,
                 request_id=context.request_id,
                 limits=self._limits(context),
             )

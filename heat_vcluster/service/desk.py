@@ -86,6 +86,44 @@ class Desk:
             )
         return trust_id
 
+    def _entrusted_anew(
+        self, context: ctx.Context, cluster: records.ClusterRecord
+    ) -> str | None:
+        """Return a new trust if that on record is none, or does not hold.
+
+        Whether it holds is looked at only where the work needs it.
+        """
+        if cluster.trust_id is not None and not self.engine.needs_trust:
+            return None
+        try:
+            self._as_its_user(context, cluster)
+        except (exception.NotEntrusted, exception.TrustLost):
+            return self._entrusted(context)
+        return None
+
+    def _let_work(
+        self, context: ctx.Context, cluster: records.ClusterRecord
+    ) -> None:
+        """See that those who work by trusts have one that holds.
+
+        If it was lost, the cluster is whose trust it gets now.
+        """
+        if not self.engine.needs_trust:
+            return
+        trust_id = self._entrusted_anew(context, cluster)
+        if trust_id is None:
+            return
+
+        def write(trust_id: str | None) -> records.ClusterRecord:
+            return self._store.set_trust(
+                cluster.id,
+                cluster.trust_id,
+                trust_id=trust_id,
+                user_id=context.user_id,
+            )
+
+        self._recorded(trust_id, write)
+
     def _recorded(
         self,
         trust_id: str | None,

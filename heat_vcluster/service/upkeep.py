@@ -119,7 +119,7 @@ class Upkeep(reading.Reading):
         """Begin to delete; work that builds it is stopped first.
 
         For an outsider by the trust of its user; raises NotEntrusted and
-        TrustLost.
+        TrustLost, and for others TrustRefused.
         """
         cluster = self._find(context, cluster_id)
         is_begun = cluster.status is ClusterStatus.DELETING
@@ -128,6 +128,8 @@ class Upkeep(reading.Reading):
             if is_begun:
                 return  # whoever finds it left alone goes on by the trust
             context = self._as_its_user(context, cluster)
+        else:
+            self._let_work(context, cluster)
         if not is_begun:
             self._store.want_absent(cluster_id)
             self.engine.hurry(cluster_id)
@@ -142,7 +144,7 @@ class Upkeep(reading.Reading):
     ) -> View:
         """Begin what has such a status, and show it.
 
-        Raises WrongStatus, NotEntrusted, TrustLost.
+        Raises WrongStatus, NotEntrusted, TrustLost, TrustRefused.
         """
 
         def begin(**action: Any) -> None:
@@ -168,6 +170,8 @@ class Upkeep(reading.Reading):
         acting = context
         if context.is_outsider:
             acting = self._as_its_user(context, cluster)
+        else:
+            self._let_work(context, cluster)
         begin(
             homes=homes,
             deadline=self._deadline(None),

@@ -238,6 +238,54 @@ class RefusalTest(base.EngineTest):
         self.assertEqual(told, len(self.events(view['id'])))
 
 
+class UnlistedTest(base.EngineTest):
+    """Things without their tags, or in no list for another reason."""
+
+    def hide(self, *kinds):
+        for item in self.cloud.leftovers():
+            if item.kind in kinds:
+                item.owner = None
+
+    def test_what_is_on_record_goes_too(self):
+        # A server group is of a rule: no member has it on record.
+        for kind in model.OF_MEMBERS - {Kind.SERVER_GROUP}:
+            view = self.build(documents.SMALL)
+            self.hide(kind)
+            self.assertIsNone(self.delete(view['id']), kind)
+            self.assert_nothing_left()
+
+    def test_it_goes_in_a_rollback(self):
+        self.cloud.faults.ruin(Kind.SERVER, 'web')
+        self.cloud.faults.before(
+            'ensure_server', 'web', lambda call: self.hide(Kind.SERVER)
+        )
+        self.assertEqual('ERROR', self.build(documents.SMALL)['status'])
+        self.assert_nothing_left()
+
+    def test_what_refuses_to_go_is_left_behind(self):
+        view = self.build(documents.SMALL)
+        self.hide(Kind.SERVER)
+        self.cloud.faults.refuse_delete(
+            Kind.SERVER, error=exception.CloudForbidden('nova', 'no')
+        )
+        view = self.delete(view['id'])
+        self.assert_failed(view, 'vcluster.leftovers', 'nova: no')
+        self.assertEqual('ERROR', view['members']['db']['status'])
+        self.delete_for_good(view['id'])
+
+    def test_what_was_listed_is_not_asked_for_twice(self):
+        view = self.build(documents.SMALL)
+        things = len(self.cloud.leftovers())
+        before = len(self.cloud.calls)
+        self.assertIsNone(self.delete(view['id']))
+        asked = {
+            call.arguments['thing_id']
+            for call in self.cloud.calls[before:]
+            if call.name == 'delete'
+        }
+        self.assertEqual(things, len(asked))
+
+
 class AnyMomentTest(NumberedTest):
     """A delete comes while the cluster is being built."""
 

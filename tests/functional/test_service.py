@@ -4,12 +4,31 @@
 import dataclasses
 import uuid
 
-from heat_vcluster import exception, quota
+import sqlalchemy as sa
+
+from heat_vcluster import context, exception, quota
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import DELETING, FakeCloud
 from tests.functional import base, documents
 
 Kind = model.Kind
+
+
+class Jobs:
+    """A jobboard; whoever takes the jobs does them."""
+
+    def __init__(self):
+        self._posted = []
+
+    def post(self, cluster_id, request_id):
+        self._posted.append(cluster_id)
+
+    def taken(self):
+        taken, self._posted = self._posted, []
+        return taken
+
+    def close(self):
+        pass
 
 
 class TenantTest(base.EngineTest):
@@ -371,6 +390,110 @@ class TrustTest(base.EngineTest):
         self.patch(self.service.engine, 'needs_trust', True)
         self.assertRaises(exception.TrustRefused, self.create, documents.SMALL)
         self.assertEqual([], self.service.list(base.ANN))
+
+
+class ColleagueTest(base.EngineTest):
+    """Somebody else of the project; the work is done by others, later."""
+
+    carl = context.Context('alpha', 'carl')
+
+    def setUp(self):
+        super().setUp()
+        self.board = Jobs()
+        self.api = self.make_service(board=self.board)
+        self.cluster = self.build(documents.servers(1))['id']
+        self.rest(self.cluster)
+
+    def make_cloud(self):
+        return FakeCloud(trusts=True)
+
+    def work(self):
+        """Do what was asked for by the record alone."""
+        for cluster in self.board.taken():
+            self.service.engine.carry_on(cluster, is_patient=True)
+
+    def forget_trust(self):
+        """Let it be one of a time when no trust was to be had."""
+        with self.service._store._database.writing() as connection:
+            connection.execute(sa.text('UPDATE clusters SET trust_id = NULL'))
+        self.cloud.revoke_trusts()
+
+    def test_change_of_one_that_nobody_entrusted_is_made_by_his_trust(self):
+        self.forget_trust()
+        larger = documents.servers(2)
+        self.api.update(self.carl, self.cluster, document=larger)
+        self.work()
+        view = self.show(self.cluster)
+        self.assertEqual('ACTIVE', view['status'], view['status_reason'])
+        self.assertIsNone(view['status_reason'])
+        self.assertEqual(['m-0', 'm-1'], list(view['members']))
+        self.assertEqual('carl', view['user_id'])
+        self.delete_by(base.ANN)
+
+    def delete_by(self, who):
+        self.api.delete(who, self.cluster)
+        self.work()
+        self.assertIsNone(self.show(self.cluster))
+        self.assert_nothing_left()  # no trust either
+
+    def test_trust_that_is_lost_is_given_anew_by_who_deletes(self):
+        self.cloud.revoke_trusts()
+        self.delete_by(self.carl)
+
+    def test_trust_that_is_lost_is_given_anew_by_who_asks(self):
+        self.cloud.revoke_trusts()
+        self.api.stop_servers(self.carl, self.cluster)
+        self.work()
+        view = self.show(self.cluster)
+        self.assertEqual('STOPPED', view['status'], view['status_reason'])
+        self.assertEqual('carl', view['user_id'])
+        self.delete_by(base.ANN)
+
+    def test_trust_that_is_lost_is_given_anew_by_who_changes(self):
+        self.cloud.revoke_trusts()
+        larger = documents.servers(2)
+        self.api.update(self.carl, self.cluster, document=larger)
+        self.work()
+        view = self.show(self.cluster)
+        self.assertIsNone(view['status_reason'])
+        self.assertEqual(['m-0', 'm-1'], list(view['members']))
+
+    def test_trust_that_holds_stays(self):
+        kept = {*self.cloud.world.trusts}
+        self.api.check(self.carl, self.cluster)
+        self.work()
+        self.assertEqual(kept, {*self.cloud.world.trusts})
+        self.assertEqual('ann', self.show(self.cluster)['user_id'])
+
+    def test_trust_that_comes_too_late_is_ended(self):
+        self.cloud.revoke_trusts()
+
+        def be_quicker(call):
+            self.api.check(base.ANN, self.cluster)
+
+        self.cloud.faults.before('entrust', None, be_quicker)
+        self.api.check(self.carl, self.cluster)
+        self.assertEqual(1, len(self.cloud.world.trusts))
+        self.work()
+        self.delete_by(self.carl)
+
+    def test_credentials_that_cannot_give_one_are_refused(self):
+        self.cloud.revoke_trusts()
+        self.cloud.has_trusts = False
+        self.assertRaises(
+            exception.TrustRefused, self.api.delete, self.carl, self.cluster
+        )
+        self.assertEqual('ACTIVE', self.show(self.cluster)['status'])
+
+    def test_trust_that_is_lost_in_between_is_told(self):
+        self.api.delete(base.ANN, self.cluster)
+        self.cloud.revoke_trusts()
+        self.work()
+        view = self.show(self.cluster)
+        self.assertEqual('ACTIVE', view['status'])
+        self.assertEqual('vcluster.trust_lost', view['error_code'])
+        self.assertIn('delete again', view['status_reason'])
+        self.delete_by(self.carl)
 
 
 class OutsiderTest(base.EngineTest):

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heat_vcluster import context as ctx
 from heat_vcluster.cloud import base, existing, grouping, model
 from heat_vcluster.cloud.openstack import (
+    errors,
     made,
     reservation,
     resolution,
@@ -219,7 +220,12 @@ class OpenStackCloud(base.Cloud):
         self._compute.attach(server_id, volume_id, device)
 
     def detach_volume(self, server_id: str, volume_id: str) -> None:
-        self._compute.detach(server_id, volume_id)
+        try:
+            self._compute.detach(server_id, volume_id)
+        except errors.Refused:
+            # Nova refuses it, too, while it is under way.
+            if not self._volume.is_detached(server_id, volume_id):
+                raise
 
     def drop_attachment(self, server_id: str, volume_id: str) -> None:
         # Asked by us, cinder would not look whether nova has it in use.

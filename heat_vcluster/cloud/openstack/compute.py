@@ -27,7 +27,8 @@ NO_GROUPS = 'ServerGroup policy is not supported'
 #: Nova writes the fault down after the status; so long it is waited for.
 FAULT_SECONDS = 2.0
 BUILDING = frozenset({'BUILD', 'UNKNOWN'})
-GONE = frozenset({'DELETED', 'SOFT_DELETED'})
+SOFT_DELETED = 'SOFT_DELETED'
+GONE = frozenset({'DELETED', SOFT_DELETED})
 VOLUMES = 'os-extended-volumes:volumes_attached'
 TASK = 'OS-EXT-STS:task_state'
 #: What an action is called, and the status that it comes to.
@@ -174,6 +175,7 @@ class Compute:
     def change_power(self, server_id: str, power: model.Power) -> None:
         action, after = POWER[power]
         patience = self._service.patience()
+        is_lost = False
         while True:
             found = self.show(server_id)
             if found is None:
@@ -188,9 +190,11 @@ class Compute:
                     f'/servers/{server_id}/action', {action: None}
                 )
                 return
-            except (errors.Conflict, errors.Unclear):
-                # It is at something else; or the answer got lost.
-                if not is_busy or not patience.wait():
+            except (errors.Conflict, errors.Unclear) as error:
+                # It is at something else; or the answer got lost, and from
+                # then on it may be at what it was asked for.
+                is_lost = is_lost or isinstance(error, errors.Unclear)
+                if not (is_busy or is_lost) or not patience.wait():
                     raise
 
     def migrate(self, server_id: str, host: str, *, live: bool) -> None:
@@ -380,7 +384,15 @@ class Compute:
         return tags.things_of(cluster_id, model.Kind.SERVER, owned)
 
     def delete(self, server_id: str) -> None:
-        self._service.delete(f'/servers/{server_id}')
+        found = self.show(server_id)
+        if found is None or found['status'] != SOFT_DELETED:
+            self._service.delete(f'/servers/{server_id}')
+            return
+        # Nova keeps it, its room and its volumes until it is reclaimed.
+        with contextlib.suppress(errors.NotFound):
+            self._service.post(
+                f'/servers/{server_id}/action', {'forceDelete': None}
+            )
 
     # -- what exists ------------------------------------------------------
 

@@ -97,12 +97,24 @@ class BlockStorage:
             self._service.delete(f'{path}/{name}')
 
     def extend(self, volume_id: str, size_gb: int) -> None:
+        patience = self._service.patience()
+        while not self._is_extended(volume_id, size_gb):
+            try:
+                self._service.post(
+                    f'/volumes/{volume_id}/action',
+                    {'os-extend': {'new_size': size_gb}},
+                )
+                return
+            except errors.Unclear:
+                # The answer got lost.
+                if not patience.wait():
+                    raise
+
+    def _is_extended(self, volume_id: str, size_gb: int) -> bool:
+        """Tell whether it has the size, or is on its way."""
         found = self._show(volume_id)
-        if found is not None and found['size'] >= size_gb:
-            return
-        self._service.post(
-            f'/volumes/{volume_id}/action',
-            {'os-extend': {'new_size': size_gb}},
+        return found is not None and (
+            found['status'] == 'extending' or found['size'] >= size_gb
         )
 
     def drop_attachment(self, server_id: str, volume_id: str) -> None:
@@ -140,6 +152,13 @@ class BlockStorage:
             found.get(HOST),
             frozenset(server for server in attached if server),
             found['size'],
+        )
+
+    def is_detached(self, server_id: str, volume_id: str) -> bool:
+        """Tell whether it is off a server, or on its way."""
+        found = self.state(volume_id)
+        return (
+            found.status == 'detaching' or server_id not in found.attached_to
         )
 
     def _show(self, volume_id: str) -> made.Body | None:

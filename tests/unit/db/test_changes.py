@@ -41,6 +41,16 @@ class ChangeTest(base.StoreTest):
         self.assertEqual(Cluster.UPDATING, begun.status)
         self.assertEqual((self.change, 1), (begun.change, begun.changes))
 
+    def test_trust_is_of_the_user_on_record(self):
+        self.activate()
+        begun = self.begin(trust=('trust', 'carl'))
+        self.assertEqual(('trust', 'carl'), (begun.trust_id, begun.user_id))
+
+    def test_without_a_trust_it_stays_its_users(self):
+        self.activate()
+        begun = self.begin()
+        self.assertEqual((None, 'ann'), (begun.trust_id, begun.user_id))
+
     def test_of_two_at_once_one_begins(self):
         self.activate()
         self.begin()

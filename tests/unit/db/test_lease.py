@@ -152,3 +152,25 @@ class UnattendedTest(base.StoreTest):
         self.store.writer(lease).set_status(Cluster.ERROR, 'no room')
         self.clock.pass_seconds(60)
         self.assertEqual([], self.unattended())
+
+
+class IdleHoldsTest(base.StoreTest):
+    def setUp(self):
+        super().setUp()
+        self.cluster = self.create()
+        self.its_lease = self.lease(self.cluster, seconds=15)
+        writer = self.store.writer(self.its_lease)
+        writer.add_holds([cloud.Hold('h', 'a', 'host', {'VCPU': 1})])
+        writer.set_status(Cluster.ERROR, 'its hold could not be given back')
+
+    def test_they_are_left_to_an_engine_that_lives(self):
+        self.clock.pass_seconds(14)
+        self.assertEqual((), self.store.with_idle_holds())
+
+    def test_they_are_found_once_it_has_let_go(self):
+        self.store.surrender(self.its_lease)
+        self.assertEqual((self.cluster.id,), self.store.with_idle_holds())
+
+    def test_they_are_found_if_it_died_before_that(self):
+        self.clock.pass_seconds(16)
+        self.assertEqual((self.cluster.id,), self.store.with_idle_holds())

@@ -90,6 +90,108 @@ class StateTest(testtools.TestCase):
         self.assertEqual('the server failed', state.reason)
 
 
+class PowerTest(testtools.TestCase):
+    ACTION = '/servers/s/action'
+
+    def setUp(self):
+        super().setUp()
+        self.wire = Wire(self)
+        self.compute = compute.Compute(
+            self.wire.service(session.COMPUTE),
+            made.Made(lambda kind, cluster: (), 1.0),
+            errors.Secrets(),
+        )
+        patch = mock.patch.object(pace.time, 'sleep')
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def see(self, *states):
+        answers = [
+            (200, {'server': {'status': status, compute.TASK: task}})
+            for status, task in states
+        ]
+        self.wire.answer('GET', '/servers/s', *answers)
+
+    def stop(self):
+        self.compute.change_power('s', model.Power.STOP)
+
+    def asked(self):
+        return len(self.wire.asked('POST', self.ACTION))
+
+    def test_lost_answer_is_looked_up(self):
+        self.see(('ACTIVE', None), ('ACTIVE', 'powering-off'))
+        self.wire.answer('POST', self.ACTION, HANG_UP)
+        self.stop()
+        self.assertEqual(1, self.asked())
+
+    def test_lost_request_is_sent_again(self):
+        self.see(('ACTIVE', None))
+        self.wire.answer('POST', self.ACTION, (502, {}), (202, None))
+        self.stop()
+        self.assertEqual(2, self.asked())
+
+    def test_request_that_was_under_way_all_the_time_is_waited_for(self):
+        self.see(('ACTIVE', None), ('ACTIVE', None), ('SHUTOFF', None))
+        self.wire.answer('POST', self.ACTION, (504, {}), BUSY)
+        self.stop()
+        self.assertEqual(2, self.asked())
+
+    def test_server_at_something_else_is_waited_for(self):
+        self.see(('ACTIVE', 'rebooting'), ('ACTIVE', None))
+        self.wire.answer('POST', self.ACTION, BUSY, (202, None))
+        self.stop()
+        self.assertEqual(2, self.asked())
+
+    def test_one_that_is_at_nothing_and_refuses_is_told(self):
+        self.see(('PAUSED', None))
+        self.wire.answer('POST', self.ACTION, BUSY)
+        self.assertRaises(errors.Conflict, self.stop)
+        self.assertEqual(1, self.asked())
+
+
+class DeleteTest(testtools.TestCase):
+    """Nova may keep servers for a while (``reclaim_instance_interval``)."""
+
+    def setUp(self):
+        super().setUp()
+        self.wire = Wire(self)
+        self.compute = compute.Compute(
+            self.wire.service(session.COMPUTE),
+            made.Made(lambda kind, cluster: (), 1.0),
+            errors.Secrets(),
+        )
+        self.wire.answer('DELETE', '/servers/s', (204, None))
+
+    def see(self, status):
+        self.wire.answer('GET', '/servers/s', (200, {'server': status}))
+
+    def changes(self):
+        return [
+            (method, body)
+            for method, _, _, body in self.wire.seen
+            if method != 'GET'
+        ]
+
+    def test_one_that_is_there_is_deleted(self):
+        self.see({'status': 'ACTIVE'})
+        self.compute.delete('s')
+        self.assertEqual([('DELETE', None)], self.changes())
+
+    def test_one_that_is_kept_is_deleted_for_good(self):
+        self.see({'status': 'SOFT_DELETED'})
+        self.wire.answer('POST', '/servers/s/action', (202, None))
+        self.compute.delete('s')
+        self.assertEqual([('POST', {'forceDelete': None})], self.changes())
+
+    def test_one_that_is_reclaimed_just_now_is_no_error(self):
+        self.see({'status': 'SOFT_DELETED'})
+        self.compute.delete('s')
+        self.assertEqual([('POST', {'forceDelete': None})], self.changes())
+
+    def test_one_that_is_gone_is_no_error(self):
+        self.compute.delete('s')
+
+
 class AttachTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
