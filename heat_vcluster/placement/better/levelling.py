@@ -25,6 +25,9 @@ from heat_vcluster.placement.numbers.compiled import Compiled
 
 TROUBLE = 3  # times that room is made for who finds none
 GLANCE = 0.05  # deterministic seconds for a proof by blocks of hosts
+# Pairs of kind and place up to which that is looked for: more were not proven
+# in the time there is, and took more memory than all else.
+COUNTABLE = 40_000
 SHARE = 0.25  # of the time left, for one fill by counts
 
 
@@ -153,6 +156,8 @@ class _Levelling:
         if found.is_whole and self._has(found.placement):
             return Verdict.FOUND
         frame = framing.Frame.of(problem, contracted)
+        if frame.n_pairs > COUNTABLE:
+            return Verdict.UNKNOWN
         if refutation.refute(frame, self._deadline, self._seed, GLANCE):
             return Verdict.NONE
         return Verdict.UNKNOWN
