@@ -249,9 +249,9 @@ class InstalledTest(base.SpecTest):
     def test_limits_of_the_wrong_kind_are_all_told(self):
         self.refused(
             {
-                'max_per_domain': 'at least 1; this is 0',
-                'max_skew': 'a whole number of members, at least 0',
-                'min_domains': 'a whole number of domains, at least 1',
+                'max_per_domain': 'from 1 to 1000000; this is 0',
+                'max_skew': 'a whole number of members from 0',
+                'min_domains': 'a whole number of domains from 1',
                 'domains': 'names of domains, each once',
                 'scope': "did you mean 'rack'?",
             },
@@ -262,6 +262,18 @@ class InstalledTest(base.SpecTest):
             min_domains=0,
             domains=[],
         )
+
+    def test_limits_have_bounds(self):
+        for policy, keys in (
+            ('spread', ('max_per_domain', 'max_skew', 'min_domains')),
+            ('survive', ('lose', 'keep')),
+        ):
+            self.refused(
+                dict.fromkeys(keys, 'to 1000000; this is 1000001'),
+                policy=policy,
+                scope='zone',
+                **dict.fromkeys(keys, 10**6 + 1),
+            )
 
     def test_exclusive_is_strict_or_not_like_others(self):
         hard = self.load_group({'policy': 'exclusive', 'scope': 'rack'})
