@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from heat_vcluster import exception
 from heat_vcluster.spec import paths
 
 MOST = 500
+MOST_COMPARED = 2000  # names, to find what was meant
 
 Found = Iterator[tuple[paths.Path, str]]
 
@@ -67,6 +68,23 @@ class Faults:
             more = f'there may be more faults than these {len(told)}'
             told.append(exception.Fault('', more))
         return exception.InvalidDocument(told)
+
+
+class Hints:
+    """Near misses of names, for a document that may be full of them.
+
+    Names are slow to compare: where many lead nowhere, the first get a hint.
+    """
+
+    def __init__(self) -> None:
+        self._left = MOST_COMPARED
+
+    def near(self, name: str, known: Collection[str]) -> str:
+        """Return the suggestion, or nothing if enough were given."""
+        if self._left <= 0:
+            return ''
+        self._left -= len(known)
+        return suggestion(name, known)
 
 
 def suggestion(name: object, known: Iterable[str]) -> str:
