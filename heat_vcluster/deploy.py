@@ -135,6 +135,7 @@ def assemble(
         objective=objective,
         record=record,
         limits=limits,
+        named_scopes=opener.named_scopes,
     )
     store = db.Store(database)
     load = functools.partial(services.load, opener)

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 from heat_vcluster import exception, metrics
 from heat_vcluster.placement import (
@@ -56,6 +63,7 @@ class Planner:
     ``deadline``: seconds that one search may take; ``patience``: those of
     them that go into making a first plan better. ``kinds``: policies by
     name; without, those installed. ``record`` is told of every decision.
+    ``named_scopes``: those whose domains tenants may name, as they know them.
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class Planner:
         kinds: Mapping[str, policy_base.Policy] | None = None,
         record: Record | None = None,
         limits: provider.Limits | None = None,
+        named_scopes: Collection[str] = (),
     ) -> None:
         self._solver = solver
         self._deadline = deadline
@@ -76,6 +85,7 @@ class Planner:
         self._kinds = kinds
         self._record = record
         self._limits = limits or provider.Limits()
+        self._named_scopes = named_scopes
 
     @property
     def counts_usage(self) -> bool:
@@ -83,9 +93,16 @@ class Planner:
         return bool(self._limits.share)
 
     def check(self, spec: spec_model.GroupSpec) -> None:
-        """Raise InvalidDocument if it has rules that the provider forbids."""
+        """Raise InvalidDocument if it has rules that the provider forbids.
+
+        So are those with names of domains that are not for tenants: whether
+        there is one of that name must not be told.
+        """
         kinds = policies.load() if self._kinds is None else self._kinds
-        faults = list(_forbidden(spec, self._limits, kinds))
+        faults = [
+            *_forbidden(spec, self._limits, kinds),
+            *_secret_domains(spec, self._named_scopes, kinds),
+        ]
         if faults:
             raise exception.InvalidDocument(faults)
 
@@ -368,6 +385,23 @@ def _forbidden(
                     f'{group.title}: {strict}{group.policy}'
                     f'{f" at {scope}" if scope else ""} is not allowed in '
                     "this cloud: that is the provider's rule",
+                )
+
+
+def _secret_domains(
+    spec: spec_model.GroupSpec, named_scopes: Collection[str], kinds: Kinds
+) -> Iterator[exception.Fault]:
+    """Find where domains are named that tenants do not know by name."""
+    for group in spec.groups:
+        if group.scope in named_scopes:
+            continue
+        for key in kinds[group.policy].domain_keys:
+            if group.options.get(key):
+                where = ' or '.join(named_scopes) or 'no level of this cloud'
+                yield exception.Fault(
+                    group.place(key),
+                    f'{group.title}: domains can be named at {where} only; '
+                    f'the names of each {group.scope} are not for tenants',
                 )
 
 
