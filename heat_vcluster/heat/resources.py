@@ -538,16 +538,19 @@ class Cluster(snapshots.Snapshots):
     ) -> None:
         """Ask now; or, if another update is under way, take that back first.
 
-        Which the service does if what it is asked for is what it had.
+        Which the service does if what it is asked for is what it had. While
+        it is at something else, a check say, it is asked once that is over.
         """
         view = self.client().show(self.resource_id)
         if view['status'] == Status.ACTIVE:
-            self.client().update(
-                self.resource_id,
-                document=update.document,
-                timeout=int(timeouts[self.UPDATE_TIMEOUT]),
-            )
-            update.is_asked = True
+            # Something else may have begun since.
+            with contextlib.suppress(exception.NotChangeable):
+                self.client().update(
+                    self.resource_id,
+                    document=update.document,
+                    timeout=int(timeouts[self.UPDATE_TIMEOUT]),
+                )
+                update.is_asked = True
         elif view['status'] == Status.UPDATING:
             self._take_back(view)
 
@@ -583,7 +586,7 @@ class Cluster(snapshots.Snapshots):
         if update.document is None:
             return True
         view = self.client().show(self.resource_id)
-        if view['status'] in states.CHANGING:
+        if view['status'] in states.IN_PROGRESS:
             return False
         if view['status'] != Status.ACTIVE:
             raise ClusterFailed(_failure(view))

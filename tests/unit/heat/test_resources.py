@@ -246,6 +246,10 @@ class ChangeTest(base.HeatTest):
 
     def setUp(self):
         super().setUp()
+        self.begin()
+
+    def begin(self):
+        self.service.script = ['ACTIVE']
         self.resource = self.cluster(base.PAIR)
         self.run_task(self.resource.create)
         self.cluster_id = self.resource.resource_id
@@ -339,6 +343,32 @@ class ChangeTest(base.HeatTest):
         self.assertEqual(
             {'size': 2}, self.service.asked['instances'][1]['spec']
         )
+
+    def test_what_else_is_done_to_it_is_waited_for(self):
+        for script in (
+            ['CHECKING', 'CHECKING', 'ACTIVE'],
+            ['ACTIVE', 'UPDATING', 'ACTIVE', 'SNAPSHOTTING', 'ACTIVE'],
+            ['ACTIVE', 'HEALING', 'ACTIVE'],
+        ):
+            self.begin()
+            self.service.script = script
+            self.update()
+            self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+            self.assertEqual(1, self.service.calls.count('update'))
+            self.assertEqual(
+                {'size': 2}, self.service.asked['instances'][1]['spec']
+            )
+
+    def test_what_begins_just_before_it_is_waited_for(self):
+        self.service.script = ['ACTIVE', 'CHECKING', 'ACTIVE']
+        self.service.refusals = [exception.NotChangeable('it is CHECKING')]
+        self.update()
+        self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+        self.assertEqual(2, self.service.calls.count('update'))
+
+    def test_what_ends_otherwise_is_a_failure(self):
+        self.service.script = ['ACTIVE', 'STOPPING', 'STOPPED']
+        self.assertIn('STOPPED', str(self.fail()))
 
     def test_a_preview_says_that_it_is_changed_where_it_is(self):
         diff = self.resource.update_template_diff_properties(
