@@ -83,6 +83,9 @@ class Cluster(snapshots.Snapshots):
     #: A cluster that a check finds fault with is changed, not replaced.
     always_replace_on_check_failed = False
 
+    #: Whether it was so when an update of it was asked for.
+    _has_failed = False
+
     #: Members are called after it, and names end at 255 characters.
     physical_resource_name_limit = 180
 
@@ -512,7 +515,9 @@ class Cluster(snapshots.Snapshots):
         What was to be taken back may have been complete by then.
         """
         is_other: bool = super()._needs_update(*args, **kwargs)
-        return is_other or self.status == self.FAILED
+        # By the time of the update itself it is IN_PROGRESS.
+        self._has_failed = self.status == self.FAILED
+        return is_other or self._has_failed
 
     def handle_update(
         self, json_snippet: Any, tmpl_diff: Any, prop_diff: Any
@@ -521,10 +526,11 @@ class Cluster(snapshots.Snapshots):
 
         It is never replaced as a whole. New timeouts alone count from the
         next action on; what was adopted stays so. A rollback of Heat's comes
-        here too, with what the template said before.
+        here too, with what the template said before. After a failure it is
+        not known what the cluster is, so the service is asked in any case.
         """
-        # None at all: an update before this one has failed, as Heat has it.
-        if prop_diff and prop_diff.keys() <= {self.TIMEOUTS, self.ADOPT}:
+        is_same = prop_diff.keys() <= {self.TIMEOUTS, self.ADOPT}
+        if prop_diff and is_same and not self._has_failed:
             return Update(None)
         wanted = json_snippet.properties(self.properties_schema, self.context)
         document = self._document_of(wanted)

@@ -315,6 +315,23 @@ class ChangeTest(base.HeatTest):
         self.assertNotIn('update', self.service.calls)
         self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
 
+    def test_new_timeouts_after_a_failure_are_not_all_there_is_to_do(self):
+        """The service may have completed what Heat takes for failed."""
+        self.service.refusals = [exception.CloudError('nova', 'no answer')]
+        self.fail()
+        self.service.calls.clear()
+        longer = '      timeouts: {update: 9000}\n      groups:'
+        self.update('      groups:', longer)
+        self.assertEqual(
+            {'size': 1}, self.service.asked['instances'][1]['spec']
+        )
+        self.assertEqual(9000, self.service.timeout)
+        self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+        # That is made good now.
+        self.service.calls.clear()
+        self.update('      groups:', longer.replace('9000', '90'))
+        self.assertNotIn('update', self.service.calls)
+
     def test_cancelling_asks_for_what_there_was(self):
         self.service.script = ['ACTIVE', 'UPDATING']
         runner = scheduler.TaskRunner(
