@@ -134,13 +134,9 @@ class Planner:
         InvalidDocument for a scope or a domain that this cloud does not
         have.
         """
-        kinds = policies.load() if self._kinds is None else self._kinds
-        faults = [
-            *_unknown_scopes(spec, snapshot, kinds),
-            *_unknown_domains(spec, snapshot, kinds),
-        ]
-        if faults:
-            raise exception.InvalidDocument(faults)
+        unknown = self.unknown(spec, snapshot)
+        if unknown:
+            raise exception.InvalidDocument(fault for _, fault in unknown)
         demands = tuple(demands)
         pinned = dict(pinned or {})
         placed = {demand.member for demand in demands} | pinned.keys()
@@ -150,6 +146,19 @@ class Planner:
             tuple(_rules(spec, placed)),
             pinned,
             self._objective,
+        )
+
+    def unknown(
+        self, spec: spec_model.GroupSpec, snapshot: model.Snapshot
+    ) -> tuple[Unknown, ...]:
+        """Return the groups at levels, or of domains, that there are not.
+
+        Each by its name, with what is to be said of it.
+        """
+        kinds = policies.load() if self._kinds is None else self._kinds
+        return (
+            *_unknown_scopes(spec, snapshot, kinds),
+            *_unknown_domains(spec, snapshot, kinds),
         )
 
     def judge(
@@ -355,6 +364,8 @@ def _out_of_time(tried: Sequence[str]) -> str:
 
 
 Kinds = Mapping[str, policy_base.Policy]
+# The name of a group, and what is wrong with it.
+Unknown = tuple[str, exception.Fault]
 
 
 def _forbidden(
@@ -407,7 +418,7 @@ def _secret_domains(
 
 def _unknown_scopes(
     spec: spec_model.GroupSpec, snapshot: model.Snapshot, kinds: Kinds
-) -> Iterator[exception.Fault]:
+) -> Iterator[Unknown]:
     for group in spec.groups:
         kind = kinds[group.policy]
         asked = {key: group.options.get(key) for key in kind.scope_keys}
@@ -415,16 +426,17 @@ def _unknown_scopes(
             asked['scope'] = group.scope
         for key, scope in asked.items():
             if scope is not None and scope not in snapshot.scopes:
-                yield exception.Fault(
+                fault = exception.Fault(
                     group.place(key),
                     f'{group.title}: this cloud has no level '
                     f"'{scope}', only {', '.join(snapshot.scopes)}",
                 )
+                yield group.name, fault
 
 
 def _unknown_domains(
     spec: spec_model.GroupSpec, snapshot: model.Snapshot, kinds: Kinds
-) -> Iterator[exception.Fault]:
+) -> Iterator[Unknown]:
     """Find the names of domains that there are not; others are not told."""
     for group in spec.groups:
         for key in kinds[group.policy].domain_keys:
@@ -433,11 +445,12 @@ def _unknown_domains(
                 known = _domains(snapshot, group.scope)
                 for place, name in enumerate(named):
                     if name not in known:
-                        yield exception.Fault(
+                        fault = exception.Fault(
                             f'{group.place(key)}[{place}]',
                             f'{group.title}: there is no '
                             f"{group.scope} '{name}'",
                         )
+                        yield group.name, fault
 
 
 def _domains(snapshot: model.Snapshot, scope: str) -> frozenset[str]:
