@@ -106,6 +106,8 @@ def shown(value: object, most: int = 60) -> str:
     if isinstance(value, str):
         cut = value if len(value) <= most else value[: most - 3] + '...'
         return f"'{cut}'"
+    if isinstance(value, int) and value.bit_length() > 4 * most:
+        return 'a number too long to be written'
     return str(value)[:most]
 
 
