@@ -12,6 +12,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 DIALECT = 'https://json-schema.org/draft/2020-12/schema'
+TEXT = r'^[^\u0000]*$'  # which every database can hold
 NAME = r'^[A-Za-z][A-Za-z0-9_.-]{0,62}$(?!\n)'
 TYPES = ('server', 'volume', 'network')
 SHARE = r'^([1-9][0-9]?|100)%$(?!\n)'
@@ -41,6 +42,7 @@ def _text(must_be: str, most: int = 255) -> Schema:
         'type': 'string',
         'minLength': 1,
         'maxLength': most,
+        'pattern': TEXT,
         'x-must-be': must_be,
     }
 

@@ -40,6 +40,7 @@ class Spread(base.Policy):
                     'type': 'string',
                     'minLength': 1,
                     'maxLength': 255,
+                    'pattern': r'^[^\u0000]*$',
                     'x-must-be': 'the name of a domain',
                 },
                 'minItems': 1,

@@ -320,6 +320,15 @@ class InstalledTest(base.SpecTest):
                 **dict.fromkeys(keys, 10**6 + 1),
             )
 
+    def test_names_of_domains_have_no_nul(self):
+        self.refused(
+            {'domains[0]': 'the name of a domain'},
+            policy='spread',
+            scope='zone',
+            max_skew=1,
+            domains=['a\0b'],
+        )
+
     def test_exclusive_is_strict_or_not_like_others(self):
         hard = self.load_group({'policy': 'exclusive', 'scope': 'rack'})
         self.assertEqual((None, 'rack'), (hard.weight, hard.scope))

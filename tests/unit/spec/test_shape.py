@@ -123,6 +123,23 @@ class ShapeTest(base.SpecTest):
             if path != 'instances[0].spec':
                 self.assertIn('is missing', message)
 
+    def test_no_text_has_a_nul(self):
+        nul = 'a\0b'
+        for source in ({}, {'groups': [base.group('g', 'a', nul)]}):
+            whole = base.document(
+                base.server('a', key_name=nul, networks=[nul], volumes=[nul])
+            )
+            found = self.faults_of({**whole, 'name': nul, **source})
+            self.assertLessEqual(
+                {
+                    'name',
+                    'instances[0].spec.key_name',
+                    'instances[0].spec.networks[0]',
+                    'instances[0].spec.volumes[0]',
+                },
+                {path for path, _ in found},
+            )
+
     def test_names(self):
         for name in ('', '1a', '-a', 'a b', 'a/b', 'a' * 64, 'ä', 'a\n'):
             self.assert_faults(
