@@ -165,12 +165,11 @@ def build(members: int) -> None:
         chosen: Any = Metered(
             planner.Planner(joint.JointSolver()), 'planner', meter
         )
-        load = functools.partial(service.load, cloud)
         made = service.Service(
             store,
             cloud,
             chosen,
-            engine.Engine(store, cloud, chosen, load, settings),
+            engine.Engine(store, cloud, chosen, service.load_stored, settings),
             settings,
         )
         asker = context.Context('alpha', 'ann')

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from pathlib import Path
@@ -135,10 +134,12 @@ def assemble(
         objective=objective,
         record=record,
         limits=limits,
+        named_scopes=opener.named_scopes,
     )
     store = db.Store(database)
-    load = functools.partial(services.load, opener)
-    engine = engines.Engine(store, opener, chosen, load, settings)
+    engine = engines.Engine(
+        store, opener, chosen, services.load_stored, settings
+    )
     return services.Service(
         store,
         opener,

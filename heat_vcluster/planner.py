@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 from heat_vcluster import exception, metrics
 from heat_vcluster.placement import (
@@ -56,6 +63,7 @@ class Planner:
     ``deadline``: seconds that one search may take; ``patience``: those of
     them that go into making a first plan better. ``kinds``: policies by
     name; without, those installed. ``record`` is told of every decision.
+    ``named_scopes``: those whose domains tenants may name, as they know them.
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class Planner:
         kinds: Mapping[str, policy_base.Policy] | None = None,
         record: Record | None = None,
         limits: provider.Limits | None = None,
+        named_scopes: Collection[str] = (),
     ) -> None:
         self._solver = solver
         self._deadline = deadline
@@ -76,6 +85,7 @@ class Planner:
         self._kinds = kinds
         self._record = record
         self._limits = limits or provider.Limits()
+        self._named_scopes = named_scopes
 
     @property
     def counts_usage(self) -> bool:
@@ -83,9 +93,16 @@ class Planner:
         return bool(self._limits.share)
 
     def check(self, spec: spec_model.GroupSpec) -> None:
-        """Raise InvalidDocument if it has rules that the provider forbids."""
+        """Raise InvalidDocument if it has rules that the provider forbids.
+
+        So are those with names of domains that are not for tenants: whether
+        there is one of that name must not be told.
+        """
         kinds = policies.load() if self._kinds is None else self._kinds
-        faults = list(_forbidden(spec, self._limits, kinds))
+        faults = [
+            *_forbidden(spec, self._limits, kinds),
+            *_secret_domains(spec, self._named_scopes, kinds),
+        ]
         if faults:
             raise exception.InvalidDocument(faults)
 
@@ -117,13 +134,9 @@ class Planner:
         InvalidDocument for a scope or a domain that this cloud does not
         have.
         """
-        kinds = policies.load() if self._kinds is None else self._kinds
-        faults = [
-            *_unknown_scopes(spec, snapshot, kinds),
-            *_unknown_domains(spec, snapshot, kinds),
-        ]
-        if faults:
-            raise exception.InvalidDocument(faults)
+        unknown = self.unknown(spec, snapshot)
+        if unknown:
+            raise exception.InvalidDocument(fault for _, fault in unknown)
         demands = tuple(demands)
         pinned = dict(pinned or {})
         placed = {demand.member for demand in demands} | pinned.keys()
@@ -133,6 +146,19 @@ class Planner:
             tuple(_rules(spec, placed)),
             pinned,
             self._objective,
+        )
+
+    def unknown(
+        self, spec: spec_model.GroupSpec, snapshot: model.Snapshot
+    ) -> tuple[Unknown, ...]:
+        """Return the groups at levels, or of domains, that there are not.
+
+        Each by its name, with what is to be said of it.
+        """
+        kinds = policies.load() if self._kinds is None else self._kinds
+        return (
+            *_unknown_scopes(spec, snapshot, kinds),
+            *_unknown_domains(spec, snapshot, kinds),
         )
 
     def judge(
@@ -338,6 +364,8 @@ def _out_of_time(tried: Sequence[str]) -> str:
 
 
 Kinds = Mapping[str, policy_base.Policy]
+# The name of a group, and what is wrong with it.
+Unknown = tuple[str, exception.Fault]
 
 
 def _forbidden(
@@ -371,9 +399,26 @@ def _forbidden(
                 )
 
 
+def _secret_domains(
+    spec: spec_model.GroupSpec, named_scopes: Collection[str], kinds: Kinds
+) -> Iterator[exception.Fault]:
+    """Find where domains are named that tenants do not know by name."""
+    for group in spec.groups:
+        if group.scope in named_scopes:
+            continue
+        for key in kinds[group.policy].domain_keys:
+            if group.options.get(key):
+                where = ' or '.join(named_scopes) or 'no level of this cloud'
+                yield exception.Fault(
+                    group.place(key),
+                    f'{group.title}: domains can be named at {where} only; '
+                    f'the names of each {group.scope} are not for tenants',
+                )
+
+
 def _unknown_scopes(
     spec: spec_model.GroupSpec, snapshot: model.Snapshot, kinds: Kinds
-) -> Iterator[exception.Fault]:
+) -> Iterator[Unknown]:
     for group in spec.groups:
         kind = kinds[group.policy]
         asked = {key: group.options.get(key) for key in kind.scope_keys}
@@ -381,16 +426,17 @@ def _unknown_scopes(
             asked['scope'] = group.scope
         for key, scope in asked.items():
             if scope is not None and scope not in snapshot.scopes:
-                yield exception.Fault(
+                fault = exception.Fault(
                     group.place(key),
                     f'{group.title}: this cloud has no level '
                     f"'{scope}', only {', '.join(snapshot.scopes)}",
                 )
+                yield group.name, fault
 
 
 def _unknown_domains(
     spec: spec_model.GroupSpec, snapshot: model.Snapshot, kinds: Kinds
-) -> Iterator[exception.Fault]:
+) -> Iterator[Unknown]:
     """Find the names of domains that there are not; others are not told."""
     for group in spec.groups:
         for key in kinds[group.policy].domain_keys:
@@ -399,11 +445,12 @@ def _unknown_domains(
                 known = _domains(snapshot, group.scope)
                 for place, name in enumerate(named):
                     if name not in known:
-                        yield exception.Fault(
+                        fault = exception.Fault(
                             f'{group.place(key)}[{place}]',
                             f'{group.title}: there is no '
                             f"{group.scope} '{name}'",
                         )
+                        yield group.name, fault
 
 
 def _domains(snapshot: model.Snapshot, scope: str) -> frozenset[str]:

@@ -35,6 +35,8 @@ class KeystoneAuth(auth_token.AuthProtocol):  # type: ignore[misc]
         try:
             super().process_request(request)
         except webob.exc.HTTPUnauthorized:
+            # So it is already, unless it is the service's token that is not.
+            request.user_token_valid = False
             return
         except (webob.exc.HTTPException, ka.ClientException) as error:
             LOG.warning('A token could not be judged: %s', error)

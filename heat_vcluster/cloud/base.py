@@ -368,6 +368,8 @@ class CloudOpener(abc.ABC):
 
     #: scopes a document may use here, widest first, ``host`` last.
     scopes: Collection[str]
+    #: those of them whose domains tenants know by name, as zones are.
+    named_scopes: Collection[str] = ()
 
     @abc.abstractmethod
     def open(self, context: ctx.Context) -> Cloud:

@@ -565,13 +565,13 @@ class Store:
         """Move a cluster from one of its ``homes`` to what is to be done.
 
         No lease is needed. Raises WrongStatus if it is in no such home, or
-        is not wanted any more; one that is in ``status`` already, about the
-        same ``snapshot`` if any, stays. ``also`` writes in the same moment.
+        is not wanted any more; one that is in ``status`` already, by the same
+        ``arguments``, stays. ``also`` writes in the same moment.
         """
         table = models.clusters
         there = self.get_cluster(cluster_id)
-        about = (there.action or {}).get('snapshot')
-        if there.status is status and about == arguments.get('snapshot'):
+        asked = {k: v for k, v in (there.action or {}).items() if k != 'home'}
+        if there.status is status and asked == arguments:
             return
         moved = 0
         if there.status in homes:
@@ -635,7 +635,7 @@ class Store:
     def begin_snapshot_removal(
         self, cluster_id: str, snapshot_id: str, **action: Any
     ) -> None:
-        """Write down that one is to be removed."""
+        """Write down that one is to be removed; not while it is made."""
 
         def also(connection: Any) -> None:
             rows_of_snapshots.change(
@@ -647,6 +647,7 @@ class Store:
             states.ClusterStatus.SNAPSHOTTING,
             also=also,
             snapshot=snapshot_id,
+            removal=True,
             **action,
         )
 

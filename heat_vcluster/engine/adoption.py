@@ -235,7 +235,7 @@ def judge(
     standing: tuple[Standing, ...],
     cluster_id: str,
 ) -> inspection.Finding:
-    """Hold the rules against where they are now."""
+    """Hold the rules against where they are now; raises InvalidDocument."""
     rows = [
         records.MemberRecord(
             cluster_id,
@@ -263,7 +263,11 @@ def judge(
     look.suppose(
         {each.name: members.Condition(each.place) for each in standing}
     )
-    return look.conclude()
+    found = look.conclude()
+    unknown = planner.unknown(wanted, found.snapshot)
+    if unknown:
+        raise exception.InvalidDocument(fault for _, fault in unknown)
+    return found
 
 
 def show(

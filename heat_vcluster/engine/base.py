@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from heat_vcluster import states
+from heat_vcluster import exception, states
 from heat_vcluster.cloud import model
 from heat_vcluster.db import records
 from heat_vcluster.placement import base as solvers
@@ -192,6 +192,10 @@ class Planner(Protocol):
         demands: Sequence[placement.Demand],
         seed: str,
     ) -> reaches.Reach: ...
+
+    def unknown(
+        self, wanted: spec.GroupSpec, snapshot: placement.Snapshot
+    ) -> Sequence[tuple[str, exception.Fault]]: ...
 
     def judge(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from heat_vcluster import exception, states
@@ -131,6 +131,9 @@ class Inspection:
         """Hold the rules against where all members are."""
         wanted, demands, unjudged = self._judged()
         snapshot, demands = self._read(demands)
+        unknown = [name for name, _ in self._planner.unknown(wanted, snapshot)]
+        wanted = without(wanted, unknown)
+        unjudged += tuple(dict.fromkeys(unknown))
         places = dict(self._places(snapshot))
         crowded = self._planner.secluded(wanted, snapshot, places)
         if crowded:
@@ -174,19 +177,14 @@ class Inspection:
     def _without_levels(
         self,
     ) -> tuple[spec.GroupSpec, tuple[placement.Demand, ...], tuple[str, ...]]:
-        kept = tuple(
-            group
+        even = tuple(
+            group.name
             for group in self._wanted.groups
-            if not self._planner.reach(
+            if self._planner.reach(
                 dataclasses.replace(self._wanted, groups=(group,)), (), ''
             ).even
         )
-        left = {group.name for group in kept}
-        return (
-            dataclasses.replace(self._wanted, groups=kept),
-            (),
-            tuple(g.name for g in self._wanted.groups if g.name not in left),
-        )
+        return without(self._wanted, even), (), even
 
     def _read(
         self, demands: tuple[placement.Demand, ...]
@@ -222,6 +220,12 @@ class Inspection:
             for row in self._rows.values()
             if row.type == 'server' and row.resource_id
         )
+
+
+def without(wanted: spec.GroupSpec, groups: Collection[str]) -> spec.GroupSpec:
+    """Return the request without these groups."""
+    kept = (group for group in wanted.groups if group.name not in groups)
+    return dataclasses.replace(wanted, groups=tuple(kept))
 
 
 def _busy(

@@ -36,8 +36,10 @@ def plan(
 ) -> Plan:
     """Decide which servers move; raises as ``Planner.repair`` does.
 
-    Those at fault stay where they are, and so do volumes.
+    Those at fault stay where they are, and so do volumes. Rules that could
+    not be judged play no part.
     """
+    wanted = inspection.without(wanted, found.unjudged)
     if not found.breaches:
         return Plan(moves.Relocation((), is_least=True), found.snapshot)
     resolved = outside.resolve(wanted, is_begun=True)

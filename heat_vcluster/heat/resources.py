@@ -83,6 +83,9 @@ class Cluster(snapshots.Snapshots):
     #: A cluster that a check finds fault with is changed, not replaced.
     always_replace_on_check_failed = False
 
+    #: Whether it was so when an update of it was asked for.
+    _has_failed = False
+
     #: Members are called after it, and names end at 255 characters.
     physical_resource_name_limit = 180
 
@@ -512,7 +515,9 @@ class Cluster(snapshots.Snapshots):
         What was to be taken back may have been complete by then.
         """
         is_other: bool = super()._needs_update(*args, **kwargs)
-        return is_other or self.status == self.FAILED
+        # By the time of the update itself it is IN_PROGRESS.
+        self._has_failed = self.status == self.FAILED
+        return is_other or self._has_failed
 
     def handle_update(
         self, json_snippet: Any, tmpl_diff: Any, prop_diff: Any
@@ -521,10 +526,11 @@ class Cluster(snapshots.Snapshots):
 
         It is never replaced as a whole. New timeouts alone count from the
         next action on; what was adopted stays so. A rollback of Heat's comes
-        here too, with what the template said before.
+        here too, with what the template said before. After a failure it is
+        not known what the cluster is, so the service is asked in any case.
         """
-        # None at all: an update before this one has failed, as Heat has it.
-        if prop_diff and prop_diff.keys() <= {self.TIMEOUTS, self.ADOPT}:
+        is_same = prop_diff.keys() <= {self.TIMEOUTS, self.ADOPT}
+        if prop_diff and is_same and not self._has_failed:
             return Update(None)
         wanted = json_snippet.properties(self.properties_schema, self.context)
         document = self._document_of(wanted)
@@ -538,16 +544,19 @@ class Cluster(snapshots.Snapshots):
     ) -> None:
         """Ask now; or, if another update is under way, take that back first.
 
-        Which the service does if what it is asked for is what it had.
+        Which the service does if what it is asked for is what it had. While
+        it is at something else, a check say, it is asked once that is over.
         """
         view = self.client().show(self.resource_id)
         if view['status'] == Status.ACTIVE:
-            self.client().update(
-                self.resource_id,
-                document=update.document,
-                timeout=int(timeouts[self.UPDATE_TIMEOUT]),
-            )
-            update.is_asked = True
+            # Something else may have begun since.
+            with contextlib.suppress(exception.NotChangeable):
+                self.client().update(
+                    self.resource_id,
+                    document=update.document,
+                    timeout=int(timeouts[self.UPDATE_TIMEOUT]),
+                )
+                update.is_asked = True
         elif view['status'] == Status.UPDATING:
             self._take_back(view)
 
@@ -583,7 +592,7 @@ class Cluster(snapshots.Snapshots):
         if update.document is None:
             return True
         view = self.client().show(self.resource_id)
-        if view['status'] in states.CHANGING:
+        if view['status'] in states.IN_PROGRESS:
             return False
         if view['status'] != Status.ACTIVE:
             raise ClusterFailed(_failure(view))

@@ -42,8 +42,8 @@ def make_client(instance: Any, project_id: str | None = None) -> client.Client:
     )
     if project_id is not None:
         # Its last part is the project of whoever asks.
-        address, _, _ = ours.get_endpoint().rstrip('/').rpartition('/')
-        ours.endpoint_override = f'{address}/{project_id}'
+        address, _, _ = wire.root(ours).rpartition('/')
+        ours.endpoint_override = f'{address}/{wire.part(project_id)}'
     return http.HttpClient(ours, patience=PATIENCE)
 
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from heat_vcluster.service import creation, plans, snapshots
-from heat_vcluster.service.desk import load
+from heat_vcluster.service.desk import load_stored
 
-__all__ = ('Service', 'load')
+__all__ = ('Service', 'load_stored')
 
 
 class Service(plans.Plans, creation.Creation, snapshots.Snapshots):

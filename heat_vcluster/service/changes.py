@@ -11,7 +11,7 @@ from heat_vcluster import context as ctx
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import records
 from heat_vcluster.engine import proposal
-from heat_vcluster.service import upkeep
+from heat_vcluster.service import desk, upkeep
 from heat_vcluster.spec import counts, incarnations
 from heat_vcluster.spec import model as spec
 
@@ -86,7 +86,7 @@ class Changes(upkeep.Upkeep):
         known = records.pseudonyms(domains)
         now = proposal.look(outside, rows, known)
         settled = proposal.settle(
-            self.load,
+            desk.load_stored,
             cluster.document,
             wanted.document,
             remove or (),
@@ -94,9 +94,13 @@ class Changes(upkeep.Upkeep):
                 outside, self._planner, now, whole, choices
             ),
         )
-        proposal.check(self.load, cluster.document, settled)
+        proposal.check(desk.load_stored, cluster.document, settled)
         proposed = proposal.compare(
-            self.load, cluster.document, settled, rows, cluster.changes + 1
+            desk.load_stored,
+            cluster.document,
+            settled,
+            rows,
+            cluster.changes + 1,
         )
         fates = [views.show_fate(each) for each in proposed.fates.verdicts]
         try:
@@ -168,7 +172,7 @@ class Changes(upkeep.Upkeep):
         if not counts.shrinking(cluster.document, wanted.document):
             # Who is to be there is known; else it is checked once it is.
             grown = counts.grown(cluster.document, wanted.document)
-            proposal.check(self.load, cluster.document, grown)
+            proposal.check(desk.load_stored, cluster.document, grown)
         if self._is_as_it_was(cluster, wanted) and not cluster.status_reason:
             return False
         self._begin_change(context, cluster, wanted, remove, timeout)
@@ -194,7 +198,9 @@ class Changes(upkeep.Upkeep):
         self.engine.check_open()
         trust_id = self._entrusted_anew(context, cluster)
         change = records.ChangeRecord(wanted.document, tuple(remove))
-        more = len(wanted.members) - len(self.load(cluster.document).members)
+        more = len(wanted.members) - len(
+            desk.load_stored(cluster.document).members
+        )
 
         def write(trust_id: str | None) -> records.ClusterRecord:
             theirs = None

@@ -45,8 +45,13 @@ class Desk:
         self.engine = engine
 
     def load(self, document: Any) -> spec.GroupSpec:
-        """Check a document; raises InvalidDocument with all faults."""
-        return load(self._opener, document)
+        """Check a document of a request, also against the cloud's levels.
+
+        Raises InvalidDocument with all faults.
+        """
+        if isinstance(document, spec.GroupSpec):
+            document = document.document
+        return loader.load(document, scopes=tuple(self._opener.scopes))
 
     def _load_allowed(self, document: Any) -> spec.GroupSpec:
         wanted = self.load(document)
@@ -165,22 +170,20 @@ class Desk:
         )
 
 
-def load(opener: cloud.CloudOpener, document: Any) -> spec.GroupSpec:
-    """Check a document against what the cloud has levels of."""
-    if isinstance(document, spec.GroupSpec):
-        document = document.document
-    return loader.load(document, scopes=tuple(opener.scopes))
+def load_stored(document: Mapping[str, Any]) -> spec.GroupSpec:
+    """Return what a document asks for that was checked when it came.
+
+    Its levels are not held against those that the cloud has by now: the
+    cluster is there, whatever the operator calls them.
+    """
+    return loader.load(document)
 
 
 def survive(cluster: records.ClusterRecord) -> Sequence[spec.Loss]:
-    """Return what its document has on losses; mostly nothing.
-
-    The levels of the document are not held against those that the cloud has
-    by now: the cluster is there, whatever the operator calls them.
-    """
+    """Return what its document has on losses; mostly nothing."""
     if not cluster.document.get('survive'):
         return ()
-    return loader.load(cluster.document).survive
+    return load_stored(cluster.document).survive
 
 
 def from_now(seconds: float) -> datetime.datetime:

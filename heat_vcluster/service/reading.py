@@ -111,7 +111,7 @@ class Reading(desk.Desk):
         return views.show_topology(
             cluster,
             views.visible(self._store.get_members(cluster_id)),
-            self.load(cluster.document).groups,
+            desk.load_stored(cluster.document).groups,
             self._opener.scopes,
         )
 

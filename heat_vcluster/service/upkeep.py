@@ -12,7 +12,7 @@ from heat_vcluster import exception, states, views
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import records
 from heat_vcluster.engine import inspection, proposal, repairing
-from heat_vcluster.service import reading
+from heat_vcluster.service import desk, reading
 from heat_vcluster.spec import model as spec
 
 View = views.View
@@ -59,7 +59,7 @@ class Upkeep(reading.Reading):
         if context.is_outsider:
             context = self._as_its_user(context, cluster)
         rows = self._store.get_members(cluster_id)
-        wanted = proposal.inside(self.load, cluster.document, rows)
+        wanted = proposal.inside(desk.load_stored, cluster.document, rows)
         outside = self._opener.open(context)
         return self._plan_repair(outside, cluster, wanted, rows)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from heat_vcluster.spec import draft as drafts
 from heat_vcluster.spec import model, paths
-from heat_vcluster.spec.checks import dependencies, groups, survival
+from heat_vcluster.spec.checks import dependencies, survival
 
 DEFAULT_SCOPE = 'host'
 DEFAULT_WEIGHT = 1
@@ -168,7 +168,7 @@ def _group(
 
 def _kept(draft: drafts.Draft, entry: Any) -> Iterator[model.Kept]:
     for name, asked in entry['keep'].items():
-        members = groups.below(draft, name)
+        members = draft.below(name)
         least = survival.at_least(asked, len(members))
         yield model.Kept(name, members, asked, least)
 
@@ -195,7 +195,7 @@ def _units(draft: drafts.Draft, name: str) -> list[tuple[str, ...]]:
     copies = draft.copies_of(name)
     if copies:
         return [(member,) for member in copies]
-    return [groups.below(draft, name)]
+    return [draft.below(name)]
 
 
 def _rule(spec: Any, policies: Policies) -> dict[str, Any]:

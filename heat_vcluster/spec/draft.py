@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from heat_vcluster.spec import paths, shape
+from heat_vcluster.spec import faults, paths, shape
 
 INDEX = '%index%'
 _OF_WHAT = ('image', 'snapshot_id')
@@ -62,7 +62,8 @@ class Draft:
 
     Of equal names the first one counts. ``counted`` maps the name of a
     counted instance to those of its copies; ``unclear`` has the instances
-    whose count is of no use.
+    whose count is of no use. ``inside`` maps the name of a group to all
+    members that are in it, by whatever groups.
     """
 
     sound: shape.Sound
@@ -72,12 +73,20 @@ class Draft:
     counted: Mapping[str, tuple[str, ...]]
     by_group: Mapping[str, Grouping]
     unclear: frozenset[str]
+    inside: Mapping[str, tuple[str, ...]] = dataclasses.field(
+        default_factory=dict
+    )
+    hints: faults.Hints = dataclasses.field(default_factory=faults.Hints)
 
     def copies_of(self, name: str) -> tuple[str, ...]:
         """Return the members that a name stands for, none if unknown."""
         if name in self.by_name:
             return (name,)
         return self.counted.get(name, ())
+
+    def below(self, name: str) -> tuple[str, ...]:
+        """Return all members that an entry of a group stands for."""
+        return self.copies_of(name) or self.inside.get(name, ())
 
     def counted_base(self, name: str) -> str | None:
         """Return ``web`` for ``web-7`` if web is a counted instance."""
@@ -118,7 +127,7 @@ def make(sound: shape.Sound) -> Draft:
         )
         for path, entry in entries(sound.document, 'groups')
     )
-    return Draft(
+    draft = Draft(
         sound,
         tuple(copies),
         groups,
@@ -127,6 +136,33 @@ def make(sound: shape.Sound) -> Draft:
         _first_of_each_name(groups),
         frozenset(unclear),
     )
+    return dataclasses.replace(draft, inside=_inside(draft))
+
+
+def _inside(draft: Draft) -> dict[str, tuple[str, ...]]:
+    """Return the members of each group, made of those of its groups.
+
+    Each is in it once, in the order in which it is met. Where groups are in a
+    circle, which a check refuses, some lack members.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    begun: set[str] = set()
+    waiting = [*draft.by_group]
+    while waiting:
+        name = waiting[-1]
+        inner = [each for _, each in draft.by_group[name].entries()]
+        if name not in begun:
+            begun.add(name)
+            waiting.extend(draft.by_group.keys() & set(inner) - begun)
+            continue
+        waiting.pop()
+        if name not in found:
+            members: dict[str, None] = {}
+            for each in inner:
+                here = draft.copies_of(each) or found.get(each, ())
+                members.update(dict.fromkeys(here))
+            found[name] = tuple(members)
+    return found
 
 
 def size(document: Mapping[str, Any]) -> int:

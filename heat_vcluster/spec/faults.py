@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from heat_vcluster import exception
 from heat_vcluster.spec import paths
 
 MOST = 500
+MOST_COMPARED = 2000  # names, to find what was meant
 
 Found = Iterator[tuple[paths.Path, str]]
 
@@ -69,6 +70,23 @@ class Faults:
         return exception.InvalidDocument(told)
 
 
+class Hints:
+    """Near misses of names, for a document that may be full of them.
+
+    Names are slow to compare: where many lead nowhere, the first get a hint.
+    """
+
+    def __init__(self) -> None:
+        self._left = MOST_COMPARED
+
+    def near(self, name: str, known: Collection[str]) -> str:
+        """Return the suggestion, or nothing if enough were given."""
+        if self._left <= 0:
+            return ''
+        self._left -= len(known)
+        return suggestion(name, known)
+
+
 def suggestion(name: object, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for a near miss, else nothing."""
     spelled = {candidate.lower(): candidate for candidate in known}
@@ -88,6 +106,8 @@ def shown(value: object, most: int = 60) -> str:
     if isinstance(value, str):
         cut = value if len(value) <= most else value[: most - 3] + '...'
         return f"'{cut}'"
+    if isinstance(value, int) and value.bit_length() > 4 * most:
+        return 'a number too long to be written'
     return str(value)[:most]
 
 

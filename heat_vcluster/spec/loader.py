@@ -23,6 +23,7 @@ from heat_vcluster.spec.checks import groups
 
 MAX_MEMBERS = 1000
 MAX_SIZE = 64 * 1024 * 1024  # characters, counted instances written out
+MAX_PLACES = 10**6  # of members in groups, by whatever groups
 
 Source = Mapping[str, Any] | str | os.PathLike[str]
 
@@ -51,6 +52,7 @@ def load(
     shaped = shape.check(document, schema.document(policies, scopes), found)
     _refuse_too_many(shaped.document, max_members, found)
     written_out = draft.make(shaped)
+    _refuse_too_deep(written_out, found)
     for check in (*checks.CHECKS, *_group_checks(policies)):
         found.extend(check(written_out))
     if found:
@@ -78,6 +80,22 @@ def _refuse_too_many(
     if draft.size(document) > MAX_SIZE:
         message = 'the copies together are too large; make their specs smaller'
         found.add(('instances',), message)
+        raise found.error()
+
+
+def _refuse_too_deep(written_out: draft.Draft, found: faults.Faults) -> None:
+    """Refuse groups of groups that come to more than single ones can."""
+    places = sum(
+        len(written_out.below(name))
+        for group in written_out.groups
+        for _, name in group.entries()
+    )
+    if places > MAX_PLACES:
+        message = (
+            f'all groups together have {places} members, each counted '
+            f'wherever it is in one; at most {MAX_PLACES} are allowed'
+        )
+        found.add(('groups',), message)
         raise found.error()
 
 

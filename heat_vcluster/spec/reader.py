@@ -20,6 +20,7 @@ from heat_vcluster.spec import faults, paths
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 40
 MAX_VALUES = 200_000  # after aliases are written out
+MAX_BITS = 63  # of a whole number, as every database and solver has them
 
 _TAG = 'tag:yaml.org,2002:'
 _SCALARS = frozenset(_TAG + t for t in ('null', 'bool', 'int', 'float', 'str'))
@@ -170,7 +171,10 @@ class _Writer:
     def _key(self, node: yaml.Node) -> Any:
         if not isinstance(node, yaml.ScalarNode):
             raise _refused(node, 'a key must be text')
-        return self._scalar(node)
+        key = self._scalar(node)
+        if isinstance(key, int) and not _is_storable(key):
+            raise _refused(node, 'a key must be text')
+        return key
 
     def _merge_sources(self, node: yaml.Node) -> list[Pairs]:
         many = isinstance(node, yaml.SequenceNode)
@@ -189,6 +193,10 @@ class _Writer:
             missing = [pair for pair in source if pair[0] not in present]
             pairs.extend(missing)  # also what the source itself repeats
             present.update(key for key, _ in missing)
+
+
+def _is_storable(number: int) -> bool:
+    return number.bit_length() <= MAX_BITS
 
 
 def _refused(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
@@ -214,7 +222,7 @@ class _Plain:
             case str():
                 return self._text(value, path)
             case int():
-                return int(value)
+                return self._whole(int(value), path)
             case float():
                 return self._number(value, path)
             case Pairs():
@@ -238,7 +246,17 @@ class _Plain:
         if not math.isfinite(value):
             self._faults.add_written(path, 'must be a finite number')
             return None
-        return int(value) if value.is_integer() else float(value)
+        if value.is_integer():
+            return self._whole(int(value), path)
+        return float(value)
+
+    def _whole(self, value: int, path: paths.Path) -> int | None:
+        if not _is_storable(value):
+            self._faults.add_written(
+                path, f'must be a number of at most {MAX_BITS} bits'
+            )
+            return None
+        return value
 
     def _mapping(self, pairs: Pairs, path: paths.Path) -> dict[str, Any]:
         written: dict[str, Any] = {}

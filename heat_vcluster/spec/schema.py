@@ -12,11 +12,13 @@ from typing import Any
 Schema = dict[str, Any]
 
 DIALECT = 'https://json-schema.org/draft/2020-12/schema'
+TEXT = r'^[^\u0000]*$'  # which every database can hold
 NAME = r'^[A-Za-z][A-Za-z0-9_.-]{0,62}$(?!\n)'
 TYPES = ('server', 'volume', 'network')
 SHARE = r'^([1-9][0-9]?|100)%$(?!\n)'
 MAX_WEIGHT = 1000
 MAX_INDEX = 10**6
+MAX_NUMBER = 10**6  # of anything that has no limit of its own
 _MOST = 1000  # groups, and entries of one
 _MOST_LOSSES = 100
 
@@ -40,6 +42,7 @@ def _text(must_be: str, most: int = 255) -> Schema:
         'type': 'string',
         'minLength': 1,
         'maxLength': most,
+        'pattern': TEXT,
         'x-must-be': must_be,
     }
 
@@ -67,6 +70,15 @@ def _mapping(
 
 def _listing(items: Schema, must_be: str) -> Schema:
     return {'type': 'array', 'items': items, 'x-must-be': must_be}
+
+
+def _whole(what: str, least: int = 1) -> Schema:
+    return {
+        'type': 'integer',
+        'minimum': least,
+        'maximum': MAX_NUMBER,
+        'x-must-be': f'a whole number{what} from {least} to {MAX_NUMBER}',
+    }
 
 
 _FLAG: Schema = {'type': 'boolean', 'x-must-be': 'true or false'}
@@ -234,16 +246,8 @@ _UPDATE_POLICY = _mapping(
             'uniqueItems': True,
             'x-must-be': "a list of properties, each once, or 'any'",
         },
-        'batch_size': {
-            'type': 'integer',
-            'minimum': 1,
-            'x-must-be': 'a whole number of servers, at least 1',
-        },
-        'min_in_service': {
-            'type': 'integer',
-            'minimum': 0,
-            'x-must-be': 'a whole number of servers, at least 0',
-        },
+        'batch_size': _whole(' of servers'),
+        'min_in_service': _whole(' of servers', 0),
         'pause_seconds': {
             'type': 'integer',
             'minimum': 0,
@@ -261,11 +265,7 @@ _SOURCE = _mapping(
     {
         'image': _text('the name or id of an image'),
         'snapshot_id': _text('the id of a snapshot'),
-        'again': {
-            'type': 'integer',
-            'minimum': 1,
-            'x-must-be': 'a whole number, at least 1',
-        },
+        'again': _whole(''),
     }
 )
 
@@ -316,11 +316,7 @@ def _instance() -> Schema:
         {
             'name': _MEMBER_NAME,
             'type': {'enum': list(TYPES)},
-            'count': {
-                'type': 'integer',
-                'minimum': 1,
-                'x-must-be': 'a whole number of copies, at least 1',
-            },
+            'count': _whole(' of copies'),
             'indexes': {
                 'type': 'array',
                 'items': {
@@ -396,11 +392,7 @@ def _loss(scopes: Iterable[str] | None) -> Schema:
         {
             'lose': _mapping(
                 {
-                    'count': {
-                        'type': 'integer',
-                        'minimum': 1,
-                        'x-must-be': 'a whole number of domains, at least 1',
-                    },
+                    'count': _whole(' of domains'),
                     'scope': _scope(scopes),
                 },
                 ['count', 'scope'],
@@ -414,9 +406,10 @@ def _loss(scopes: Iterable[str] | None) -> Schema:
                 'additionalProperties': {
                     'type': ['integer', 'string'],
                     'minimum': 1,
+                    'maximum': MAX_NUMBER,
                     'pattern': SHARE,
-                    'x-must-be': 'a whole number of members, at least 1, or '
-                    'a share of them such as 60%',
+                    'x-must-be': 'a whole number of members, from 1 to '
+                    f'{MAX_NUMBER}, or a share of them such as 60%',
                 },
                 'x-must-be': 'a mapping of instances and groups to how many '
                 'of their members are left',

@@ -4,7 +4,6 @@
 import contextlib
 import dataclasses
 import datetime
-import functools
 import threading
 
 from heat_vcluster import db, exception, planner, service
@@ -53,12 +52,13 @@ class DeathCase(base.EngineTest):
 
     def assemble(self, store):
         chosen = planner.Planner(joint.JointSolver())
-        load = functools.partial(service.load, self.cloud)
         return service.Service(
             store,
             self.cloud,
             chosen,
-            engine.Engine(store, self.cloud, chosen, load, self.settings),
+            engine.Engine(
+                store, self.cloud, chosen, service.load_stored, self.settings
+            ),
             self.settings,
         )
 

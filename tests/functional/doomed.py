@@ -116,6 +116,7 @@ class Remote:
 
 class RemoteOpener(base.CloudOpener):
     scopes = ('zone', 'rack', 'host')
+    named_scopes = ('zone',)
 
     def __init__(self, path):
         self._line = Line(path, KEY)

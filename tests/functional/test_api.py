@@ -39,6 +39,17 @@ class BodyTest(api.ApiTest):
         answer = self.ask('POST', CLUSTERS, body=body)
         self.assert_refused(400, 'vcluster.invalid_document', answer)
 
+    def test_a_nul_in_a_name_is_refused_wherever_there_is_one(self):
+        cluster = self.build(documents.servers(1))['id']
+        named = {'vcluster': {**documents.servers(1), 'name': 'a\0b'}}
+        for method, address, body in (
+            ('POST', CLUSTERS, named),
+            ('POST', f'{CLUSTERS}/plan', {**named, 'hold_seconds': 60}),
+            ('PUT', f'{CLUSTERS}/{cluster}', named),
+        ):
+            answer = self.ask(method, address, body=body)
+            self.assert_refused(400, 'vcluster.invalid_document', answer)
+
     def test_a_nesting_without_end_is_refused(self):
         # Deep enough for the parsers, and within the bound.
         body = b'{"vcluster":' + b'[' * 1000

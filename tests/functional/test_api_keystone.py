@@ -75,6 +75,16 @@ class KeystoneTest(api.ApiTest):
                 answer.headers['www-authenticate'],
             )
 
+    def test_a_bad_token_of_a_service_is_refused_as_one_of_a_user(self):
+        answer = self.ask(
+            'GET',
+            '/v2/alpha/vclusters',
+            'token-of-ann',
+            HTTP_X_SERVICE_TOKEN='nonsense',
+        )
+        self.assert_refused(401, 'vcluster.unauthorized', answer)
+        self.assertIn('www-authenticate', answer.headers)
+
     def test_without_keystone_nobody_is_called_unknown(self):
         self.keystone.stop()
         answer = self.ask('GET', '/v2/alpha/vclusters', 'token-of-ann')

@@ -187,6 +187,25 @@ class RepairTest(upkeep.UpkeepCase):
         self.cloud.occupy(self.cloud.places(view['id'])['m'], VCPU=1)
         self.assertEqual(['m'], self.repair(view['id'], document))
 
+    def test_asked_for_again_it_is_the_same_or_refused(self):
+        view = self.drift(THREE, m_1='m_0')
+        self.cloud.faults.stick('server', phase='move')
+        self.service.repair(base.ANN, view['id'])
+        self.until(lambda: self.calls()['migrate'], 'the move')
+        again = self.service.repair(base.ANN, view['id'])
+        self.assertEqual('REPAIRING', again['status'])
+        for other in ({'cold': True}, {'rebuild': True}):
+            self.assertRaises(
+                exception.WrongStatus,
+                self.service.repair,
+                base.ANN,
+                view['id'],
+                **other,
+            )
+        self.cloud.faults.clear()
+        after = self.settle(view['id'])
+        self.assertEqual('COMPLIANT', after['compliance']['status'])
+
     def test_a_delete_ends_it(self):
         view = self.drift(THREE, m_1='m_0')
         self.cloud.faults.stick('server', phase='move')

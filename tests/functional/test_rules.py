@@ -384,6 +384,44 @@ class RefusedTest(base.EngineTest):
         self.assertIn("no zone 'az9'", message)
         self.assertNotIn('az2', message)
 
+    def test_names_of_hosts_and_racks_cannot_be_guessed(self):
+        """Right and wrong ones are answered alike, whatever they are."""
+        for scope in ('rack', 'host'):
+            right = sorted(
+                {
+                    host.name if scope == 'host' else host.domains[scope]
+                    for host in self.cloud.world.hosts.values()
+                }
+            )
+            found = [
+                self.refused(
+                    documents.group(
+                        'spread', 'm', scope=scope, max_skew=0, domains=names
+                    )
+                )
+                for names in (right, ['x'], [*right, 'x'])
+            ]
+            ((path, message),) = found[0].items()
+            self.assertEqual('groups[0].spec.domains', path)
+            self.assertIn('at zone only', message)
+            self.assertEqual(found[:1] * 3, found)
+
+    def test_names_are_not_for_changes_either(self):
+        view = self.build(documents.servers(2))
+        group = documents.group(
+            'spread', 'm', scope='host', max_skew=0, domains=['r1h1']
+        )
+        for ask in (self.service.update, self.service.plan_change):
+            error = self.assertRaises(
+                exception.InvalidDocument,
+                ask,
+                base.ANN,
+                view['id'],
+                document=documents.servers(2, group),
+            )
+            (fault,) = error.faults
+            self.assertEqual('groups[0].spec.domains', fault.path)
+
     def test_domains_that_there_are(self):
         group = documents.group(
             'spread', 'm', scope='zone', max_skew=0, domains=['az1', 'az2']

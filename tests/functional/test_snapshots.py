@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster is copied whole or not at all, built of that, and restored."""
 
+import threading
+
 from heat_vcluster import exception
 from heat_vcluster.cloud.fake import FakeCloud
 from tests.functional import base, documents, upkeep
@@ -361,6 +363,38 @@ class FailingSnapshotTest(SnapshotCase):
         self.assertIn('no more disk', view['status_reason'])
         self.assertEqual(before, self.ids(view))
         self.assertEqual({before['data']}, self.there('volume'))
+
+    def test_one_that_is_being_made_cannot_be_deleted_yet(self):
+        cluster_id = self.build(SMALL)['id']
+        self.cloud.faults.stick('image', 'web', phase='building')
+        made = self.service.create_snapshot(base.ANN, cluster_id)
+        self.until(lambda: self.there('image'), 'the image to be begun')
+        self.assertRaises(
+            exception.WrongStatus,
+            self.service.delete_snapshot,
+            base.ANN,
+            cluster_id,
+            made['id'],
+        )
+        self.cloud.faults.clear()
+        self.settle(cluster_id)
+        made = self.service.snapshot(base.ANN, cluster_id, made['id'])
+        self.assertEqual('AVAILABLE', made['status'])
+        self.drop(cluster_id, made['id'])
+        self.assertEqual([], self.service.snapshots(base.ANN, cluster_id))
+
+    def test_one_that_is_being_deleted_can_be_deleted_again(self):
+        cluster_id = self.build(SMALL)['id']
+        made = self.take(cluster_id)
+        go_on = threading.Event()
+        self.cloud.faults.before('delete', None, lambda call: go_on.wait(60))
+        for _ in range(2):
+            self.service.delete_snapshot(base.ANN, cluster_id, made['id'])
+            told = self.service.snapshot(base.ANN, cluster_id, made['id'])
+            self.assertEqual('DELETING', told['status'])
+        go_on.set()
+        self.settle(cluster_id)
+        self.assertEqual([], self.service.snapshots(base.ANN, cluster_id))
 
     def test_a_cluster_that_is_deleted_meanwhile_takes_all_along(self):
         cluster_id = self.build(SMALL)['id']

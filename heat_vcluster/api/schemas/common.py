@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from heat_vcluster import arguments
+from heat_vcluster.spec import schema as spec
 
 Schema = dict[str, Any]
 
@@ -85,7 +86,7 @@ def text(most: int, least: int = 1) -> Schema:
         'type': 'string',
         'minLength': least,
         'maxLength': most,
-        'pattern': r'^[^\u0000]*$',
+        'pattern': spec.TEXT,
         'x-must-be': f'text of {least} to {most} characters, without NUL',
     }
 

@@ -75,6 +75,7 @@ class FakeCloud(Trusts):
         )
         self.world.levels = tuple(levels)
         self.scopes = (*levels, placement.HOST)
+        self.named_scopes = tuple(each for each in levels if each == 'zone')
         total = {'VCPU': vcpus, 'MEMORY_MB': ram_mb, 'DISK_GB': disk_gb}
         if hosts is None:
             hosts = _rows(racks, hosts_per_rack, zones, total)

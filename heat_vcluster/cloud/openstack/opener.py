@@ -63,6 +63,7 @@ class OpenStackOpener(base.CloudOpener):
         self._trusts = self._trusts_of(trustee)
         self._entrusts = entrusts
         self.scopes = options.scopes
+        self.named_scopes = options.named_scopes
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> OpenStackOpener:

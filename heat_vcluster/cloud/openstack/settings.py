@@ -132,6 +132,10 @@ class Settings:
     def scopes(self) -> tuple[str, ...]:
         return (*self.level_names, placement.HOST)
 
+    @property
+    def named_scopes(self) -> tuple[str, ...]:
+        return tuple(e.name for e in self.levels if e.source == ZONE)
+
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> Settings:
         """Take what :mod:`heat_vcluster.conf` registered."""

@@ -300,7 +300,8 @@ def _relaxed(skeleton: Skeleton, rule: model.Rule) -> Iterator[Change]:
     for option in ('min_domains', 'keep', 'lose'):
         least = options.get(option)
         if least is not None and least > 1:
-            values = list(range(least - 1, 0, -1))
+            # More than there are members is the same as one for each.
+            values = list(range(min(least - 1, most), 0, -1))
             yield _limit(skeleton, rule, option, values)
     floor = options.get('at_least')
     if floor is not None:

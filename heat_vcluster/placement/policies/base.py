@@ -18,6 +18,10 @@ from heat_vcluster.placement import constraints, model
 # Under a name that no method hides.
 Constraint = constraints.Constraint
 
+# What a limit may be: far beyond the members of any request, and a number
+# that every search can calculate with.
+MOST = 10**6
+
 
 class View(Protocol):
     """What a policy's check sees of a finished placement, by names."""
@@ -122,3 +126,15 @@ def members_of(rule: model.Rule) -> str:
     """Return how many there are: ``3 members``."""
     count = len(rule.members)
     return f'{count} member{"" if count == 1 else "s"}'
+
+
+def limit(least: int, what: str, description: str) -> dict[str, Any]:
+    """Return the schema of a key that is a number of members or domains."""
+    return {
+        'type': 'integer',
+        'minimum': least,
+        'maximum': MOST,
+        'description': description,
+        # What our own schema keyword says would be right.
+        'x-must-be': f'a whole number of {what} from {least} to {MOST}',
+    }

@@ -25,26 +25,22 @@ class Spread(base.Policy):
     domain_keys = ('domains',)
     schema = {
         'properties': {
-            'max_per_domain': {
-                'type': 'integer',
-                'minimum': 1,
-                'description': 'The most members that one domain may have.',
-                # What our own schema keyword says would be right.
-                'x-must-be': 'a whole number of members, at least 1',
-            },
-            'max_skew': {
-                'type': 'integer',
-                'minimum': 0,
-                'description': 'How many members more than the emptiest '
-                'domain the fullest may have.',
-                'x-must-be': 'a whole number of members, at least 0',
-            },
+            'max_per_domain': base.limit(
+                1, 'members', 'The most members that one domain may have.'
+            ),
+            'max_skew': base.limit(
+                0,
+                'members',
+                'How many members more than the emptiest domain the fullest '
+                'may have.',
+            ),
             'domains': {
                 'type': 'array',
                 'items': {
                     'type': 'string',
                     'minLength': 1,
                     'maxLength': 255,
+                    'pattern': r'^[^\u0000]*$',
                     'x-must-be': 'the name of a domain',
                 },
                 'minItems': 1,
@@ -54,13 +50,11 @@ class Spread(base.Policy):
                 'without, all that could have a member.',
                 'x-must-be': 'a list of 1 to 1000 names of domains, each once',
             },
-            'min_domains': {
-                'type': 'integer',
-                'minimum': 1,
-                'description': 'Over how many domains the members are, at '
-                'the least.',
-                'x-must-be': 'a whole number of domains, at least 1',
-            },
+            'min_domains': base.limit(
+                1,
+                'domains',
+                'Over how many domains the members are, at the least.',
+            ),
         },
         'required': [],
         'anyOf': [{'required': [key]} for key in LIMITS],

@@ -21,19 +21,14 @@ class Survive(base.Policy):
     name = 'survive'
     schema = {
         'properties': {
-            'lose': {
-                'type': 'integer',
-                'minimum': 1,
-                'description': 'How many domains may be lost at once.',
-                'x-must-be': 'a whole number of domains, at least 1',
-            },
-            'keep': {
-                'type': 'integer',
-                'minimum': 1,
-                'description': 'How many of the members are left then, at '
-                'the least.',
-                'x-must-be': 'a whole number of members, at least 1',
-            },
+            'lose': base.limit(
+                1, 'domains', 'How many domains may be lost at once.'
+            ),
+            'keep': base.limit(
+                1,
+                'members',
+                'How many of the members are left then, at the least.',
+            ),
         },
         'required': ['lose', 'keep'],
     }

@@ -99,11 +99,11 @@ def unknown(draft: drafts.Draft) -> faults.Found:
                 yield path, f"'{name}' is a group; name its members"
             elif draft.counted_base(name) not in draft.unclear:
                 known = [*draft.by_name, *draft.counted]
-                yield path, _nobody(name, known)
+                yield path, _nobody(draft, name, known)
 
 
-def _nobody(name: str, known: list[str]) -> str:
-    hint = faults.suggestion(name, known) or (
+def _nobody(draft: drafts.Draft, name: str, known: list[str]) -> str:
+    hint = draft.hints.near(name, known) or (
         f'; there are {faults.listed(known)}'
     )
     return f"there is no instance '{name}'{hint}"

@@ -36,7 +36,7 @@ def not_placed(draft: drafts.Draft, name: str) -> str | None:
         return None
     if name in draft.by_group or draft.counted_base(name) in draft.unclear:
         return None
-    hint = faults.suggestion(name, draft.names()) or (
+    hint = draft.hints.near(name, draft.names()) or (
         f'; there are {faults.listed(draft.names())}'
     )
     return f"there is no instance or group '{name}'{hint}"
@@ -71,22 +71,6 @@ def cycles(draft: drafts.Draft) -> faults.Found:
                 yield path, f'a group cannot be in itself: {around}'
 
 
-def below(draft: drafts.Draft, name: str) -> tuple[str, ...]:
-    """Return all members that an entry of a group stands for, each once."""
-    found: dict[str, None] = {}
-    open_names, seen = [name], set()
-    while open_names:
-        current = open_names.pop()
-        copies = draft.copies_of(current)
-        if copies:
-            found.update(dict.fromkeys(copies))
-        elif current in draft.by_group and current not in seen:
-            seen.add(current)
-            inner = [n for _, n in draft.by_group[current].entries()]
-            open_names.extend(reversed(inner))
-    return tuple(found)
-
-
 def overlaps(
     policies: Iterable[str],
 ) -> Callable[[drafts.Draft], faults.Found]:
@@ -99,7 +83,7 @@ def overlaps(
                 continue
             owner: dict[str, str] = {}
             for path, name in group.entries():
-                for member in below(draft, name):
+                for member in draft.below(name):
                     other = owner.setdefault(member, name)
                     if other != name:
                         yield (

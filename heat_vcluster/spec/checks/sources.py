@@ -11,7 +11,7 @@ def known(draft: drafts.Draft) -> faults.Found:
     """Of a counted instance any copy may be named, also one that went."""
     for name in draft.sound.document.get('sources', {}):
         if name not in draft.by_name and draft.counted_base(name) is None:
-            near = faults.suggestion(name, draft.by_name)
+            near = draft.hints.near(name, draft.by_name)
             yield ('sources', name), f"there is no member '{name}'{near}"
 
 

@@ -55,7 +55,7 @@ def possible(draft: drafts.Draft) -> faults.Found:
 def _too_many(
     draft: drafts.Draft, name: str, lose: int, scope: str, asked: int | str
 ) -> str | None:
-    members = groups.below(draft, name)
+    members = draft.below(name)
     if not members or not draft.unclear.isdisjoint(members):
         return None
     count = len(members)

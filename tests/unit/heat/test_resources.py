@@ -246,6 +246,10 @@ class ChangeTest(base.HeatTest):
 
     def setUp(self):
         super().setUp()
+        self.begin()
+
+    def begin(self):
+        self.service.script = ['ACTIVE']
         self.resource = self.cluster(base.PAIR)
         self.run_task(self.resource.create)
         self.cluster_id = self.resource.resource_id
@@ -311,6 +315,23 @@ class ChangeTest(base.HeatTest):
         self.assertNotIn('update', self.service.calls)
         self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
 
+    def test_new_timeouts_after_a_failure_are_not_all_there_is_to_do(self):
+        """The service may have completed what Heat takes for failed."""
+        self.service.refusals = [exception.CloudError('nova', 'no answer')]
+        self.fail()
+        self.service.calls.clear()
+        longer = '      timeouts: {update: 9000}\n      groups:'
+        self.update('      groups:', longer)
+        self.assertEqual(
+            {'size': 1}, self.service.asked['instances'][1]['spec']
+        )
+        self.assertEqual(9000, self.service.timeout)
+        self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+        # That is made good now.
+        self.service.calls.clear()
+        self.update('      groups:', longer.replace('9000', '90'))
+        self.assertNotIn('update', self.service.calls)
+
     def test_cancelling_asks_for_what_there_was(self):
         self.service.script = ['ACTIVE', 'UPDATING']
         runner = scheduler.TaskRunner(
@@ -339,6 +360,32 @@ class ChangeTest(base.HeatTest):
         self.assertEqual(
             {'size': 2}, self.service.asked['instances'][1]['spec']
         )
+
+    def test_what_else_is_done_to_it_is_waited_for(self):
+        for script in (
+            ['CHECKING', 'CHECKING', 'ACTIVE'],
+            ['ACTIVE', 'UPDATING', 'ACTIVE', 'SNAPSHOTTING', 'ACTIVE'],
+            ['ACTIVE', 'HEALING', 'ACTIVE'],
+        ):
+            self.begin()
+            self.service.script = script
+            self.update()
+            self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+            self.assertEqual(1, self.service.calls.count('update'))
+            self.assertEqual(
+                {'size': 2}, self.service.asked['instances'][1]['spec']
+            )
+
+    def test_what_begins_just_before_it_is_waited_for(self):
+        self.service.script = ['ACTIVE', 'CHECKING', 'ACTIVE']
+        self.service.refusals = [exception.NotChangeable('it is CHECKING')]
+        self.update()
+        self.assertEqual(('UPDATE', 'COMPLETE'), self.resource.state)
+        self.assertEqual(2, self.service.calls.count('update'))
+
+    def test_what_ends_otherwise_is_a_failure(self):
+        self.service.script = ['ACTIVE', 'STOPPING', 'STOPPED']
+        self.assertIn('STOPPED', str(self.fail()))
 
     def test_a_preview_says_that_it_is_changed_where_it_is(self):
         diff = self.resource.update_template_diff_properties(

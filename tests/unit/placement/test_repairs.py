@@ -124,6 +124,15 @@ class RepairsTestCase(base.TestCase):
         found = propose(spread(6, 4, min_domains=6)).repairs
         self.assertIn(('min_domains', 4), [(r.option, r.value) for r in found])
 
+    def test_no_more_domains_are_tried_than_there_are_members(self):
+        attempts = Attempts()
+        found = propose(spread(3, 2, min_domains=10**6), attempts=attempts)
+        limits = [r for r in found.repairs if r.kind == 'relax']
+        self.assertEqual(
+            [('min_domains', 2)], [(r.option, r.value) for r in limits]
+        )
+        self.assertLess(attempts.asked, 10)
+
     def test_a_floor_is_widened_before_it_is_dropped(self):
         problem = clashes.pose(
             clashes.hosts(1, 2, 2, 5),

@@ -109,7 +109,7 @@ class ReferencesTest(base.SpecTest):
 
     def test_an_unclear_count_makes_no_further_faults(self):
         self.assert_faults(
-            {'instances[1].count': 'at least 1'},
+            {'instances[1].count': 'from 1 to'},
             base.server('a', volumes=['data-0'], depends_on=['data-5']),
             base.volume('data', count='two'),
             base.group('g', 'a', 'data-1'),

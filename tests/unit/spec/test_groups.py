@@ -56,6 +56,26 @@ class UnitsTest(base.SpecTest):
         self.assertEqual((('a', 'b'), ('b', 'c')), loaded.groups[2].units)
         self.assertEqual(('a', 'b', 'c'), loaded.groups[2].members)
 
+    def test_the_members_of_a_group_are_found_once(self):
+        """Groups that all name all groups of the next layer are many."""
+        loaded = base.load(
+            base.server('a', count=2),
+            base.group('g', 'i', 'j'),
+            base.group('h', 'i', 'j'),
+            base.group('i', 'k'),
+            base.group('j', 'k'),
+            base.group('k', 'a'),
+        )
+        one, other = loaded.groups[:2]
+        self.assertEqual((('a-0', 'a-1'),) * 2, one.units)
+        for unit, same in zip(one.units, other.units, strict=True):
+            self.assertIs(unit, same)
+
+    def test_a_chain_of_groups_may_be_long(self):
+        chain = [base.group(f'g{n}', f'g{n + 1}') for n in range(999)]
+        loaded = base.load(base.server('a'), *chain, base.group('g999', 'a'))
+        self.assertEqual({(('a',),)}, {group.units for group in loaded.groups})
+
 
 class RuleTest(base.SpecTest):
     def rule(self, **rule):
@@ -113,6 +133,31 @@ class MembersTest(base.SpecTest):
             base.server('web'),
             base.server('db', count=2),
             base.group('g', 'wbe', 'db-2', 'xyz'),
+        )
+
+    def test_of_many_unknown_only_the_first_are_compared(self):
+        found = self.faults_of(
+            base.document(
+                *(base.server(f'server-number-{n}') for n in range(300)),
+                base.group('g', *(f'server-nomber-{n}' for n in range(300))),
+            )
+        )
+        hints = ['did you mean' in message for _, message in found]
+        self.assertEqual(300, len(hints))
+        self.assertTrue(hints[0])
+        self.assertLess(sum(hints), 10)
+
+    def test_groups_of_groups_that_come_to_too_many(self):
+        inner = [base.group(f'i{n}', 'a') for n in range(40)]
+        outer = [
+            base.group(f'o{n}', *(each['name'] for each in inner))
+            for n in range(26)
+        ]
+        self.assert_faults(
+            {'groups': 'have 1080000 members, each counted wherever'},
+            base.server('a', count=1000),
+            *inner,
+            *outer,
         )
 
     def test_named_twice(self):
@@ -249,9 +294,9 @@ class InstalledTest(base.SpecTest):
     def test_limits_of_the_wrong_kind_are_all_told(self):
         self.refused(
             {
-                'max_per_domain': 'at least 1; this is 0',
-                'max_skew': 'a whole number of members, at least 0',
-                'min_domains': 'a whole number of domains, at least 1',
+                'max_per_domain': 'from 1 to 1000000; this is 0',
+                'max_skew': 'a whole number of members from 0',
+                'min_domains': 'a whole number of domains from 1',
                 'domains': 'names of domains, each once',
                 'scope': "did you mean 'rack'?",
             },
@@ -261,6 +306,27 @@ class InstalledTest(base.SpecTest):
             max_skew='1',
             min_domains=0,
             domains=[],
+        )
+
+    def test_limits_have_bounds(self):
+        for policy, keys in (
+            ('spread', ('max_per_domain', 'max_skew', 'min_domains')),
+            ('survive', ('lose', 'keep')),
+        ):
+            self.refused(
+                dict.fromkeys(keys, 'to 1000000; this is 1000001'),
+                policy=policy,
+                scope='zone',
+                **dict.fromkeys(keys, 10**6 + 1),
+            )
+
+    def test_names_of_domains_have_no_nul(self):
+        self.refused(
+            {'domains[0]': 'the name of a domain'},
+            policy='spread',
+            scope='zone',
+            max_skew=1,
+            domains=['a\0b'],
         )
 
     def test_exclusive_is_strict_or_not_like_others(self):

@@ -254,6 +254,41 @@ class ValuesTest(base.SpecTest):
             self.faults_of(source),
         )
 
+    def test_numbers_that_nothing_can_hold(self):
+        """Python does not even write those of thousands of digits."""
+        long = '0x' + 'f' * 5000
+        for text, place in (
+            (YAML.replace('count: 2', f'count: {long}'), 'instances[0].count'),
+            (
+                YAML.replace('size: 5', f'size: {2**63}'),
+                'instances[1].spec.size',
+            ),
+            (
+                YAML.replace('size: 5', 'size: 1.0e+300'),
+                'instances[1].spec.size',
+            ),
+            (
+                YAML.replace('linux}', f'linux, metadata: {{a: {long}}}}}'),
+                'instances[0].spec.metadata.a',
+            ),
+            (f'instances: {long}', 'instances'),
+            (f'instances: -{long}', 'instances'),
+        ):
+            fault = (place, 'must be a number of at most 63 bits')
+            self.assertIn(fault, self.faults_of(text))
+        [(_, message)] = self.faults_of(f'? {long}\n: 1\n')
+        self.assertIn('line 1, column 3: a key must be text', message)
+        told = [message for _, message in self.faults_of({2**20000: 1})]
+        self.assertIn('too long to be written', ' '.join(told))
+
+    def test_the_largest_numbers_that_there_are(self):
+        most = f'{{a: {2**63 - 1}, b: -{2**63 - 1}}}'
+        text = YAML.replace('linux}', f'linux, metadata: {most}}}')
+        self.assertEqual(
+            {'a': str(2**63 - 1), 'b': str(1 - 2**63)},
+            dict(loader.load(text).members[0].spec.metadata),
+        )
+
     def test_text_that_utf8_cannot_hold(self):
         source = base.document(base.server('a', key_name='\ud800'))
         [(path, _)] = self.faults_of(source)

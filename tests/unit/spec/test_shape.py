@@ -73,7 +73,7 @@ class ShapeTest(base.SpecTest):
     def test_kinds_of_values(self):
         self.assert_faults(
             {
-                'instances[0].count': "at least 1; this is '2'",
+                'instances[0].count': "from 1 to 1000000; this is '2'",
                 'instances[0].spec.config_drive': "true or false; this is 'y'",
                 'instances[0].spec.networks[0]': 'the name of a network, or',
                 'instances[0].spec.flavor': 'a flavor; this is 3',
@@ -123,6 +123,23 @@ class ShapeTest(base.SpecTest):
             if path != 'instances[0].spec':
                 self.assertIn('is missing', message)
 
+    def test_no_text_has_a_nul(self):
+        nul = 'a\0b'
+        for source in ({}, {'groups': [base.group('g', 'a', nul)]}):
+            whole = base.document(
+                base.server('a', key_name=nul, networks=[nul], volumes=[nul])
+            )
+            found = self.faults_of({**whole, 'name': nul, **source})
+            self.assertLessEqual(
+                {
+                    'name',
+                    'instances[0].spec.key_name',
+                    'instances[0].spec.networks[0]',
+                    'instances[0].spec.volumes[0]',
+                },
+                {path for path, _ in found},
+            )
+
     def test_names(self):
         for name in ('', '1a', '-a', 'a b', 'a/b', 'a' * 64, 'ä', 'a\n'):
             self.assert_faults(
@@ -160,6 +177,35 @@ class ShapeTest(base.SpecTest):
                 key_name='',
             ),
         )
+
+    def test_numbers_have_bounds(self):
+        counted = base.volume('data', count=10**6 + 1)
+        whole = base.document(base.server('a'), counted)
+        whole['update_policy'] = {
+            'batch_size': 10**6 + 1,
+            'min_in_service': 10**6 + 1,
+        }
+        whole['survive'] = [
+            {
+                'lose': {'count': 10**6 + 1, 'scope': 'rack'},
+                'keep': {'a': 10**6 + 1},
+            }
+        ]
+        whole['sources'] = {'a': {'image': 'x', 'again': 10**6 + 1}}
+        found = self.faults_of(whole)
+        self.assertEqual(
+            {
+                'instances[1].count',
+                'update_policy.batch_size',
+                'update_policy.min_in_service',
+                'survive[0].lose.count',
+                'survive[0].keep.a',
+                'sources.a.again',
+            },
+            {path for path, _ in found},
+        )
+        for _, message in found:
+            self.assertIn('to 1000000', message)
 
     def test_long_values_are_cut_in_messages(self):
         [(_, message)] = self.faults_of(
@@ -202,7 +248,7 @@ class ShapeTest(base.SpecTest):
 
     def test_a_huge_count_costs_nothing(self):
         self.assert_faults(
-            {'instances': 'at most 1000'}, base.server('a', count=10**12)
+            {'instances': 'at most 1000'}, base.server('a', count=10**6)
         )
 
     def test_copies_of_large_specs(self):

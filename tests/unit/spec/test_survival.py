@@ -110,7 +110,7 @@ class FaultsTest(SurvivalTest):
             'survive[1].keep.wbe': "did you mean 'web'",
             'survive[1].keep.net': 'only servers and volumes',
             'survive[1].keep.web': 'such as 60%',
-            'survive[2].keep.db': 'at least 1',
+            'survive[2].keep.db': 'from 1 to',
             'survive[2].kept': "did you mean 'keep'",
             'survive[3].keep': 'a mapping',
             'survive[4].lose': 'is missing',

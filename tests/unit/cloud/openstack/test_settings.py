@@ -39,6 +39,7 @@ class SettingsTest(testtools.TestCase):
             'type_backends = fast=a,fast=b,slow=c\n'
         )
         self.assertEqual(('zone', 'row', 'rack', 'host'), found.scopes)
+        self.assertEqual(('zone',), found.named_scopes)
         self.assertEqual(
             settings.Level('rack', 'aggregate', 'rack'), found.levels[2]
         )
