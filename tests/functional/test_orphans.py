@@ -92,6 +92,7 @@ class CommandTest(base.TestCase):
         self.servers.append(
             {
                 'id': name,
+                'status': 'ACTIVE',
                 'tenant_id': project,
                 'metadata': tags.metadata(owner) if cluster_id else {},
             }
