@@ -84,10 +84,12 @@ class Policy(abc.ABC):
     ) -> Sequence[str]:
         """Return at which scopes the rule asks for its members' domains.
 
-        None, if it is no more than a set of members. A server has to have
-        a domain at each; a volume may be without. ``scopes`` as in View.
+        None, if it is no more than a set of members, as one without any
+        limit is. A server has to have a domain at each; a volume may be
+        without. ``scopes`` as in View.
         """
-        return () if rule.weight == 0 else (rule.scope,)
+        is_mere_set = rule.weight == 0 or not self.constraints(rule)
+        return () if is_mere_set else (rule.scope,)
 
     def uncounted(self, rule: model.Rule, view: View) -> tuple[str, ...]:
         """Return the members that the rule cannot be applied to."""

@@ -8,7 +8,7 @@ import dataclasses
 import testtools
 from testtools import matchers
 
-from heat_vcluster.placement import checker, columns, model
+from heat_vcluster.placement import checker, columns, joint, model
 from tests.unit.placement import worlds
 
 
@@ -198,6 +198,18 @@ class CheckerTestCase(testtools.TestCase):
         )
         report = checker.judge(problem, {'a': 'lost', 'b': 'lost'})
         self.assertEqual(checker.Report((), 0, 250, (), ()), report)
+
+    def test_so_is_one_without_any_limit(self):
+        for weight in (None, 1):
+            problem = model.Problem(
+                worlds.snapshot([worlds.host('lost')], [worlds.pool('p')]),
+                (worlds.server('a'), model.VolumeDemand('v', 1)),
+                (worlds.rule('spread', 'rack', 'a', 'v', weight=weight),),
+            )
+            answer = joint.JointSolver().solve(problem, deadline=60.0)
+            self.assertEqual((), answer.plan.unsteered)
+            report = checker.check(problem, answer.plan)
+            self.assertEqual((), report.violations)
 
 
 def single(*rules, **changes) -> model.Problem:
