@@ -12,7 +12,7 @@ import logging
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,17 +31,26 @@ class Unreadable(ValueError):
 def read(path: Path) -> Any:
     """Return the document; gzipped or not is told by its first bytes.
 
-    Raises OSError and Unreadable.
+    Raises OSError and Unreadable, that also if a key is there twice.
     """
     content = path.read_bytes()
     try:
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=_mapping)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Unreadable(f'damaged gzip: {error}') from error
     except (ValueError, RecursionError) as error:
         raise Unreadable(f'no JSON: {error}') from error
+
+
+def _mapping(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f'the key {json.dumps(key)} is there twice')
+        found[key] = value
+    return found
 
 
 def write(path: Path, document: Any, mode: int | None = None) -> None:

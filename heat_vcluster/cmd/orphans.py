@@ -255,6 +255,7 @@ def _check_used(store: db.Store) -> None:
 def _operator(conf: cfg.ConfigOpts, name: str | None) -> Operator:
     # An extra (openstack): the other commands do without.
     try:
+        from keystoneauth1 import exceptions as keystoneauth
         from openstack import config, exceptions
     except ImportError as error:
         raise exception.InvalidConfiguration(
@@ -262,14 +263,18 @@ def _operator(conf: cfg.ConfigOpts, name: str | None) -> Operator:
         ) from error
     try:
         region = config.get_cloud_region(cloud=name)
-    except exceptions.SDKException as error:
+        session = region.get_session()
+    except (
+        exceptions.SDKException,
+        keystoneauth.ClientException,
+    ) as error:
         raise exception.InvalidConfiguration(str(error)) from error
     options = dataclasses.replace(
         Settings.from_conf(conf),
         region=region.get_region_name(),
         interface=region.get_interface() or 'public',
     )
-    services = Services.of(region.get_session(), options, errors.Secrets())
+    services = Services.of(session, options, errors.Secrets())
     return Operator(services, options, trusts.trustee(conf))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from heat_vcluster.placement import columns, model
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 
+MOST = 10**12  # of any resource
 ANY = '*'
 Used = Mapping[str, Mapping[str, int]]
 
@@ -88,7 +89,8 @@ class Limits:
         """Return the problem within the limits.
 
         ``used``: host -> resource class -> amount of what the tenant has
-        already. Nothing is counted for hosts whose domain is not known.
+        already. Nothing is counted for hosts whose domain is not known; where
+        that of none is, there is no budget.
         """
         if not self.bounds_room:
             return problem
@@ -113,6 +115,8 @@ class Limits:
 
     def _headrooms(self, hosts: columns.HostColumns) -> Iterator[model.Budget]:
         for scope, by_resource in self.headroom.items():
+            if scope not in hosts.domains:
+                continue
             room = {
                 resource: _by_domain(hosts, scope, hosts.free[resource])
                 - kept.of(_by_domain(hosts, scope, hosts.total[resource]))
@@ -125,6 +129,8 @@ class Limits:
         self, hosts: columns.HostColumns, used: Used
     ) -> Iterator[model.Budget]:
         for scope, by_resource in self.share.items():
+            if scope not in hosts.domains:
+                continue
             room = {
                 resource: most.within(
                     _by_domain(hosts, scope, hosts.total[resource])
@@ -218,6 +224,7 @@ def parse_quantity(text: str) -> Quantity:
         number = float(text.removesuffix('%'))
     except ValueError as error:
         raise ValueError(f'{text!r} is no amount and no per cent') from error
-    if number < 0 or (is_percent and number > 100):
+    # As no number is, it is not below either.
+    if not 0 <= number <= (100 if is_percent else MOST):
         raise ValueError(f'{text!r} is out of range')
     return Quantity(number, is_percent)

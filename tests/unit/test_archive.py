@@ -49,6 +49,7 @@ class FilesTestCase(base.TestCase):
             whole[:-20],
             whole[:40] + b'\0' * 40,
             b'[' * 200_000,
+            b'{"a": [{"b": 1, "c": 2, "b": 3}]}',
         ):
             path = self.folder / 'bad.json'
             path.write_bytes(content)

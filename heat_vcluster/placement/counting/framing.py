@@ -252,7 +252,10 @@ class Frame:
         return most
 
     def _room_beside(self, number: int) -> Ints:
-        """Return, host by host, how many volumes its own pools take."""
+        """Return, host by host, how many volumes its own pools take.
+
+        Pools may be those of other hosts, which are not looked at here.
+        """
         compiled = self.compiled
         shape = compiled.shapes[number]
         pools = shape.places - compiled.n_hosts
@@ -262,10 +265,9 @@ class Frame:
             each = compiled.pool_free[pools] // size
         else:
             each = np.full(len(pools), len(compiled.members))
+        here = (hosts != UNKNOWN) & (hosts < compiled.n_hosts)
         found = np.bincount(
-            hosts[hosts != UNKNOWN],
-            each[hosts != UNKNOWN],
-            minlength=compiled.n_hosts,
+            hosts[here], each[here], minlength=compiled.n_hosts
         )
         return found.astype(np.int64)
 

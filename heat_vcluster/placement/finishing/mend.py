@@ -295,14 +295,18 @@ class _Mending:
             rule = self._index.clauses[clause]
             if rule.weight is None and member in rule.members:
                 domains = self._compiled.domain[rule.scope][places]
-                places = places[~self._compiled.busy[rule.scope][domains]]
+                is_busy = domains != UNKNOWN
+                here = domains[is_busy]
+                is_busy[is_busy] = self._compiled.busy[rule.scope][here]
+                places = places[~is_busy]
         return places
 
     def _standing_in(self, chosen: Flags) -> Iterable[int]:
         placed = self._placement != UNKNOWN
         at = np.full(len(placed), UNKNOWN, np.int64)
         at[placed] = self._column[self._placement[placed]]
-        inside = (at != UNKNOWN) & chosen[at]
+        inside = at != UNKNOWN
+        inside[inside] = chosen[at[inside]]
         return map(int, np.flatnonzero(inside))
 
     def _solve(

@@ -654,8 +654,10 @@ class State:
 
         There is somebody who must be alone, by a rule that it is not in.
         """
-        count = self.owned[scope][domains]
         barred = np.zeros(len(domains), np.bool_)
+        if not self.compiled.n_domains[scope]:
+            return barred
+        count = self.owned[scope][domains]
         seen = set()
         for member in (*item.servers, *item.volumes):
             own = [

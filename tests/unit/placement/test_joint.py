@@ -32,6 +32,41 @@ class SolverTestCase(testtools.TestCase):
         return answer
 
 
+class PartsTestCase(SolverTestCase):
+    """Clouds that are not whole, or not laid out yet."""
+
+    def test_pools_may_be_on_hosts_that_are_not_looked_at(self):
+        hosts = worlds.racks(1, 2)
+        names = [
+            f'r{rack}-h{number}' for rack in range(3) for number in (0, 1)
+        ]
+        pools = [
+            worlds.pool(f'p-{name}', 20, at=name, rack=name[:2])
+            for name in names
+        ]
+        plan = self.plan(
+            model.Problem(
+                worlds.snapshot(hosts, pools),
+                (worlds.server('db'), model.VolumeDemand('data', 10)),
+                (worlds.rule('affinity', 'host', 'db', 'data'),),
+            )
+        )
+        self.assertEqual(f'p-{plan.placement["db"]}', plan.placement['data'])
+
+    def test_a_level_may_have_no_domain(self):
+        pools = [worlds.pool(f'p{number}', 20) for number in range(2)]
+        alone = worlds.rule('exclusive', 'host', 'v0', name='alone')
+        spread = worlds.rule('spread', 'rack', 'v1', min_domains=1)
+        problem = model.Problem(
+            worlds.snapshot((), pools),
+            (model.VolumeDemand('v0', 1), model.VolumeDemand('v1', 1)),
+            (alone, spread),
+        )
+        self.assertEqual(('group',), self.refusal(problem).rules)
+        some = dataclasses.replace(problem, rules=(alone,))
+        self.assertEqual(2, len(self.plan(some).placement))
+
+
 class StoriesTestCase(SolverTestCase):
     def test_u1_a_volume_sits_with_its_server(self):
         hosts = worlds.racks(3, 2)

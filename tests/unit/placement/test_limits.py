@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import numpy as np
 import testtools
 
-from heat_vcluster.placement import limits, model
+from heat_vcluster.placement import columns, limits, model
 
 
 def host(name, rack, free, total=16):
@@ -49,6 +50,24 @@ class HeadroomTest(testtools.TestCase):
             {'r1': {'VCPU': 13}, 'r2': {'VCPU': 0}},
             budget.room,
         )
+
+    def test_there_is_none_while_no_host_has_such_a_domain(self):
+        some = np.array([16])
+        hosts = columns.HostColumns(
+            ('h1',),
+            {},
+            {'VCPU': some},
+            {'VCPU': some},
+            (frozenset(),),
+            np.array([0]),
+            np.array([False]),
+        )
+        problem = model.Problem(model.Snapshot(('rack',), hosts), (), ())
+        for bounded in (
+            read(domain=['rack:VCPU=25%']),
+            read(share=['rack:VCPU=25%']),
+        ):
+            self.assertEqual((), bounded.apply(problem, {}).budgets)
 
 
 class ShareTest(testtools.TestCase):
@@ -101,6 +120,10 @@ class ParseTest(testtools.TestCase):
             (limits.parse_amounts, 'VCPU=much'),
             (limits.parse_amounts, 'VCPU=-1'),
             (limits.parse_amounts, 'VCPU=101%'),
+            (limits.parse_amounts, 'VCPU=nan'),
+            (limits.parse_amounts, 'VCPU=nan%'),
+            (limits.parse_amounts, 'VCPU=inf'),
+            (limits.parse_amounts, 'VCPU=1e300'),
             (limits.parse_levels, 'VCPU=1'),
         ):
             error = self.assertRaises(ValueError, parse, [text])
