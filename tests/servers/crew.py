@@ -23,6 +23,7 @@ SETTINGS = engine_base.Settings(
     operations=AT_ONCE,
     poll_interval=0.01,
     lease_seconds=3.0,
+    removal_timeout=20.0,
     watch_interval=0.5,
     create_timeout=600.0,
 )
