@@ -396,7 +396,7 @@ TABLE = (
             'engine.removal',
             'engine.runner',
         ),
-        ('openstack', 'oslo_config'),
+        ('keystoneauth1', 'openstack', 'oslo_config'),
     ),
     Rule(
         'cmd.solve',
