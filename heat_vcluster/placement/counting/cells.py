@@ -105,9 +105,9 @@ class Cells:
         np.maximum.at(found, self._cell_of[: len(by_host)], by_host)
         return found
 
-    def gathered(self, by_place: Ints, first: int = 0) -> Ints:
-        """Add up what is said place by place, from ``first`` on, by cell."""
-        cells = self._cell_of[first : first + len(by_place)]
+    def gathered(self, by_place: Ints) -> Ints:
+        """Add up by cell what is said place by place, or host by host."""
+        cells = self._cell_of[: len(by_place)]
         # Exact: floats hold whole numbers up to 2 ** 53.
         summed = np.bincount(cells, by_place, minlength=self.n_cells)
         return summed.astype(np.int64)
