@@ -22,6 +22,7 @@ GAP = 6
 RING = 3  # from one outline to the next
 BAR = 64  # how wide a bar is
 CELLS = 30  # letters of a name that are shown
+SENTENCE = 90  # letters of a line of the legend, or of a note
 DOT = 3  # radius
 
 FONT = "'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace"
@@ -149,10 +150,12 @@ def _entry(entry: Entry) -> _Drawn:
             f'fill="{entry.fill}" stroke="{LINES}"/>'
         )
     weight = ' font-weight="bold"' if entry.is_loud else ''
+    shown = _cut(entry.text, SENTENCE)
+    text = _text(24, LINE - 4, shown, INK, weight)
     return _Drawn(
-        24 + _width(entry.text),
+        24 + _width(shown),
         LINE,
-        swatch + _text(24, LINE - 4, entry.text, INK, weight),
+        f'<g>{_told(entry.text, shown)}{swatch}{text}</g>',
     )
 
 
@@ -211,13 +214,19 @@ def _frame(
 
 def _name(name: str) -> _Drawn:
     shown = _cut(name)
-    told = f'<title>{_escaped(name)}</title>' if shown != name else ''
     text = _text(0, LINE - 4, shown, INK, ' font-weight="bold"')
-    return _Drawn(_width(shown), LINE, f'<g>{told}{text}</g>')
+    return _Drawn(_width(shown), LINE, f'<g>{_told(name, shown)}{text}</g>')
 
 
 def _line(text: str, colour: str) -> _Drawn:
-    return _Drawn(_width(text), LINE, _text(0, LINE - 4, text, colour))
+    shown = _cut(text, SENTENCE)
+    line = _text(0, LINE - 4, shown, colour)
+    return _Drawn(_width(shown), LINE, f'<g>{_told(text, shown)}{line}</g>')
+
+
+def _told(text: str, shown: str) -> str:
+    """Return what is told when it is pointed at: all, if some was cut."""
+    return f'<title>{_escaped(text)}</title>' if shown != text else ''
 
 
 def _bar(bar: Bar) -> _Drawn:

@@ -247,6 +247,28 @@ class PictureTestCase(base.TestCase):
         for name in (*odd[:3], 'a\ufffdb', odd[4]):
             self.assertIn(name, told)
 
+    def test_a_name_of_thousands_of_letters_is_cut_in_the_legend(self):
+        name, level = 'r' * 5000, 'v' * 3000
+        hosts = [
+            model.Host(f'h{number}', {level: f'd{number}'}, {}, {})
+            for number in range(60)
+        ]
+        problem = model.Problem(
+            model.Snapshot((level,), tuple(hosts)),
+            (worlds.server('a', 0),),
+            (worlds.rule('affinity', 'host', 'a', name=name),),
+        )
+        drawing = self.draw(problem, planned(problem, {'a': 'h0'}))
+        self.assertLess(drawing.size[0], 1500)
+        for text in drawing.words():
+            self.assertLessEqual(len(text), 90, text)
+        whole = f'{name}: hard affinity at host, kept'
+        self.assertIn(whole, drawing.titles())
+        self.assertIn(f'and 59 other {level}s', drawing.titles())
+        cut = [word for word in drawing.words() if word.startswith('rrr')]
+        self.assertTrue(cut[0].endswith('r: hard affinity at host, kept'))
+        self.assertIn('\N{HORIZONTAL ELLIPSIS}', cut[0])
+
     @hypothesis.settings(
         max_examples=100, deadline=None, derandomize=True, database=None
     )
