@@ -76,6 +76,22 @@ class Faults:
             self.add(join(path, key), 'unknown key')
         return None if missing else value
 
+    def mapping(self, value: Any, path: str) -> Mapping[str, Any]:
+        """Return an object whose keys are names; empty if it is none."""
+        if type(value) is not dict:
+            self.add(path, 'not an object')
+            return {}
+        if '' in value:
+            self.add(path, 'an empty key')
+        return value
+
+    def list(self, value: Any, path: str) -> Sequence[Any]:
+        """Return a list; empty if it is none."""
+        if type(value) is list:
+            return value
+        self.add(path, 'not a list')
+        return ()
+
     def name(self, value: Any, path: str) -> str | None:
         if type(value) is str and value:
             return value
@@ -107,30 +123,38 @@ class Faults:
         for number, name in found[:SHOWN]:
             self.add(f'{path}[{number}]', f'{name!r} is there twice')
 
-    def amount(self, value: Any, path: str) -> int | None:
-        """Return an integer of 0 or more."""
-        if type(value) is int and 0 <= value <= MOST:
+    def amount(self, value: Any, path: str, least: int = 0) -> int | None:
+        """Return an integer that is not less than ``least``."""
+        if type(value) is int and least <= value <= MOST:
             return value
-        self.add(path, _NOT_AMOUNT)
+        self.add(path, _not_amount(least))
         return None
 
     def amounts(
-        self, value: Any, path: str, below: int | None = None
+        self,
+        value: Any,
+        path: str,
+        below: int | None = None,
+        least: int = 0,
     ) -> Ints | None:
-        """Return a list of amounts, or of indices less than ``below``."""
+        """Return a list of amounts, or of indices less than ``below``.
+
+        ``least`` is -1 where an index may be not known.
+        """
         if type(value) is not list:
             self.add(path, 'not a list')
             return None
         most = MOST if below is None else below - 1
-        if set(map(type, value)) <= {int} and (
-            not value or (min(value) >= 0 and max(value) <= most)
+        found = _integers(value)
+        if found is not None and (
+            not value or (found.min() >= least and found.max() <= most)
         ):
-            return np.array(value, np.int64)
+            return found
         self.each(
             value,
             path,
-            lambda n: type(n) is int and 0 <= n <= most,
-            _NOT_AMOUNT if below is None else f'not an index below {below}',
+            lambda n: type(n) is int and least <= n <= most,
+            _not_amount(0) if below is None else _not_index(least, below),
         )
         return None
 
@@ -149,8 +173,26 @@ class Faults:
             self.add(path, f'and {len(wrong) - SHOWN} more: {message}')
 
 
-_NOT_AMOUNT = f'not an integer from 0 to {MOST}'
+def _integers(values: Sequence[Any]) -> Ints | None:
+    """Return them as an array, if all are integers of 64 bits."""
+    if not set(map(type, values)) <= {int}:
+        return None
+    try:
+        return np.array(values, np.int64)
+    except OverflowError:
+        return None
+
+
+def _not_amount(least: int) -> str:
+    return f'not an integer from {least} to {MOST}'
+
+
+def _not_index(least: int, below: int) -> str:
+    what = f'not an index below {below}'
+    return f'{what}, nor {least} for none' if least < 0 else what
 
 
 def join(path: str, key: str) -> str:
+    """Return the place of a key, in one line whatever the key is."""
+    key = key if key.isprintable() else ascii(key)
     return f'{path}.{key}' if path else key

@@ -10,6 +10,7 @@ from typing import Any
 from heat_vcluster.placement import model
 from heat_vcluster.placement.format import request, saved, topology, writing
 from heat_vcluster.placement.format.faults import Faults
+from heat_vcluster.placement.format.kept import problem as kept
 
 FORMAT = writing.FORMAT
 OURS = 'heat_vcluster'  # the key of ``meta`` that we give a meaning
@@ -30,10 +31,13 @@ def problem_from(document: Any) -> model.Problem:
         faults.add('resources', f'must be {", ".join(topology.RESOURCES)}')
     cloud = topology.read(found['topology'], 'topology', faults)
     asked = request.read(found['request'], 'request', cloud, faults)
+    more = None
+    meta = found.get('meta', {})
+    if type(meta) is dict and OURS in meta:
+        more = kept.read(meta[OURS], f'meta.{OURS}', cloud, asked, faults)
     faults.check()
     problem = _posed(cloud, asked, faults)
-    ours = found.get('meta', {}).get(OURS)
-    return problem if ours is None else saved.completed(problem, ours)
+    return problem if more is None else more.completed(problem)
 
 
 def problem_of(

@@ -16,6 +16,9 @@ OBJECTIVES = ('pack', 'balance')
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
+    """What is asked, as far as it could be read; ``names``: all members'."""
+
+    names: frozenset[str] = frozenset()
     demands: tuple[model.Demand, ...] = ()
     rules: tuple[model.Rule, ...] = ()
     objective: str = 'balance'
@@ -33,7 +36,7 @@ def read(document: Any, path: str, cloud: Cloud, faults: Faults) -> Request:
         found['groups'], join(path, 'groups')
     )
     objective = _objective(found['objective'], join(path, 'objective'), faults)
-    return Request(demands, rules, objective)
+    return Request(names, demands, rules, objective)
 
 
 def _objective(value: Any, path: str, faults: Faults) -> str:

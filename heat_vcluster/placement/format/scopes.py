@@ -3,11 +3,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from heat_vcluster.placement import model
 from heat_vcluster.placement.format.faults import Faults
-from heat_vcluster.placement.format.topology import Cloud
+
+
+class Cloud(Protocol):
+    """A cloud as far as it could be read."""
+
+    @property
+    def levels(self) -> tuple[str, ...] | None:
+        """The levels, widest first; None if they could not be read."""
+
+    def has(self, scope: str, name: str) -> bool:
+        """Tell whether there is that domain; of parts not read: yes."""
 
 
 def scope(value: Any, path: str, cloud: Cloud, faults: Faults) -> str | None:
@@ -17,9 +27,9 @@ def scope(value: Any, path: str, cloud: Cloud, faults: Faults) -> str | None:
         return None
     if value == model.HOST:
         return value
-    if cloud.tree is None:
+    if cloud.levels is None:
         return None
-    if value not in cloud.tree.levels:
+    if value not in cloud.levels:
         faults.add(path, f'no level {value!r}')
         return None
     return value

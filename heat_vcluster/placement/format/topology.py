@@ -65,6 +65,10 @@ class Cloud:
         self.pools = pools
         self._names: dict[str, frozenset[str]] = {}
 
+    @property
+    def levels(self) -> tuple[str, ...] | None:
+        return None if self.tree is None else self.tree.levels
+
     def has(self, scope: str, name: str) -> bool:
         """Tell whether there is that domain; of parts not read: yes."""
         if scope not in self._names:

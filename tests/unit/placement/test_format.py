@@ -528,7 +528,7 @@ def live():
         *worlds.racks(2, 2),
         worlds.host('lost', 4, zone='z', PCI_DEVICE=2),
         worlds.host('split', 4, rack='r0', zone='y'),
-        worlds.host('over', -2, total=4, rack='r1'),
+        worlds.host('full', 0, total=4, rack='r1'),
     ]
     pools = [
         worlds.pool('ceph', None),
@@ -594,6 +594,20 @@ class WritingTestCase(base.TestCase):
     def test_a_live_problem_reads_back_as_it_was(self):
         problem = live()
         self.assertSame(problem, self.again(problem))
+
+    def test_less_than_nothing_is_written_as_nothing(self):
+        problem = model.Problem(
+            worlds.snapshot(
+                [worlds.host('over', -2, total=4, rack='r1')],
+                [worlds.pool('over-pool', -5)],
+            ),
+            (worlds.server('a'),),
+            (),
+        )
+        snapshot = self.again(problem).snapshot
+        self.assertEqual(0, snapshot.hosts[0].free['VCPU'])
+        self.assertEqual(4, snapshot.hosts[0].total['VCPU'])
+        self.assertEqual(0, snapshot.pools[0].free_gb)
 
     def test_a_live_problem_means_the_same_to_the_search(self):
         kinds = policies.load()
