@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import inspect
+import itertools
 import json
 import math
+import os
 import sys
 import threading
 import time
@@ -144,7 +147,8 @@ def _seconds(text: str) -> float:
 
 
 def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**31:
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    if not is_number or int(text) >= 2**31:
         raise argparse.ArgumentTypeError(
             f'not an integer from 0 to {2**31 - 1}: {text!r}'
         )
@@ -155,15 +159,22 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _run(arguments)
     except Refused as error:
-        print(f'vcluster-manage: {error}', file=sys.stderr)
+        _say(str(error))
     except OSError as error:
-        told = f'{error.filename}: {error.strerror}'
-        print(f'vcluster-manage: {told}', file=sys.stderr)
+        _say(f'{error.filename}: {error.strerror}')
     return BAD
+
+
+def _say(text: str) -> None:
+    """Tell on standard error, if there is one."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f'vcluster-manage: {text}', file=sys.stderr, flush=True)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
+    _check_outputs(arguments)
     solver = _solver(arguments.solver)
     problem = read(arguments.problem)
     seconds = {'read': time.monotonic() - began}
@@ -191,13 +202,52 @@ def _run(arguments: argparse.Namespace) -> int:
         drawing = picture.draw(problem, answer)
         archive.write_bytes(arguments.picture, drawing.encode())
     if arguments.json:
-        print(json.dumps(document, indent=1))
+        _print(json.dumps(document, indent=1))
     elif not arguments.quiet:
         lines = summary.lines(
             problem, answer, report, seconds['solve'], arguments.explain
         )
-        print('\n'.join(lines))
+        _print('\n'.join(lines))
     return EXIT_CODES[answer.verdict]
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Raise OSError or Refused if it is known that an answer would be lost.
+
+    That is found before a search that may take long, not after it.
+    """
+    if sys.stdout is None and (arguments.json or not arguments.quiet):
+        raise Refused('standard output is closed')
+    files = {
+        'PROBLEM': arguments.problem,
+        '--output': arguments.output,
+        '--picture': arguments.picture,
+    }
+    given = {key: path for key, path in files.items() if path is not None}
+    for path in (arguments.output, arguments.picture):
+        if path is not None:
+            archive.check_writable(path)
+    for (one, path), (other, its) in itertools.combinations(given.items(), 2):
+        if archive.are_one(path, its):
+            raise Refused(f'{path}: {one} and {other} are the same file')
+
+
+def _print(text: str) -> None:
+    """Write all of it to standard output; raises OSError.
+
+    What its encoding has no letters for is escaped.
+    """
+    stream = sys.stdout
+    encoding = stream.encoding or 'utf-8'
+    shown = text.encode(encoding, 'backslashreplace').decode(encoding)
+    try:
+        print(shown, file=stream, flush=True)
+    except OSError as error:
+        # What is left would fail once more at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise OSError(
+            error.errno, error.strerror, 'standard output'
+        ) from error
 
 
 def _solver(name: str) -> base.Solver:
@@ -273,7 +323,7 @@ class _Progress:
     ) -> None:
         self._size = summary.size(problem)
         self._deadline = arguments.deadline
-        self._is_wanted = not arguments.quiet
+        self._is_wanted = not arguments.quiet and sys.stderr is not None
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
 

@@ -173,5 +173,15 @@ def _row(label: str, told: Iterable[str]) -> Iterator[str]:
             break_on_hyphens=False,
         )
         for line in wrapped or ['']:
-            yield f'  {label:<{LABEL}}{line}'
+            yield f'  {label:<{LABEL}}{_visible(line)}'
             label = ''
+
+
+def _visible(line: str) -> str:
+    """Return it with escapes for what would act on a terminal."""
+    return ''.join(
+        letter
+        if letter.isprintable()
+        else letter.encode('unicode_escape').decode()
+        for letter in line
+    )

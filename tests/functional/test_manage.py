@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pathlib
 import random
 import re
+import resource
 import subprocess
 import sys
 import textwrap
@@ -69,12 +71,16 @@ class CommandTest(base.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
-    def run_command(self, *arguments):
+    def run_command(self, *arguments, **options):
         return subprocess.run(
             [str(COMMAND), *map(str, arguments)],
-            capture_output=True,
             text=True,
             timeout=600,
+            **{
+                'stdout': subprocess.PIPE,
+                'stderr': subprocess.PIPE,
+                **options,
+            },
         )
 
     def solve(self, problem, *arguments, code):
@@ -168,6 +174,7 @@ class SolveTest(CommandTest):
             [damaged],
             [FEASIBLE, '--deadline', '-1'],
             [FEASIBLE, '--deadline', 'soon'],
+            [FEASIBLE, '--deadline', 'nan'],
             [FEASIBLE, '--seed', 'x'],
             [FEASIBLE, '--solver', 'none'],
             [FEASIBLE, '--output', self.folder / 'no' / 'plan.json'],
@@ -178,6 +185,116 @@ class SolveTest(CommandTest):
             self.assertEqual(1, ran.returncode, arguments)
             self.assertIn('vcluster-manage', ran.stderr)
             self.assertNotIn('Traceback', ran.stderr)
+
+    def assertRefused(self, told, *arguments, **options):
+        """It ends with one line that says so; nothing is left behind."""
+        before = sorted(self.folder.iterdir())
+        ran = self.run_command('solve', *arguments, **options)
+        self.assertEqual(1, ran.returncode, ran.stderr)
+        self.assertEqual(f'vcluster-manage: {told}\n', ran.stderr)
+        self.assertEqual(before, sorted(self.folder.iterdir()))
+        return ran
+
+    def test_where_an_answer_would_be_lost_nothing_is_even_read(self):
+        nothing = self.folder / 'none.json'
+        for option in ('--output', '--picture'):
+            self.assertRefused(
+                f'{self.folder}: Is a directory', nothing, option, self.folder
+            )
+            lost = self.folder / 'no' / 'plan'
+            self.assertRefused(
+                f'{lost}: No such file or directory', nothing, option, lost
+            )
+        path = self.folder / 'both'
+        self.assertRefused(
+            f'{path}: --output and --picture are the same file',
+            nothing,
+            '--output',
+            path,
+            '--picture',
+            path,
+        )
+        self.assertRefused(
+            f'{nothing}: PROBLEM and --output are the same file',
+            nothing,
+            '--output',
+            nothing,
+        )
+        self.assertRefused(
+            'standard output is closed',
+            nothing,
+            preexec_fn=lambda: os.close(1),
+        )
+
+    def test_a_disk_that_is_full(self):
+        told = 'No space left on device'
+        for option in ('--output', '--picture'):
+            self.assertRefused(
+                f'/dev/full: {told}', FEASIBLE, option, '/dev/full'
+            )
+        for options in ((), ('--json',)):
+            with open('/dev/full', 'w') as full:
+                self.assertRefused(
+                    f'standard output: {told}',
+                    FEASIBLE,
+                    *options,
+                    stdout=full,
+                )
+
+    def test_a_file_is_never_left_half_written(self):
+        path = self.folder / 'plan'
+        path.write_text('old')
+
+        def bounded():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+        for option in ('--output', '--picture'):
+            self.assertRefused(
+                f'{path}: File too large',
+                FEASIBLE,
+                option,
+                path,
+                preexec_fn=bounded,
+            )
+            self.assertEqual('old', path.read_text())
+
+    def test_output_goes_where_standard_output_goes(self):
+        path, link = self.folder / 'all', self.folder / 'link'
+        path.write_text('first\n')
+        link.symlink_to('/dev/stdout')
+        with path.open('a') as file:
+            ran = self.run_command(
+                'solve', FEASIBLE, '--output', link, stdout=file
+            )
+        self.assertEqual(0, ran.returncode, ran.stderr)
+        text = path.read_text()
+        self.assertTrue(text.startswith('first\n{"format"'), text)
+        self.assertIn('}feasible: 5 members', text)
+        self.assertTrue(link.is_symlink())
+        ran = self.run_command('solve', FEASIBLE, '--quiet', '--output', link)
+        self.assertEqual('feasible', json.loads(ran.stdout)['status'])
+
+    def test_names_that_a_terminal_has_no_letters_for(self):
+        text = FEASIBLE.read_text()
+        for name, shown in (
+            ('w\\u00e9b', r'w\xe9b -> '),
+            ('w\\u001b[1mb', r'w\x1b[1mb -> '),
+            ('w\\ud800b', r'w\ud800b -> '),
+        ):
+            path = self.folder / 'odd.json'
+            path.write_text(text.replace('web-0', name))
+            ran = self.run_command(
+                'solve', path, env={**os.environ, 'PYTHONIOENCODING': 'ascii'}
+            )
+            self.assertEqual((0, ''), (ran.returncode, ran.stderr))
+            self.assertIn(shown, ran.stdout)
+
+    def test_a_seed_of_thousands_of_digits(self):
+        ran = self.run_command('solve', FEASIBLE, '--seed', '9' * 5000)
+        self.assertEqual(1, ran.returncode)
+        self.assertIn(
+            '--seed: not an integer from 0 to 2147483647', ran.stderr
+        )
 
     def test_gzipped_problems_are_read(self):
         path = self.write(archive.read(FEASIBLE), 'problem.json.gz')

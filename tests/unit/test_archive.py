@@ -66,6 +66,92 @@ class FilesTestCase(base.TestCase):
         )
         self.assertEqual([path], list(self.folder.iterdir()))
 
+    def test_what_is_too_much_is_not_unpacked(self):
+        self.useFixture(
+            fixtures.MonkeyPatch('heat_vcluster.archive.MOST_BYTES', 1000)
+        )
+        path = self.folder / 'big.json'
+        for size, is_read in ((990, True), (999, False), (10**6, False)):
+            text = json.dumps('x' * size).encode()
+            for content in (text, gzip.compress(text)):
+                path.write_bytes(content)
+                if is_read:
+                    self.assertEqual('x' * size, archive.read(path))
+                else:
+                    error = self.assertRaises(
+                        archive.Unreadable, archive.read, path
+                    )
+                    self.assertEqual('more than 1,000 bytes', str(error))
+
+
+class PlacesTestCase(base.TestCase):
+    """Where a file can be written, and what becomes of what is there."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def assertRefused(self, path):
+        """It is found before anything is written, and so afterwards."""
+        for call in (
+            lambda: archive.check_writable(path),
+            lambda: archive.write_bytes(path, b'new'),
+        ):
+            error = self.assertRaises(OSError, call)
+            self.assertEqual(str(path), error.filename)
+            self.assertTrue(error.strerror)
+
+    def test_where_nothing_can_be_written(self):
+        (self.folder / 'file').write_bytes(b'old')
+        (self.folder / 'loop').symlink_to('loop')
+        (self.folder / 'lost').symlink_to('none/there')
+        for name in ('none/file', 'file/file', 'loop', 'lost', '', 'x' * 300):
+            self.assertRefused(self.folder / name)
+        self.assertEqual(b'old', (self.folder / 'file').read_bytes())
+
+    def test_looking_leaves_nothing(self):
+        archive.check_writable(self.folder / 'file')
+        self.assertEqual([], list(self.folder.iterdir()))
+
+    def test_a_link_stays_and_its_file_is_replaced(self):
+        target, link = self.folder / 'in' / 'target', self.folder / 'link'
+        target.parent.mkdir()
+        link.symlink_to('in/target')
+        for content in (b'first', b'second'):
+            archive.check_writable(link)
+            archive.write_bytes(link, content)
+            self.assertTrue(link.is_symlink())
+            self.assertEqual(content, target.read_bytes())
+        self.assertEqual([target], list(target.parent.iterdir()))
+
+    def test_a_file_that_is_replaced_keeps_its_mode(self):
+        path = self.folder / 'file'
+        path.write_bytes(b'old')
+        path.chmod(0o640)
+        archive.write_bytes(path, b'new')
+        self.assertEqual(0o640, stat.S_IMODE(path.stat().st_mode))
+
+    def test_the_longest_name_that_there_can_be(self):
+        path = self.folder / ('x' * 255)
+        archive.check_writable(path)
+        archive.write_bytes(path, b'new')
+        self.assertEqual(b'new', path.read_bytes())
+
+    def test_an_error_names_what_was_asked_for(self):
+        full = pathlib.Path('/dev/full')
+        if not full.exists():
+            self.skipTest('there is no /dev/full')
+        error = self.assertRaises(OSError, archive.write_bytes, full, b'new')
+        self.assertEqual('/dev/full', error.filename)
+
+    def test_names_of_one_file(self):
+        path, link = self.folder / 'file', self.folder / 'link'
+        link.symlink_to('file')
+        self.assertTrue(archive.are_one(path, link))
+        self.assertFalse(archive.are_one(path, self.folder / 'other'))
+        null = pathlib.Path('/dev/null')
+        self.assertFalse(archive.are_one(null, null))
+
 
 class RecorderTestCase(base.TestCase):
     def setUp(self):
