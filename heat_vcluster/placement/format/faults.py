@@ -14,6 +14,9 @@ from heat_vcluster.placement.columns import Ints
 # Far above any real amount, and a thousand of them still add up in 64 bits
 # when counted in per mille.
 MOST = 10**12
+# Of what is multiplied: a weight, and a limit that it is given up by. Far
+# above any real one, and the costs of a thousand groups are added up exactly.
+MOST_FACTOR = 10**6
 SHOWN = 5  # faults told of one list; a long one is mostly wrong throughout
 
 
@@ -123,12 +126,18 @@ class Faults:
         for number, name in found[:SHOWN]:
             self.add(f'{path}[{number}]', f'{name!r} is there twice')
 
-    def amount(self, value: Any, path: str, least: int = 0) -> int | None:
-        """Return an integer that is not less than ``least``."""
-        if type(value) is int and least <= value <= MOST:
+    def amount(
+        self, value: Any, path: str, least: int = 0, most: int = MOST
+    ) -> int | None:
+        """Return an integer in these bounds."""
+        if type(value) is int and least <= value <= most:
             return value
-        self.add(path, _not_amount(least))
+        self.add(path, _not_amount(least, most))
         return None
+
+    def factor(self, value: Any, path: str, least: int = 0) -> int | None:
+        """Return an integer that may be a weight, or a limit of a group."""
+        return self.amount(value, path, least, MOST_FACTOR)
 
     def amounts(
         self,
@@ -154,7 +163,9 @@ class Faults:
             value,
             path,
             lambda n: type(n) is int and least <= n <= most,
-            _not_amount(0) if below is None else _not_index(least, below),
+            _not_amount(0, MOST)
+            if below is None
+            else _not_index(least, below),
         )
         return None
 
@@ -183,8 +194,8 @@ def _integers(values: Sequence[Any]) -> Ints | None:
         return None
 
 
-def _not_amount(least: int) -> str:
-    return f'not an integer from {least} to {MOST}'
+def _not_amount(least: int, most: int) -> str:
+    return f'not an integer from {least} to {most}'
 
 
 def _not_index(least: int, below: int) -> str:

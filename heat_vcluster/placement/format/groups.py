@@ -74,7 +74,7 @@ class Groups:
         found = self._faults.keys(group, path, needed, more)
         if found is None or name is None:
             return None
-        weight = self._faults.amount(
+        weight = self._faults.factor(
             found.get('weight', 0), join(path, 'weight')
         )
         if policy == 'proximity' and is_hard:
@@ -140,7 +140,7 @@ class Groups:
                             self._faults,
                         )
             else:
-                read = self._faults.amount(value, at)
+                read = self._faults.factor(value, at)
             if read is not None:
                 yield key, read
 

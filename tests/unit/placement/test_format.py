@@ -12,7 +12,13 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from heat_vcluster.placement import checker, columns, model, policies
+from heat_vcluster.placement import (
+    checker,
+    columns,
+    joint,
+    model,
+    policies,
+)
 from heat_vcluster.placement import format as documents
 from heat_vcluster.placement.numbers import compiled
 from tests import base, placement_oracle
@@ -390,10 +396,12 @@ class FaultsTestCase(base.TestCase):
             ('[1]', [1, 'weight'], ...),
             ('[1].weight', [1, 'weight'], None),
             ('[2].weight', [2, 'weight'], -1),
+            ('[2].weight', [2, 'weight'], 10**6 + 1),
             ('[0].members', [0, 'members'], []),
             ('[0].members[1]', [0, 'members'], ['db', 'db']),
             ('[0].members[0]', [0, 'members', 0], 'dc'),
             ('[2].max_skew', [2, 'max_skew'], -1),
+            ('[2].max_skew', [2, 'max_skew'], 10**6 + 1),
             ('[2].domains[0]', [2, 'domains', 0], 'r0'),
             ('[3].scope', [3, 'scope'], 'rack'),
             ('[3].hard', [3, 'hard'], True),
@@ -430,6 +438,18 @@ class FaultsTestCase(base.TestCase):
             },
             told(document),
         )
+
+    def test_the_largest_costs_are_added_up_exactly(self):
+        """A weight and a limit at their bounds, beside a weight of 1."""
+        document = changed('request', 'groups', 2, 'min_domains', to=10**6)
+        for group in document['request']['groups'][:4]:
+            group.update(hard=False, weight=10**6)
+        problem = documents.problem_from(document)
+        answer = joint.JointSolver().solve(problem, explain=False)
+        self.assertEqual(model.Verdict.FEASIBLE, answer.verdict)
+        report = checker.check(problem, answer.plan, bound=answer.bound)
+        self.assertEqual((), report.violations)
+        self.assertGreater(report.soft_cost, 10**11)
 
     def test_all_faults_are_told_at_once(self):
         document = changed('topology', 'hosts', 'busy', 0, to='yes')

@@ -184,6 +184,7 @@ class KeptTestCase(base.TestCase):
             ('[0].scope', [0, 'scope'], 'row'),
             ('[1].weight', [1, 'weight'], '2'),
             ('[1].weight', [1, 'weight'], -1),
+            ('[1].weight', [1, 'weight'], 10**6 + 1),
             ('[1].weight', [1, 'weight'], None),
             ('[0].units', [0, 'units'], []),
             ('[0].units[0]', [0, 'units', 0], []),
@@ -201,6 +202,7 @@ class KeptTestCase(base.TestCase):
             ('max_skew', '1', '.max_skew'),
             ('max_skew', None, None),
             ('max_per_domain', -1, '.max_per_domain'),
+            ('min_domains', 10**6 + 1, '.min_domains'),
             ('domains', ['r0', 'r9'], '.domains[1]'),
             ('domains', 'r0', '.domains'),
         ):

@@ -90,7 +90,7 @@ class _Rules:
         self, value: Any, path: str, kind: base.Policy | None
     ) -> int | None:
         if value is not None:
-            return self._faults.amount(value, path)
+            return self._faults.factor(value, path)
         if kind is not None and kind.never_strict:
             self._faults.add(path, f'{kind.name} is never hard')
         return None
@@ -163,7 +163,7 @@ class _Rules:
             # Groups of the format have any amount, as its other readers do.
             is_plain = kind.name in POLICIES
             least = 0 if is_plain else schema.get('minimum', 0)
-            return self._faults.amount(value, path, least)
+            return self._faults.factor(value, path, least)
         return tuple(value) if type(value) is list else value
 
     def _domains(
