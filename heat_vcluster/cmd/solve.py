@@ -58,6 +58,7 @@ Examples:
       for programs: the plan's document on standard output, nothing else
 """
 
+LONGEST = 365 * 24 * 3600  # seconds that may be asked for
 FEASIBLE, BAD, INFEASIBLE, UNKNOWN = range(4)
 EXIT_CODES = {
     model.Verdict.FEASIBLE: FEASIBLE,
@@ -141,8 +142,10 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f'not a number above 0: {text!r}')
+    if not 0 < seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(
+            f'not a number above 0, at most {LONGEST}: {text!r}'
+        )
     return seconds
 
 

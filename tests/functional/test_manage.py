@@ -175,6 +175,7 @@ class SolveTest(CommandTest):
             [FEASIBLE, '--deadline', '-1'],
             [FEASIBLE, '--deadline', 'soon'],
             [FEASIBLE, '--deadline', 'nan'],
+            [FEASIBLE, '--deadline', '1e308'],
             [FEASIBLE, '--seed', 'x'],
             [FEASIBLE, '--solver', 'none'],
             [FEASIBLE, '--output', self.folder / 'no' / 'plan.json'],
