@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from oslo_config import cfg
 
@@ -25,6 +27,8 @@ from heat_vcluster.engine import jobs, worker
 from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import model
+
+T = TypeVar('T')
 
 DEFAULT_DATABASE = 'sqlite:////var/lib/heat-vcluster/vcluster.sqlite'
 
@@ -121,11 +125,7 @@ def assemble(
     a ``quota`` a project may have any number of clusters. With a ``board``
     the work is done by others.
     """
-    for scope in sorted(limits.scopes if limits else ()):
-        if scope == model.HOST or scope not in opener.scopes:
-            raise exception.InvalidConfiguration(
-                f'[limits]: {scope!r} is not a level of [topology]/levels'
-            )
+    _check_limits(limits or provider.Limits(), opener.scopes)
     record = archive.Recorder(Path(save_problems)) if save_problems else None
     chosen = planner.Planner(
         registry.get('solvers', solver)(),
@@ -150,18 +150,50 @@ def assemble(
     )
 
 
+def _check_limits(limits: provider.Limits, scopes: Sequence[str]) -> None:
+    """Raise InvalidConfiguration if they are of what this cloud has not."""
+    with _limit('forbidden_rules'):
+        provider.check_bans(limits.bans, registry.load('policies'), scopes)
+    levels = [scope for scope in scopes if scope != model.HOST]
+    for option, by_level in (
+        ('domain_headroom', limits.headroom),
+        ('tenant_share', limits.share),
+    ):
+        with _limit(option):
+            for level in by_level:
+                if level not in levels:
+                    raise ValueError(
+                        f'{level!r} is not a level of [topology]/levels: '
+                        f'{", ".join(levels)}'
+                    )
+
+
 def limits_of(conf: cfg.ConfigOpts) -> provider.Limits:
     """Read the provider's limits; raises InvalidConfiguration."""
-    options: Any = conf.limits
+    return provider.Limits(
+        _read_limit(conf, 'forbidden_rules', provider.parse_bans),
+        _read_limit(conf, 'host_headroom', provider.parse_amounts),
+        _read_limit(conf, 'domain_headroom', provider.parse_levels),
+        _read_limit(conf, 'tenant_share', provider.parse_levels),
+    )
+
+
+def _read_limit(
+    conf: cfg.ConfigOpts, option: str, parse: Callable[[list[str]], T]
+) -> T:
+    with _limit(option):
+        return parse(conf.limits[option])
+
+
+@contextlib.contextmanager
+def _limit(option: str) -> Iterator[None]:
+    """Say of which option it is that something cannot be meant."""
     try:
-        return provider.Limits(
-            provider.parse_bans(options.forbidden_rules),
-            provider.parse_amounts(options.host_headroom),
-            provider.parse_levels(options.domain_headroom),
-            provider.parse_levels(options.tenant_share),
-        )
+        yield
     except ValueError as error:
-        raise exception.InvalidConfiguration(f'[limits]: {error}') from error
+        raise exception.InvalidConfiguration(
+            f'[limits]/{option}: {error}'
+        ) from error
 
 
 def quota_of(conf: cfg.ConfigOpts) -> quotas.Quota:
