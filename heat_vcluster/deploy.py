@@ -20,6 +20,7 @@ from heat_vcluster import quota as quotas
 from heat_vcluster import service as services
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
+from heat_vcluster.db import connection
 from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import board as boards
 from heat_vcluster.engine import engine as engines
@@ -100,9 +101,19 @@ def from_config(
 
 
 def database_url(conf: cfg.ConfigOpts) -> str:
-    """Return the SQLAlchemy URL of the record."""
+    """Return the SQLAlchemy URL of the record.
+
+    Raises InvalidConfiguration if it cannot be one.
+    """
     options: Any = conf.database
-    return str(options.connection or DEFAULT_DATABASE)
+    url = str(options.connection or DEFAULT_DATABASE)
+    try:
+        connection.check_url(url)
+    except ValueError as error:
+        raise exception.InvalidConfiguration(
+            f'[database]/connection: {error}'
+        ) from error
+    return url
 
 
 def assemble(

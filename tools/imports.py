@@ -249,6 +249,7 @@ TABLE = (
         (
             *VALUES,
             'arguments',
+            'conf',
             'conf.auth',
             'service',
             'spec',
@@ -376,7 +377,14 @@ TABLE = (
     ),
     Rule(
         'cmd.status',
-        ('conf', 'db.connection', 'db.migration', 'deploy', 'exception'),
+        (
+            'api.app',
+            'conf',
+            'db.connection',
+            'db.migration',
+            'deploy',
+            'exception',
+        ),
         ('oslo_config', 'oslo_upgradecheck'),
     ),
     # An operator's look at the whole cloud, beside the record.

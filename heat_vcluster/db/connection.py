@@ -79,6 +79,27 @@ class Database:
             self.engine.dispose(close=False)
 
 
+def check_url(url: str) -> None:
+    """Raise ValueError if no database can be behind it.
+
+    The message does not tell the URL: it may have a password.
+    """
+    try:
+        parts = sa.make_url(url)
+        parts.get_dialect().import_dbapi()
+        sa.create_engine(parts)  # which reads what stands behind the "?"
+    except sa.exc.NoSuchModuleError as error:
+        raise ValueError(
+            f'SQLAlchemy knows no {parts.drivername!r}'
+        ) from error
+    except ImportError as error:
+        raise ValueError(
+            f'what {parts.drivername!r} takes is not installed: {error}'
+        ) from error
+    except (sa.exc.ArgumentError, TypeError, ValueError) as error:
+        raise ValueError('it is no URL as SQLAlchemy takes it') from error
+
+
 @contextlib.contextmanager
 def _answering() -> Iterator[None]:
     """Tell a database that is away, or too busy, from our own mistakes."""

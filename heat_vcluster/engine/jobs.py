@@ -43,6 +43,8 @@ def configuration(url: str) -> Configuration:
     try:
         parts = urllib.parse.urlsplit(url)
         option, room = ROOMS[parts.scheme]
+        if not parts.hostname:
+            raise ValueError('no host')  # TaskFlow would ask this machine
         found = {
             'board': parts.scheme,
             option: room,
@@ -64,6 +66,7 @@ def _address(parts: urllib.parse.SplitResult) -> Mapping[str, Any]:
     address = {'host': parts.hostname, 'port': parts.port}
     if parts.scheme == 'redis':
         unquote = urllib.parse.unquote
+        int(parts.path.strip('/') or 0)  # a database of it has a number
         return {
             **address,
             'username': unquote(parts.username or ''),

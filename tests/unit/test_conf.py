@@ -8,7 +8,7 @@ import testtools
 from oslo_config import cfg
 
 from heat_vcluster import conf, exception
-from heat_vcluster.conf import opts
+from heat_vcluster.conf import logs, opts
 
 NO_NUMBERS = ('', 'nan', 'inf', '-inf', '-2', '9' * 30, '1e300')
 OURS = [
@@ -78,3 +78,10 @@ class CheckTest(testtools.TestCase):
         ):
             told = self.refusal(group, key, 'perhaps')
             self.assertIn(f'[{group}]/{key}: ', told)
+
+    def test_a_log_that_cannot_be_is_told(self):
+        found = self.load('DEFAULT', 'log_config_append', '/no/such')
+        error = self.assertRaises(
+            exception.InvalidConfiguration, logs.begin, found
+        )
+        self.assertIn('/no/such', str(error))

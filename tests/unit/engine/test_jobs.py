@@ -46,7 +46,16 @@ class ConfigurationTest(testtools.TestCase):
         self.assertEqual('staging', found['namespace'])
 
     def test_nonsense_is_refused_without_telling_a_password(self):
-        for url in ('amqp://me:hush@rabbit', 'redis://:hush@red:port', ''):
+        for url in (
+            'amqp://me:hush@rabbit',
+            'redis://:hush@red:port',
+            'redis://:hush@red/vcluster',
+            'redis://:hush@',
+            'redis:///2',
+            'etcd:2379',
+            'zookeeper://',
+            '',
+        ):
             refusal = self.assertRaises(
                 exception.InvalidConfiguration, jobs.configuration, url
             )
