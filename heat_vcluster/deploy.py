@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -161,7 +161,7 @@ def assemble(
     )
 
 
-def _check_limits(limits: provider.Limits, scopes: Sequence[str]) -> None:
+def _check_limits(limits: provider.Limits, scopes: Collection[str]) -> None:
     """Raise InvalidConfiguration if they are of what this cloud has not."""
     with _limit('forbidden_rules'):
         provider.check_bans(limits.bans, registry.load('policies'), scopes)

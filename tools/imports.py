@@ -379,6 +379,7 @@ TABLE = (
         'cmd.status',
         (
             'api.app',
+            'cmd.db',
             'conf',
             'db.connection',
             'db.migration',
@@ -396,8 +397,10 @@ TABLE = (
             'cloud.openstack',
             'cloud.openstack.*',
             'cmd.config_file',
+            'cmd.db',
             'conf',
             'db.api',
+            'db.connection',
             'deploy',
             'engine.base',
             'engine.flows',

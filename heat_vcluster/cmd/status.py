@@ -13,6 +13,7 @@ from oslo_upgradecheck import common_checks, upgradecheck
 from heat_vcluster import conf as configuration
 from heat_vcluster import deploy, exception
 from heat_vcluster.api import app
+from heat_vcluster.cmd import db as commands_db
 from heat_vcluster.db import connection, migration
 
 Code = upgradecheck.Code
@@ -46,11 +47,8 @@ class Checks(upgradecheck.UpgradeCommands):
         try:
             url = deploy.database_url(self._conf)
             revision = migration.current(connection.Database(url))
-        except (
-            exception.InvalidConfiguration,
-            exception.ServiceUnavailable,
-        ) as error:
-            return upgradecheck.Result(Code.FAILURE, str(error))
+        except (*connection.ERRORS, exception.VClusterError) as error:
+            return upgradecheck.Result(Code.FAILURE, commands_db.words(error))
         newest = migration.newest()
         if not migration.is_known(revision):
             return upgradecheck.Result(

@@ -31,6 +31,8 @@ ATTEMPT_SECONDS = 0.05
 #: How MariaDB and PostgreSQL say that one was given up for another's sake.
 VICTIM = (1020, 1213, '40001', '40P01')
 _WRITE = {'vcluster_write': True}
+#: What else can come of a database that is not what it should be.
+ERRORS = (sa.exc.SQLAlchemyError, OSError, ValueError, ImportError)
 
 
 class Database:
@@ -46,6 +48,9 @@ class Database:
         self.is_in_memory = self.is_sqlite and (
             self.url.database in (None, '', ':memory:')
         )
+        #: SQLite opens such a name by its own rules, where it says "uri".
+        is_uri = str(self.url.database).startswith('file:')
+        self.has_file = self.is_sqlite and not self.is_in_memory and not is_uri
         self.engine: Any = _open(self)
         _databases.add(self)
 
@@ -63,6 +68,10 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    def is_missing(self) -> bool:
+        """Tell a SQLite file that is not there; to connect would make it."""
+        return self.has_file and not os.path.exists(self.url.database)
 
     def close(self) -> None:
         """Close all idle connections; the next use opens new ones."""
@@ -84,6 +93,8 @@ def check_url(url: str) -> None:
 
     The message does not tell the URL: it may have a password.
     """
+    if '\0' in url:
+        raise ValueError('it has a NUL in it')
     try:
         parts = sa.make_url(url)
         parts.get_dialect().import_dbapi()
@@ -167,7 +178,7 @@ def _open(database: Database) -> Any:
         max_overflow=overflow,
         pool_timeout=BUSY_SECONDS,
     )
-    if not database.is_in_memory:
+    if database.has_file:
         sa.event.listen(engine, 'do_connect', _make_private)
     sa.event.listen(engine, 'connect', _prepare_sqlite)
     sa.event.listen(engine, 'begin', _begin_sqlite)

@@ -84,7 +84,8 @@ class StatusTest(base.TestCase):
             self.assertIn(line.rpartition(' ')[2], details)
 
     def test_a_database_that_cannot_be_is_a_failure(self):
-        for self.url in ('nonsense', 'foo://me:hush@here/db'):
+        for url in ('nonsense', 'foo://me:hush@here/db'):
+            self.url = url
             code, checks = self.check()
             self.assertEqual(2, code)
             for check in ('Configuration', 'Tables'):
@@ -92,6 +93,17 @@ class StatusTest(base.TestCase):
                 self.assertEqual(2, result)
                 self.assertIn('[database]/connection: ', details)
                 self.assertNotIn('hush', details)
+
+    def test_to_look_makes_no_database(self):
+        code, checks = self.check()
+        self.assertEqual((1, 1), (code, checks['Tables'][0]))
+        self.assertFalse((self.folder / 'vcluster.sqlite').exists())
+
+    def test_what_is_no_database_is_a_failure(self):
+        (self.folder / 'vcluster.sqlite').write_text('No database. ' * 100)
+        code, checks = self.check()
+        self.assertEqual((2, 2), (code, checks['Tables'][0]))
+        self.assertIn('not a database', checks['Tables'][1])
 
     def test_what_is_no_configuration_is_told_in_a_line(self):
         self.file.write_text('no section = here')
