@@ -144,7 +144,8 @@ def _seconds(text: str) -> float:
 
 
 def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**31:
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    if not is_number or int(text) >= 2**31:
         raise argparse.ArgumentTypeError(
             f'not an integer from 0 to {2**31 - 1}: {text!r}'
         )
@@ -157,8 +158,10 @@ def run(arguments: argparse.Namespace) -> int:
     except Refused as error:
         print(f'vcluster-manage: {error}', file=sys.stderr)
     except OSError as error:
-        told = f'{error.filename}: {error.strerror}'
-        print(f'vcluster-manage: {told}', file=sys.stderr)
+        # A device that is full, say, does not tell its name.
+        told = (error.filename, error.strerror or str(error))
+        words = ': '.join(str(word) for word in told if word)
+        print(f'vcluster-manage: {words}', file=sys.stderr)
     return BAD
 
 

@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             argv=list(sys.argv[1:] if argv is None else argv),
             default_config_files=configuration.files(),
         )
-    except (cfg.Error, ValueError) as error:
+    except (cfg.Error, OSError, ValueError) as error:
         print(f'vcluster-status: {error}', file=sys.stderr)
         return ERROR
     return code

@@ -43,11 +43,11 @@ class DatabaseTest(base.TestCase):
         return code, printed.getvalue(), told.getvalue()
 
     def refused(self, *words):
-        """Return the one line that is told."""
+        """Return the one line that is told, below the usage if that is."""
         code, printed, told = self.manage(*words)
         self.assertEqual((1, ''), (code, printed), words)
-        *usage, line = told.splitlines()
-        self.assertTrue(not usage or usage[0].startswith('usage: '), told)
+        self.assertNotIn('Traceback', told)
+        line = told.splitlines()[-1]
         self.assertTrue(line.startswith('vcluster-manage '), told)
         return line
 
@@ -56,6 +56,13 @@ class DatabaseTest(base.TestCase):
         with database.writing() as lent:
             lent.execute(sa.text(statement))
         database.close()
+
+    def test_a_configuration_that_cannot_be_read(self):
+        torn = self.folder / 'torn.conf'
+        torn.write_bytes(b'\xff\xfe')
+        for file in (torn, self.folder, self.folder / 'none.conf'):
+            told = self.refused('db', 'version', '--config-file', str(file))
+            self.assertIn(str(file), told)
 
     def test_to_look_makes_no_database(self):
         self.assertEqual((0, 'none\n', ''), self.manage('db', 'version'))
