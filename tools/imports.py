@@ -415,7 +415,11 @@ TABLE = (
     ),
     Rule('cmd.config_file'),
     Rule('cmd.signals'),
-    Rule('cmd.measuring', ('db.api', 'deploy', 'metrics'), ('oslo_config',)),
+    Rule(
+        'cmd.measuring',
+        ('db.api', 'deploy', 'exception', 'metrics'),
+        ('oslo_config',),
+    ),
     Rule('cmd.summary', ('placement.*',)),
     # Asks an installed heat whether it would load the plugin.
     Rule(
