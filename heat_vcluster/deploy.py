@@ -76,9 +76,10 @@ def worker_from_config(conf: cfg.ConfigOpts) -> worker.Worker:
 
 
 def jobs_of(conf: cfg.ConfigOpts) -> jobs.Jobs:
-    return jobs.Jobs(
-        jobs.configuration(conf.work.jobboard), conf.work.claim_seconds
-    )
+    """Make the line to the jobboard; raises InvalidConfiguration."""
+    found = jobs.configuration(conf.work.jobboard)
+    jobs.check_installed(found)
+    return jobs.Jobs(found, conf.work.claim_seconds)
 
 
 def from_config(

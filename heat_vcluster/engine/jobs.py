@@ -12,6 +12,7 @@ import logging
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
+from importlib import util
 from typing import Any
 
 from taskflow import exceptions as task_errors
@@ -28,6 +29,9 @@ ROOMS = {
     'etcd': ('path', f'/{NAME}'),
     'zookeeper': ('path', f'/{NAME}'),
 }
+
+#: Scheme -> the package that TaskFlow speaks to such a server with.
+PACKAGES = {'redis': 'redis', 'etcd': 'etcd3gw', 'zookeeper': 'kazoo'}
 
 Configuration = dict[str, Any]
 
@@ -56,6 +60,15 @@ def configuration(url: str) -> Configuration:
             f'[work]/jobboard is not one of {", ".join(ROOMS)}://HOST...'
         ) from None
     return {key: value for key, value in found.items() if value}
+
+
+def check_installed(found: Configuration) -> None:
+    """Raise InvalidConfiguration if there is nothing to speak to it with."""
+    package = PACKAGES.get(found['board'])  # it may be overruled, behind "?"
+    if package and util.find_spec(package) is None:
+        raise exception.InvalidConfiguration(
+            f'[work]/jobboard: the package {package} is not installed'
+        )
 
 
 def _address(parts: urllib.parse.SplitResult) -> Mapping[str, Any]:
