@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from oslo_config import cfg
 
@@ -18,6 +20,7 @@ from heat_vcluster import quota as quotas
 from heat_vcluster import service as services
 from heat_vcluster.cloud import base as cloud
 from heat_vcluster.db import api as db
+from heat_vcluster.db import connection
 from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import board as boards
 from heat_vcluster.engine import engine as engines
@@ -25,6 +28,8 @@ from heat_vcluster.engine import jobs, worker
 from heat_vcluster.placement import base as solvers
 from heat_vcluster.placement import limits as provider
 from heat_vcluster.placement import model
+
+T = TypeVar('T')
 
 DEFAULT_DATABASE = 'sqlite:////var/lib/heat-vcluster/vcluster.sqlite'
 
@@ -71,9 +76,10 @@ def worker_from_config(conf: cfg.ConfigOpts) -> worker.Worker:
 
 
 def jobs_of(conf: cfg.ConfigOpts) -> jobs.Jobs:
-    return jobs.Jobs(
-        jobs.configuration(conf.work.jobboard), conf.work.claim_seconds
-    )
+    """Make the line to the jobboard; raises InvalidConfiguration."""
+    found = jobs.configuration(conf.work.jobboard)
+    jobs.check_installed(found)
+    return jobs.Jobs(found, conf.work.claim_seconds)
 
 
 def from_config(
@@ -96,9 +102,19 @@ def from_config(
 
 
 def database_url(conf: cfg.ConfigOpts) -> str:
-    """Return the SQLAlchemy URL of the record."""
+    """Return the SQLAlchemy URL of the record.
+
+    Raises InvalidConfiguration if it cannot be one.
+    """
     options: Any = conf.database
-    return str(options.connection or DEFAULT_DATABASE)
+    url = str(options.connection or DEFAULT_DATABASE)
+    try:
+        connection.check_url(url)
+    except ValueError as error:
+        raise exception.InvalidConfiguration(
+            f'[database]/connection: {error}'
+        ) from error
+    return url
 
 
 def assemble(
@@ -121,11 +137,7 @@ def assemble(
     a ``quota`` a project may have any number of clusters. With a ``board``
     the work is done by others.
     """
-    for scope in sorted(limits.scopes if limits else ()):
-        if scope == model.HOST or scope not in opener.scopes:
-            raise exception.InvalidConfiguration(
-                f'[limits]: {scope!r} is not a level of [topology]/levels'
-            )
+    _check_limits(limits or provider.Limits(), opener.scopes)
     record = archive.Recorder(Path(save_problems)) if save_problems else None
     chosen = planner.Planner(
         registry.get('solvers', solver)(),
@@ -150,18 +162,50 @@ def assemble(
     )
 
 
+def _check_limits(limits: provider.Limits, scopes: Collection[str]) -> None:
+    """Raise InvalidConfiguration if they are of what this cloud has not."""
+    with _limit('forbidden_rules'):
+        provider.check_bans(limits.bans, registry.load('policies'), scopes)
+    levels = [scope for scope in scopes if scope != model.HOST]
+    for option, by_level in (
+        ('domain_headroom', limits.headroom),
+        ('tenant_share', limits.share),
+    ):
+        with _limit(option):
+            for level in by_level:
+                if level not in levels:
+                    raise ValueError(
+                        f'{level!r} is not a level of [topology]/levels: '
+                        f'{", ".join(levels)}'
+                    )
+
+
 def limits_of(conf: cfg.ConfigOpts) -> provider.Limits:
     """Read the provider's limits; raises InvalidConfiguration."""
-    options: Any = conf.limits
+    return provider.Limits(
+        _read_limit(conf, 'forbidden_rules', provider.parse_bans),
+        _read_limit(conf, 'host_headroom', provider.parse_amounts),
+        _read_limit(conf, 'domain_headroom', provider.parse_levels),
+        _read_limit(conf, 'tenant_share', provider.parse_levels),
+    )
+
+
+def _read_limit(
+    conf: cfg.ConfigOpts, option: str, parse: Callable[[list[str]], T]
+) -> T:
+    with _limit(option):
+        return parse(conf.limits[option])
+
+
+@contextlib.contextmanager
+def _limit(option: str) -> Iterator[None]:
+    """Say of which option it is that something cannot be meant."""
     try:
-        return provider.Limits(
-            provider.parse_bans(options.forbidden_rules),
-            provider.parse_amounts(options.host_headroom),
-            provider.parse_levels(options.domain_headroom),
-            provider.parse_levels(options.tenant_share),
-        )
+        yield
     except ValueError as error:
-        raise exception.InvalidConfiguration(f'[limits]: {error}') from error
+        raise exception.InvalidConfiguration(
+            f'[limits]/{option}: {error}'
+        ) from error
 
 
 def quota_of(conf: cfg.ConfigOpts) -> quotas.Quota:

@@ -249,6 +249,7 @@ TABLE = (
         (
             *VALUES,
             'arguments',
+            'conf',
             'conf.auth',
             'service',
             'spec',
@@ -376,7 +377,15 @@ TABLE = (
     ),
     Rule(
         'cmd.status',
-        ('conf', 'db.connection', 'db.migration', 'deploy', 'exception'),
+        (
+            'api.app',
+            'cmd.db',
+            'conf',
+            'db.connection',
+            'db.migration',
+            'deploy',
+            'exception',
+        ),
         ('oslo_config', 'oslo_upgradecheck'),
     ),
     # An operator's look at the whole cloud, beside the record.
@@ -388,8 +397,10 @@ TABLE = (
             'cloud.openstack',
             'cloud.openstack.*',
             'cmd.config_file',
+            'cmd.db',
             'conf',
             'db.api',
+            'db.connection',
             'deploy',
             'engine.base',
             'engine.flows',
@@ -404,7 +415,11 @@ TABLE = (
     ),
     Rule('cmd.config_file'),
     Rule('cmd.signals'),
-    Rule('cmd.measuring', ('db.api', 'deploy', 'metrics'), ('oslo_config',)),
+    Rule(
+        'cmd.measuring',
+        ('db.api', 'deploy', 'exception', 'metrics'),
+        ('oslo_config',),
+    ),
     Rule('cmd.summary', ('placement.*',)),
     # Asks an installed heat whether it would load the plugin.
     Rule(

@@ -11,6 +11,7 @@ import falcon
 from oslo_config import cfg
 from oslo_middleware import http_proxy_to_wsgi, request_id
 
+from heat_vcluster import conf as configuration
 from heat_vcluster import service as services
 from heat_vcluster.api import access, errors, openapi, routes
 from heat_vcluster.api.operation import Parts, Settings
@@ -21,7 +22,11 @@ Application = Callable[..., Iterable[bytes]]
 
 
 def make_app(service: services.Service, conf: cfg.ConfigOpts) -> Application:
-    """Return the WSGI application of a service."""
+    """Return the WSGI application of a service.
+
+    Raises InvalidConfiguration, also for options of what stands in front:
+    they are registered here, and not before.
+    """
     options: Any = conf.api
     parts = Parts(
         service=service,
@@ -36,6 +41,7 @@ def make_app(service: services.Service, conf: cfg.ConfigOpts) -> Application:
     app = _authenticated(_routed(parts), conf)
     app = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
     made: Application = request_id.RequestId(app, conf)
+    configuration.check(conf)
     return made
 
 

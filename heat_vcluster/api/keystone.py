@@ -12,8 +12,10 @@ from keystoneauth1 import loading
 from keystoneauth1 import session as ks
 from keystoneauth1.identity import access as identity
 from keystonemiddleware import auth_token
+from keystonemiddleware import exceptions as refusals
 from oslo_config import cfg
 
+from heat_vcluster import exception
 from heat_vcluster.api import access
 from heat_vcluster.conf import auth
 
@@ -25,10 +27,21 @@ class KeystoneAuth(auth_token.AuthProtocol):  # type: ignore[misc]
 
     The middleware's own way to do so (``delay_auth_decision``) cannot tell
     a bad token from an identity service that does not answer.
+
+    Raises InvalidConfiguration for options that the middleware refuses.
     """
 
     def __init__(self, application: Any, conf: cfg.ConfigOpts) -> None:
-        super().__init__(application, {'oslo_config_config': conf})
+        try:
+            super().__init__(application, {'oslo_config_config': conf})
+        except (
+            ka.ClientException,
+            cfg.Error,
+            refusals.KeystoneMiddlewareException,
+        ) as error:
+            raise exception.InvalidConfiguration(
+                f'[keystone_authtoken]: {error}'
+            ) from error
         self._of_service = conf
 
     def process_request(self, request: Any) -> None:

@@ -8,11 +8,15 @@ the tenant's own rights in the cloud: a token of the very project.
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterator
 
 from oslo_config import cfg
 from oslo_policy import policy
 
+from heat_vcluster import exception
+
+FILE_OPTION = '[oslo_policy]/policy_file'
 ADMIN = 'rule:vcluster:admin'
 READER = 'rule:vcluster:reader'
 MEMBER = 'rule:vcluster:member'
@@ -232,7 +236,26 @@ def list_rules() -> Iterator[policy.RuleDefault]:
 
 
 def enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
-    """Return what judges by our rules and the operator's policy file."""
+    """Return what judges by our rules and the operator's policy file.
+
+    Raises InvalidConfiguration for a file that is none, or that the
+    operator named and that is not there: without it more may be allowed.
+    """
     made = policy.Enforcer(conf)
     made.register_defaults(list_rules())
+    found = conf.find_file(made.policy_file)
+    whence = conf.get_location('policy_file', 'oslo_policy').location
+    if found is None and whence is not cfg.Locations.opt_default:
+        raise exception.InvalidConfiguration(
+            f'{FILE_OPTION}: there is no {made.policy_file!r}'
+        )
+    try:
+        if found is not None:
+            pathlib.Path(found).read_bytes()  # oslo.policy would only log it
+        made.load_rules()
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        raise exception.InvalidConfiguration(
+            f'{FILE_OPTION}: {made.policy_file!r} is not YAML of rules: '
+            f'{" ".join(str(error).split())}'
+        ) from error
     return made

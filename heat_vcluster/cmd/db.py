@@ -35,6 +35,8 @@ nothing is left there. Their ids could then be used again.
   vcluster-manage purge --older-than 90
 """
 FAILED = 1
+#: Of a hundred years: no cluster is older.
+MOST_DAYS = 36500
 NO_TABLES = 'none'
 
 Run = Callable[[argparse.Namespace, cfg.ConfigOpts], None]
@@ -80,8 +82,8 @@ def command(
         try:
             conf = configuration.load(config_files=arguments.config_file)
             run(arguments, conf)
-        except (exception.VClusterError, ValueError, ImportError) as error:
-            print(f'{added.prog}: {error}', file=sys.stderr)
+        except (*connection.ERRORS, exception.VClusterError) as error:
+            print(f'{added.prog}: {words(error)}', file=sys.stderr)
             return FAILED
         return 0
 
@@ -89,13 +91,18 @@ def command(
     return added
 
 
+def words(error: BaseException) -> str:
+    """Say in one line what is wrong, with what the database itself says."""
+    is_away = isinstance(error, exception.ServiceUnavailable)
+    cause = (is_away and error.__cause__) or error
+    said = getattr(cause, 'orig', None) or cause
+    told = f'{error} ({said})' if is_away else f'{said}'
+    hint = '' if said is error else '; see [database]/connection'
+    return ' '.join(f'{told}{hint}'.split())
+
+
 def sync(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
     database = connection.Database(deploy.database_url(conf))
-    revision = migration.current(database)
-    if not migration.is_known(revision):
-        raise exception.InvalidConfiguration(
-            f'the tables are at {revision}, of a later release'
-        )
     migration.upgrade(database)
     print(migration.current(database))
 
@@ -113,7 +120,15 @@ def purge(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
 
 def _days(text: str) -> datetime.timedelta:
     """Read a number of days, from 0 on."""
-    days = datetime.timedelta(days=int(text))
-    if days < datetime.timedelta():
-        raise ValueError(text)
-    return days
+    return datetime.timedelta(days=whole(text, 0, MOST_DAYS))
+
+
+def whole(text: str, least: int, most: int) -> int:
+    """Read a number; argparse tells what ArgumentTypeError says."""
+    digits = text.removeprefix('-')
+    is_number = digits.isascii() and digits.isdigit() and len(digits) < 20
+    if not is_number or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(
+            f'not a whole number from {least} to {most}: {text!r}'
+        )
+    return int(text)

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f'vcluster-heat-plugin: {error}', file=sys.stderr)
         return 1
 
@@ -139,7 +139,7 @@ def _is_ours(conf: Path) -> bool:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(conf)
-    except configparser.Error:
+    except (configparser.Error, UnicodeDecodeError):
         return False
     return not parser.sections() and set(parser.defaults()) <= {'plugin_dirs'}
 
@@ -206,19 +206,22 @@ def _import_heat() -> None:
 
 
 def _plugin_dirs(config_files: Sequence[Path] | None) -> list[str]:
-    """Read the option as heat-engine does."""
+    """Read the option as heat-engine does; raises OSError, ValueError."""
     from oslo_config import cfg
 
     conf = cfg.ConfigOpts()
     conf.register_opt(cfg.ListOpt('plugin_dirs', default=list(DEFAULT_DIRS)))
     names = None if config_files is None else list(map(str, config_files))
-    conf(
-        [],
-        project='heat',
-        prog='heat-engine',
-        default_config_files=names,
-    )
-    return list(conf.plugin_dirs)
+    try:
+        conf(
+            [],
+            project='heat',
+            prog='heat-engine',
+            default_config_files=names,
+        )
+        return list(conf.plugin_dirs)
+    except cfg.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def _holds_shim(directory: Path) -> bool:

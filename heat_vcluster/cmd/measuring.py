@@ -8,17 +8,26 @@ from typing import Any
 
 from oslo_config import cfg
 
-from heat_vcluster import deploy, metrics
+from heat_vcluster import deploy, exception, metrics
 from heat_vcluster.db import api as db
 
 LOG = logging.getLogger(__name__)
 
 
 def begin(conf: cfg.ConfigOpts) -> None:
-    """Serve metrics if a port is set for them; raises as metrics.serve."""
+    """Serve metrics if a port is set for them.
+
+    Raises InvalidConfiguration, also if the port is taken.
+    """
     options: Any = conf.metrics
     if options.port is None:
         return
     store = db.Store(deploy.database_url(conf))
-    port = metrics.serve(options.host, options.port, store.count_statuses)
+    try:
+        port = metrics.serve(options.host, options.port, store.count_statuses)
+    except OSError as error:
+        raise exception.InvalidConfiguration(
+            f'[metrics]/host, port: cannot listen at {options.host} '
+            f'{options.port}: {error}'
+        ) from error
     LOG.info('Metrics at http://%s:%s/metrics', options.host, port)

@@ -27,7 +27,9 @@ from heat_vcluster.cloud.openstack.capacity import Site
 from heat_vcluster.cloud.openstack.census import HOLD, TRUST, Census, Marked
 from heat_vcluster.cloud.openstack.session import Services
 from heat_vcluster.cmd import config_file
+from heat_vcluster.cmd import db as commands_db
 from heat_vcluster.db import api as db
+from heat_vcluster.db import connection
 from heat_vcluster.engine import base, flows, removal, runner
 
 DESCRIPTION = """\
@@ -114,8 +116,9 @@ def run(arguments: argparse.Namespace) -> int:
             _check_used(store)
         operator = _operator(conf, arguments.os_cloud)
         found = operator.orphans(store, _filter(arguments))
-    except exception.VClusterError as error:
-        print(f'vcluster-manage orphans: {error}', file=sys.stderr)
+    except (*connection.ERRORS, exception.VClusterError) as error:
+        told = commands_db.words(error)
+        print(f'vcluster-manage orphans: {told}', file=sys.stderr)
         return FAILED
     for line in table(found):
         print(line)

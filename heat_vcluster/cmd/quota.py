@@ -27,6 +27,7 @@ Limits one project. A number, -1 for any number, or "default" for what
   vcluster-manage quota set 7f1e0d5c2b6a4c3e9a8b7c6d5e4f3a2b --clusters default
 """
 DEFAULT = 'default'
+PROJECT_LENGTH = 64  # as in the tables
 
 
 def add(commands: Any) -> None:
@@ -45,7 +46,7 @@ def add(commands: Any) -> None:
         actions, 'set', 'set limits of a project', change, SET
     )
     for parser in (shows, sets):
-        parser.add_argument('project', metavar='PROJECT_ID')
+        parser.add_argument('project', type=_project, metavar='PROJECT_ID')
     for resource in usage.RESOURCES:
         sets.add_argument(
             '--' + resource.replace('_', '-'),
@@ -85,7 +86,12 @@ def _amount(text: str) -> int | None:
     """Read a limit; None for that of all projects."""
     if text == DEFAULT:
         return None
-    amount = int(text)
-    if amount < usage.UNLIMITED:
-        raise ValueError(text)
-    return amount
+    return commands_db.whole(text, usage.UNLIMITED, usage.MOST)
+
+
+def _project(text: str) -> str:
+    """Read a project's id, as keystone may have made it."""
+    is_id = text.isprintable() and ' ' not in text
+    if not is_id or not 0 < len(text) <= PROJECT_LENGTH:
+        raise argparse.ArgumentTypeError(f'not the id of a project: {text!r}')
+    return text

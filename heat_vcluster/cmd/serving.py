@@ -69,6 +69,16 @@ def run(arguments: argparse.Namespace, name: str, make: Make) -> int:
         return 1
 
 
+def _listen(door: server.Server, options: Any) -> None:
+    try:
+        door.start()
+    except OSError as error:
+        raise exception.InvalidConfiguration(
+            f'[api]/host, port: cannot listen at {options.host} '
+            f'{options.port}: {error}'
+        ) from error
+
+
 def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
     """Answer requests until a signal; what has begun is then ended well."""
     options: Any = conf.api
@@ -81,7 +91,7 @@ def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
     )
     told = signals.heard()
     try:
-        door.start()
+        _listen(door, options)
         LOG.info('Listening on %s', door.address)
         service.engine.watch()  # what an earlier process has left
         signals.wait(told)

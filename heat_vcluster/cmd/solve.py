@@ -164,7 +164,9 @@ def run(arguments: argparse.Namespace) -> int:
     except Refused as error:
         _say(str(error))
     except OSError as error:
-        _say(f'{error.filename}: {error.strerror}')
+        # A device that is full, say, does not tell its name.
+        told = (error.filename, error.strerror or str(error))
+        _say(': '.join(str(word) for word in told if word))
     return BAD
 
 

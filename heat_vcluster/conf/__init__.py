@@ -39,8 +39,13 @@ def load(
             default_config_files=files(config_files),
             default_config_dirs=[],
         )
-    except (cfg.Error, ValueError) as error:
+    except cfg.Error as error:
         raise exception.InvalidConfiguration(str(error)) from error
+    except (OSError, ValueError) as error:
+        names = ', '.join(files(config_files))
+        raise exception.InvalidConfiguration(
+            f'{names} cannot be read: {error}'
+        ) from error
     check(conf)
     return conf
 

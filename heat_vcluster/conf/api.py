@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from heat_vcluster.conf import bounds
+
 GROUP = cfg.OptGroup('api', title='The REST API')
 
 OPTS = [
@@ -36,6 +38,7 @@ OPTS = [
         'threads',
         default=16,
         min=1,
+        max=bounds.THREADS,
         help='How many requests vcluster-service and vcluster-api answer at '
         'a time.',
     ),
@@ -43,6 +46,7 @@ OPTS = [
         'stop_seconds',
         default=60,
         min=1,
+        max=bounds.YEAR,
         help='How long a process that is asked to stop waits for the '
         'requests and the work it has begun.',
     ),
@@ -50,6 +54,7 @@ OPTS = [
         'max_limit',
         default=1000,
         min=1,
+        max=bounds.COUNT,
         help='The most entries in one page of a list, and how many there are '
         'if the request names no limit.',
     ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from heat_vcluster.conf import bounds
+
 GROUP = cfg.OptGroup('cloud', title='Reaching the services')
 
 OPTS = [
@@ -23,6 +25,7 @@ OPTS = [
         'request_timeout',
         default=120.0,
         min=1,
+        max=bounds.YEAR,
         help='Seconds to wait for the answer to one request.',
     ),
     cfg.DictOpt(
@@ -49,6 +52,7 @@ on by default.
         'retry_seconds',
         default=30.0,
         min=0,
+        max=bounds.YEAR,
         help="""
 How long, in all, one request is put off and sent again while its service does
 not answer, answers 5xx, or asks to come back later (429, Retry-After). Pauses
@@ -61,6 +65,7 @@ longer counts as one that failed.
         'hold_chunk',
         default=100,
         min=1,
+        max=bounds.COUNT,
         help='How many members are held by one request to placement. Up to '
         'this many a hold is one transaction; beyond it, several, undone '
         'together when one of them fails.',

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from heat_vcluster.conf import bounds
+
 GROUP = cfg.OptGroup('placement', title='The search for a placement')
 
 OPTS = [
@@ -12,12 +14,14 @@ OPTS = [
         'deadline',
         default=20.0,
         min=0.1,
+        max=bounds.YEAR,
         help='Seconds the search may take before it gives up.',
     ),
     cfg.FloatOpt(
         'patience',
         default=1.0,
         min=0.0,
+        max=bounds.YEAR,
         help='Seconds, of those, for which a first plan is made better '
         'before building begins: cheaper in soft rules first, then in what '
         'objective prefers. 0: the first plan is taken.',

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from heat_vcluster.conf import bounds
+
 GROUP = cfg.OptGroup('quota', title='What one project may have')
 
 OPTS = [
@@ -12,12 +14,14 @@ OPTS = [
         'clusters',
         default=100,
         min=-1,
+        max=bounds.COUNT,
         help='Clusters of one project, those in ERROR too; -1: any number.',
     ),
     cfg.IntOpt(
         'members',
         default=1000,
         min=-1,
+        max=bounds.COUNT,
         help='Members of all clusters and held plans of one project '
         'together; -1: any number.',
     ),
@@ -25,6 +29,7 @@ OPTS = [
         'held_plans',
         default=10,
         min=-1,
+        max=bounds.COUNT,
         help='Plans of one project whose room is held at the same time; '
         '-1: any number.',
     ),
@@ -32,6 +37,7 @@ OPTS = [
         'max_hold_seconds',
         default=3600,
         min=1,
+        max=bounds.YEAR,
         help='The longest time for which the room of a plan is held. '
         'Nobody else can have it meanwhile.',
     ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from heat_vcluster.conf import bounds
+
 GROUP = cfg.OptGroup('topology', title='Levels of the topology')
 
 OPTS = [
@@ -28,6 +30,7 @@ Example: ``zone=availability_zone,row=trait:CUSTOM_ROW_,rack=aggregate:rack``
         'cache_seconds',
         default=60,
         min=0,
+        max=bounds.YEAR,
         help='How long hosts, their aggregates, zones, levels and traits '
         'are remembered.',
     ),
@@ -35,6 +38,7 @@ Example: ``zone=availability_zone,row=trait:CUSTOM_ROW_,rack=aggregate:rack``
         'capacity_seconds',
         default=5,
         min=0,
+        max=bounds.YEAR,
         help='How long free room is taken to be as placement told it, where '
         'only a part of the cloud is read. After that it is asked whether '
         'anything has changed there. Old knowledge can lead to a plan made '

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from heat_vcluster.conf import bounds
+
 GROUP = cfg.OptGroup('work', title='Handing work over to vcluster-engine')
 
 OPTS = [
@@ -31,6 +33,7 @@ Engines act for the users of clusters by trusts, see [trust].
         'claim_seconds',
         default=30.0,
         min=1,
+        max=bounds.YEAR,
         help='After how long a job is free for others if its vcluster-engine '
         'says nothing. ZooKeeper has its own time for that, of the session.',
     ),
@@ -38,12 +41,14 @@ Engines act for the users of clusters by trusts, see [trust].
         'jobs',
         default=16,
         min=1,
+        max=bounds.THREADS,
         help='On how many jobs one vcluster-engine works at a time.',
     ),
     cfg.FloatOpt(
         'poll_interval',
         default=1.0,
         min=0.05,
+        max=bounds.HOUR,
         help='Seconds between two looks of a vcluster-engine for a job, when '
         'there was none.',
     ),

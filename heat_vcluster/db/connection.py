@@ -31,6 +31,8 @@ ATTEMPT_SECONDS = 0.05
 #: How MariaDB and PostgreSQL say that one was given up for another's sake.
 VICTIM = (1020, 1213, '40001', '40P01')
 _WRITE = {'vcluster_write': True}
+#: What else can come of a database that is not what it should be.
+ERRORS = (sa.exc.SQLAlchemyError, OSError, ValueError, ImportError)
 
 
 class Database:
@@ -46,6 +48,9 @@ class Database:
         self.is_in_memory = self.is_sqlite and (
             self.url.database in (None, '', ':memory:')
         )
+        #: SQLite opens such a name by its own rules, where it says "uri".
+        is_uri = str(self.url.database).startswith('file:')
+        self.has_file = self.is_sqlite and not self.is_in_memory and not is_uri
         self.engine: Any = _open(self)
         _databases.add(self)
 
@@ -64,6 +69,10 @@ class Database:
         ):
             yield connection
 
+    def is_missing(self) -> bool:
+        """Tell a SQLite file that is not there; to connect would make it."""
+        return self.has_file and not os.path.exists(self.url.database)
+
     def close(self) -> None:
         """Close all idle connections; the next use opens new ones."""
         self.engine.dispose()
@@ -77,6 +86,29 @@ class Database:
         if not self.is_in_memory:
             _inherited.append(self.engine.pool)
             self.engine.dispose(close=False)
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError if no database can be behind it.
+
+    The message does not tell the URL: it may have a password.
+    """
+    if '\0' in url:
+        raise ValueError('it has a NUL in it')
+    try:
+        parts = sa.make_url(url)
+        parts.get_dialect().import_dbapi()
+        sa.create_engine(parts)  # which reads what stands behind the "?"
+    except sa.exc.NoSuchModuleError as error:
+        raise ValueError(
+            f'SQLAlchemy knows no {parts.drivername!r}'
+        ) from error
+    except ImportError as error:
+        raise ValueError(
+            f'what {parts.drivername!r} takes is not installed: {error}'
+        ) from error
+    except (sa.exc.ArgumentError, TypeError, ValueError) as error:
+        raise ValueError('it is no URL as SQLAlchemy takes it') from error
 
 
 @contextlib.contextmanager
@@ -146,7 +178,7 @@ def _open(database: Database) -> Any:
         max_overflow=overflow,
         pool_timeout=BUSY_SECONDS,
     )
-    if not database.is_in_memory:
+    if database.has_file:
         sa.event.listen(engine, 'do_connect', _make_private)
     sa.event.listen(engine, 'connect', _prepare_sqlite)
     sa.event.listen(engine, 'begin', _begin_sqlite)

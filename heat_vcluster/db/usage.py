@@ -17,6 +17,8 @@ HELD_PLANS = 'held_plans'
 RESOURCES = (CLUSTERS, MEMBERS, HELD_PLANS)
 
 UNLIMITED = -1
+#: The highest limit that every database takes.
+MOST = 2**31 - 1
 
 
 def take_turn(connection: Any, project_id: str) -> None:

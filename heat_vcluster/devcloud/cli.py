@@ -42,8 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return int(options.command(options) or 0)
+    except BrokenPipeError:
+        return 0
     except (
         Refused,
+        OSError,
         ValueError,
         packages.InstallFailed,
         processes.PortTaken,
@@ -51,8 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ) as error:
         print(f'vcluster-devcloud: {error}', file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        return 0
     except KeyboardInterrupt:
         return 130
 

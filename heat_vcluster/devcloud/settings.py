@@ -23,6 +23,9 @@ BASE_PORTS = {
     'vcluster': 8799,
     'heat': 8004,
 }
+MOST_HOSTS = 10_000
+#: What placement takes of any resource.
+MOST = 2**31 - 1
 BACKENDS = ('rack', 'host')
 
 
@@ -72,8 +75,10 @@ class Settings:
             'ram_mb',
             'disk_gb',
         ):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be at least 1')
+            if not 1 <= getattr(self, name) <= MOST:
+                raise ValueError(f'{name} must be from 1 to {MOST}')
+        if self.racks * self.hosts_per_rack > MOST_HOSTS:
+            raise ValueError(f'there can be {MOST_HOSTS} hosts at most')
         if self.zones > self.racks:
             raise ValueError('there cannot be more zones than racks')
         if self.backends not in BACKENDS:

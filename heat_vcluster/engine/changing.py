@@ -41,6 +41,9 @@ ClusterStatus = states.ClusterStatus
 MemberStatus = states.MemberStatus
 Role = records.Role
 
+#: What is removed before all else when a change is taken back.
+FIRST = frozenset({model.Kind.FLOATING_IP, model.Kind.SERVER})
+
 
 class Changing:
     """Carries a change on, or back; ``operation`` has its cluster's lease."""
@@ -221,6 +224,7 @@ class Changing:
             self._cloud,
             groups | {r.name for r in rows if r.role is None},
             spare=lambda thing: thing.id in needed,
+            recorded=cleanup.recorded(Role.GOING),
         )
         self._check_ours()
         self._tell_kept(rows, needed)
@@ -291,16 +295,14 @@ class Changing:
         old = change.proposed.old
         # Server groups are of rules.
         there = grouping.sayable(old) | {m.name for m in old.members}
+        came = cleanup.recorded(Role.COMING)
         with metrics.PHASES.labels('rollback').time():
             held = cleanup.release_holds()
             # Servers first: what they have goes back to those that stay.
-            cleanup.sweep(
-                self._cloud,
-                there,
-                {model.Kind.FLOATING_IP, model.Kind.SERVER},
-            )
+            if cleanup.sweep(self._cloud, there, FIRST, recorded=came) == []:
+                came = tuple(each for each in came if each.kind not in FIRST)
             stuck = [*change.undo_in_place(), *change.remains()]
-            left = cleanup.sweep(self._cloud, there)
+            left = cleanup.sweep(self._cloud, there, recorded=came)
         self._check_ours()
         cleanup.note(left)
         self._forget_changes(CHANGED, members.RESIZE)

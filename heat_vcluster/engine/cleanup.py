@@ -21,6 +21,7 @@ MemberStatus = states.MemberStatus
 #: How often holds are given back, and everything of a cluster is looked for
 #: and removed, before what is still there counts as left.
 SWEEPS = 3
+Things = tuple[model.Thing, ...]
 UNDER_WAY = (MemberStatus.BUILDING, MemberStatus.DELETING)
 
 
@@ -93,13 +94,19 @@ class Cleanup:
         Also what is on record and in no list: its tag may have been taken
         off, and nova leaves out servers of a cell that it cannot reach.
         """
+        return self.sweep(outside, kinds=kinds, recorded=self.recorded())
+
+    def recorded(self, role: records.Role | None = None) -> Things:
+        """Return what is on record of the members: all, or those of a role.
+
+        Without what is theirs and not the cluster's.
+        """
         rows = [
             row
             for row in self._store.get_members(self._cluster_id)
-            if not releasing.is_left_alone([row])
+            if role in (None, row.role) and not releasing.is_left_alone([row])
         ]
-        recorded = tuple(releasing.things(self._cluster_id, rows))
-        return self.sweep(outside, kinds=kinds, recorded=recorded)
+        return tuple(releasing.things(self._cluster_id, rows))
 
     def sweep(
         self,
@@ -107,15 +114,20 @@ class Cleanup:
         but: Collection[str] = (),
         kinds: Collection[model.Kind] | None = None,
         spare: Callable[[model.Thing], bool] = lambda thing: False,
-        recorded: Collection[model.Thing] = (),
+        recorded: Things = (),
     ) -> list[removal.Leftover] | None:
         """Remove everything that bears the cluster's tag, and ``recorded``.
 
         But for what is of the members in ``but``, and what is to be spared;
-        of the given kinds alone, by default of those of members. Returns
+        of the given kinds alone, by default of those of members. ``recorded``
+        is of other members than ``but``, and may be of any kind. Returns
         what refused to go; None if the cloud would not even tell.
         """
-        to_come = {thing.id: thing for thing in recorded}
+        to_come = {
+            thing.id: thing
+            for thing in recorded
+            if (kinds is None or thing.kind in kinds) and not spare(thing)
+        }
         for _ in range(SWEEPS):
             try:
                 found = removal.find(

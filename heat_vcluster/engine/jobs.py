@@ -12,6 +12,7 @@ import logging
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
+from importlib import util
 from typing import Any
 
 from taskflow import exceptions as task_errors
@@ -29,6 +30,9 @@ ROOMS = {
     'zookeeper': ('path', f'/{NAME}'),
 }
 
+#: Scheme -> the package that TaskFlow speaks to such a server with.
+PACKAGES = {'redis': 'redis', 'etcd': 'etcd3gw', 'zookeeper': 'kazoo'}
+
 Configuration = dict[str, Any]
 
 
@@ -43,6 +47,8 @@ def configuration(url: str) -> Configuration:
     try:
         parts = urllib.parse.urlsplit(url)
         option, room = ROOMS[parts.scheme]
+        if not parts.hostname:
+            raise ValueError('no host')  # TaskFlow would ask this machine
         found = {
             'board': parts.scheme,
             option: room,
@@ -56,6 +62,15 @@ def configuration(url: str) -> Configuration:
     return {key: value for key, value in found.items() if value}
 
 
+def check_installed(found: Configuration) -> None:
+    """Raise InvalidConfiguration if there is nothing to speak to it with."""
+    package = PACKAGES.get(found['board'])  # it may be overruled, behind "?"
+    if package and util.find_spec(package) is None:
+        raise exception.InvalidConfiguration(
+            f'[work]/jobboard: the package {package} is not installed'
+        )
+
+
 def _address(parts: urllib.parse.SplitResult) -> Mapping[str, Any]:
     if parts.scheme == 'zookeeper':
         # Its version is asked by a word that servers refuse unless told
@@ -64,6 +79,7 @@ def _address(parts: urllib.parse.SplitResult) -> Mapping[str, Any]:
     address = {'host': parts.hostname, 'port': parts.port}
     if parts.scheme == 'redis':
         unquote = urllib.parse.unquote
+        int(parts.path.strip('/') or 0)  # a database of it has a number
         return {
             **address,
             'username': unquote(parts.username or ''),

@@ -9,7 +9,7 @@ of the domain: they become budgets of the problem, decided in the same solve.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -18,6 +18,31 @@ from heat_vcluster.placement.columns import UNKNOWN, Ints
 
 MOST = 10**12  # of any resource
 ANY = '*'
+#: The resource classes of placement; those of operators begin so.
+CUSTOM = 'CUSTOM_'
+RESOURCES = (
+    'VCPU',
+    'PCPU',
+    'MEMORY_MB',
+    'DISK_GB',
+    'MEM_ENCRYPTION_CONTEXT',
+    'VGPU',
+    'VGPU_DISPLAY_HEAD',
+    'PGPU',
+    'FPGA',
+    'PCI_DEVICE',
+    'SRIOV_NET_VF',
+    'NUMA_SOCKET',
+    'NUMA_CORE',
+    'NUMA_THREAD',
+    'NUMA_MEMORY_MB',
+    'IPV4_ADDRESS',
+    'NET_BW_EGR_KILOBIT_PER_SEC',
+    'NET_BW_IGR_KILOBIT_PER_SEC',
+    'NET_PACKET_RATE_KILOPACKET_PER_SEC',
+    'NET_PACKET_RATE_EGR_KILOPACKET_PER_SEC',
+    'NET_PACKET_RATE_IGR_KILOPACKET_PER_SEC',
+)
 Used = Mapping[str, Mapping[str, int]]
 
 
@@ -182,12 +207,15 @@ def _budget(
     )
 
 
-def parse_bans(texts: list[str]) -> tuple[Ban, ...]:
-    """Read ``POLICY@SCOPE`` and ``POLICY@SCOPE:strict``; ValueError."""
+def parse_bans(texts: Iterable[str]) -> tuple[Ban, ...]:
+    """Read ``POLICY@SCOPE`` and ``POLICY@SCOPE:strict``; ValueError.
+
+    Whether there are such policies and scopes is told by ``check_bans``.
+    """
     bans = []
     for text in texts:
-        rule, _, word = text.strip().partition(':')
-        policy, at, scope = rule.partition('@')
+        rule, _, word = (part.strip() for part in text.partition(':'))
+        policy, at, scope = (part.strip() for part in rule.partition('@'))
         if not (policy and at and scope) or word not in ('', 'strict'):
             raise ValueError(
                 f'{text!r} must be POLICY@SCOPE or POLICY@SCOPE:strict'
@@ -196,26 +224,56 @@ def parse_bans(texts: list[str]) -> tuple[Ban, ...]:
     return tuple(bans)
 
 
-def parse_amounts(texts: list[str]) -> dict[str, Quantity]:
+def check_bans(
+    bans: Iterable[Ban], policies: Collection[str], scopes: Collection[str]
+) -> None:
+    """Raise ValueError for a ban that names what there is not.
+
+    It would meet no rule, and leave open what was to be closed.
+    """
+    for ban in bans:
+        for what, name, known in (
+            ('policy', ban.policy, policies),
+            ('scope', ban.scope, scopes),
+        ):
+            if name != ANY and name not in known:
+                raise ValueError(
+                    f'there is no {what} {name!r}, only '
+                    f'{", ".join(known)} and {ANY}'
+                )
+
+
+def parse_amounts(texts: Iterable[str]) -> dict[str, Quantity]:
     """Read ``RESOURCE=AMOUNT`` and ``RESOURCE=PERCENT%``; ValueError."""
-    found = {}
+    found: dict[str, Quantity] = {}
     for text in texts:
         resource, equals, amount = (p.strip() for p in text.partition('='))
         if not (resource and equals):
             raise ValueError(f'{text!r} must be RESOURCE=AMOUNT')
+        _check_resource(resource, found)
         found[resource] = parse_quantity(amount)
     return found
 
 
-def parse_levels(texts: list[str]) -> dict[str, dict[str, Quantity]]:
+def _check_resource(resource: str, found: Container[str]) -> None:
+    if resource in found:
+        raise ValueError(f'{resource} has two amounts')
+    if resource not in (ANY, *RESOURCES) and not resource.startswith(CUSTOM):
+        raise ValueError(
+            f'there is no resource {resource!r}, only {CUSTOM}..., '
+            f'{", ".join(RESOURCES)} and {ANY}'
+        )
+
+
+def parse_levels(texts: Iterable[str]) -> dict[str, dict[str, Quantity]]:
     """Read ``LEVEL:RESOURCE=AMOUNT``, of which there may be several."""
-    found: dict[str, dict[str, Quantity]] = {}
+    by_level: dict[str, list[str]] = {}
     for text in texts:
         level, colon, rest = (part.strip() for part in text.partition(':'))
         if not (level and colon):
             raise ValueError(f'{text!r} must be LEVEL:RESOURCE=AMOUNT')
-        found.setdefault(level, {}).update(parse_amounts([rest]))
-    return found
+        by_level.setdefault(level, []).append(rest)
+    return {level: parse_amounts(rest) for level, rest in by_level.items()}
 
 
 def parse_quantity(text: str) -> Quantity:

@@ -130,7 +130,8 @@ class ProcessTest(base.TestCase):
         )
         told = process.stderr.read()
         self.assertEqual(1, process.wait(self.patience))
-        self.assertIn('vcluster-service: ', told)
+        self.assertIn('vcluster-service: [api]/host, port: ', told)
+        self.assertIn(str(connection.port), told)
         self.assertNotIn('Traceback', told)
 
     def test_the_api_alone_wants_others_to_build(self):

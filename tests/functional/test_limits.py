@@ -9,7 +9,6 @@ import fixtures
 from heat_vcluster import deploy, exception
 from heat_vcluster.cloud.fake import FakeCloud
 from heat_vcluster.conf import load
-from heat_vcluster.placement import limits
 from tests.functional import base, documents
 
 TOGETHER = documents.group('affinity', 'm', scope='rack')
@@ -207,13 +206,31 @@ class ConfigurationTest(LimitedTest):
                 deploy.limits_of,
                 self.config(**{option: value}),
             )
-            self.assertIn('[limits]', str(error))
+            self.assertIn(f'[limits]/{option}: ', str(error))
+
+    def refusal(self, **options):
+        """Return what a service with such options says at its start."""
+        error = self.assertRaises(
+            exception.InvalidConfiguration, self.limit, **options
+        )
+        return str(error)
+
+    def test_rules_that_there_are_not_cannot_be_forbidden(self):
+        told = self.refusal(forbidden_rules='afinity@host:strict')
+        self.assertIn('[limits]/forbidden_rules: there is no policy', told)
+        self.assertIn("'afinity'", told)
+        self.assertIn('affinity, anti-affinity, exclusive', told)
+        told = self.refusal(forbidden_rules='affinity@racks')
+        self.assertIn("there is no scope 'racks'", told)
+        self.assertIn('zone, rack, host', told)
+
+    def test_all_that_there_is_can_be_forbidden(self):
+        self.limit(
+            forbidden_rules='*@host, survive@*, proximity @ rack : strict'
+        )
 
     def test_level_must_be_one_of_the_clouds(self):
-        for level in ('row', 'host'):
-            share = limits.parse_levels([f'{level}:*=10%'])
-            self.assertRaises(
-                exception.InvalidConfiguration,
-                self.make_service,
-                limits=limits.Limits(share=share),
-            )
+        for option in ('domain_headroom', 'tenant_share'):
+            for level in ('row', 'host'):
+                told = self.refusal(**{option: f'{level}:*=10%'})
+                self.assertIn(f'[limits]/{option}: {level!r}', told)

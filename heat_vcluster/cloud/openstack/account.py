@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from keystoneauth1 import exceptions as ka
 from keystoneauth1 import loading, plugin
 from keystoneauth1 import session as ks
 from oslo_config import cfg
 
-from heat_vcluster.conf import auth
+from heat_vcluster import exception
+from heat_vcluster.conf import auth, bounds
 
 TRUST = 'trust_id'
 #: What says where a token is good: a trust says it all.
@@ -24,6 +28,8 @@ SCOPE = (
     'project_domain_name',
     'system_scope',
 )
+#: Options of its session that name a file (or a directory of them).
+FILES = ('cafile', 'certfile', 'keyfile')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,11 +45,14 @@ class Account:
 
     @classmethod
     def from_config(cls, conf: cfg.ConfigOpts) -> Account | None:
-        """Read the account; None if none is configured."""
-        group = auth.GROUP.name
+        """Read the account; None if none is configured.
+
+        Raises InvalidConfiguration.
+        """
         # Registers the options of the plugin, which is all that is wanted.
-        if loading.load_auth_from_conf_options(conf, group) is None:
+        if _plugin(conf) is None:
             return None
+        group = auth.GROUP.name
         section = conf[conf[group].auth_section or group]
         loader = loading.get_plugin_loader(section.auth_type)
         return cls(loader, {name: section[name] for name in _names(loader)})
@@ -83,7 +92,50 @@ def _names(loader: Any) -> list[str]:
 
 
 def session_from_config(conf: cfg.ConfigOpts) -> ks.Session:
-    """Return a session of the account."""
+    """Return a session of the account; raises InvalidConfiguration."""
     group = auth.GROUP.name
-    made = loading.load_auth_from_conf_options(conf, group)
-    return loading.load_session_from_conf_options(conf, group, auth=made)
+    made = _plugin(conf)
+    if made is None:
+        raise exception.InvalidConfiguration(
+            f'[{group}]/auth_type is not set: nothing can be held without an '
+            'account'
+        )
+    _check_session(conf[group])
+    with _configured():
+        return loading.load_session_from_conf_options(conf, group, auth=made)
+
+
+def _plugin(conf: cfg.ConfigOpts) -> plugin.BaseAuthPlugin | None:
+    """Return what authenticates; None if nothing is configured."""
+    group = auth.GROUP.name
+    with _configured():
+        # Once more: where auth_section leads is known by now.
+        loading.register_auth_conf_options(conf, group)
+        return loading.load_auth_from_conf_options(conf, group)
+
+
+def _check_session(section: Any) -> None:
+    """Raise InvalidConfiguration for what would fail at each request."""
+    group = auth.GROUP.name
+    timeout = section.timeout
+    if timeout is not None and not 0 < timeout <= bounds.YEAR:
+        raise exception.InvalidConfiguration(
+            f'[{group}]/timeout: {timeout} is no number of seconds above 0'
+        )
+    for option in FILES:
+        name = section[option]
+        if name and not os.path.exists(name):
+            raise exception.InvalidConfiguration(
+                f'[{group}]/{option}: there is no {name!r}'
+            )
+
+
+@contextlib.contextmanager
+def _configured() -> Iterator[None]:
+    """Tell what keystoneauth refuses as what it is: options that are bad."""
+    try:
+        yield
+    except (ka.ClientException, cfg.Error, OSError, ValueError) as error:
+        raise exception.InvalidConfiguration(
+            f'[{auth.GROUP.name}]: {error}'
+        ) from error

@@ -147,9 +147,9 @@ class Settings:
             default_zone=conf.topology.default_availability_zone,
             pin_volumes=is_pinning(conf.volume.pinning),
             pool_domains=PoolDomains.parse(domains) if domains else None,
-            pools=tuple(conf.volume.pools),
+            pools=parse_pools(conf.volume.pools),
             type_backends=parse_type_backends(conf.volume.type_backends),
-            region=conf.cloud.region_name,
+            region=conf.cloud.region_name or None,
             interface=conf.cloud.interface,
             request_timeout=conf.cloud.request_timeout,
             hold_chunk=conf.cloud.hold_chunk,
@@ -161,6 +161,17 @@ class Settings:
 
 def parse_levels(texts: Iterable[str]) -> tuple[Level, ...]:
     return tuple(Level.parse(text) for text in texts if text.strip())
+
+
+def parse_pools(texts: Iterable[str]) -> tuple[str, ...]:
+    """Read the option [volume]/pools: names of pools, as cinder has them."""
+    found = tuple(text.strip() for text in texts if text.strip())
+    for text in found:
+        if not re.fullmatch(r'[^@#]+@[^@#]+#.+', text):
+            raise exception.InvalidConfiguration(
+                f'[volume]/pools: {text!r} must be host@backend#pool'
+            )
+    return found
 
 
 def parse_type_backends(

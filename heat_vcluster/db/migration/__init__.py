@@ -15,6 +15,7 @@ from alembic import command, script
 from alembic import config as alembic_config
 from alembic.runtime import migration as runtime
 
+from heat_vcluster import exception
 from heat_vcluster.db import connection as db_connection
 
 _LOCK_NAME = 'heat_vcluster.migration'
@@ -44,19 +45,46 @@ def make_config() -> Any:
 
 
 def upgrade(database: db_connection.Database, revision: str = 'head') -> None:
-    """Bring the tables to a revision; other processes wait meanwhile."""
+    """Bring the tables to a revision; other processes wait meanwhile.
+
+    Raises InvalidConfiguration for tables of a later release.
+    """
     with _one_at_a_time, _only_process(database) as connection:
+        _check(_revision(connection))
         config = make_config()
         config.attributes['connection'] = connection
         command.upgrade(config, revision)
 
 
 def current(database: db_connection.Database) -> str | None:
-    """Return the revision the tables are at; None: there are none yet."""
+    """Return the revision the tables are at; None: there are none yet.
+
+    Nothing is made, not even a file. Raises InvalidConfiguration for tables
+    that are at several.
+    """
+    if database.is_missing():
+        return None
     with database.reading() as connection:
-        found = runtime.MigrationContext.configure(connection)
-        revision: str | None = found.get_current_revision()
-        return revision
+        return _revision(connection)
+
+
+def _revision(connection: Any) -> str | None:
+    found = runtime.MigrationContext.configure(connection)
+    heads: tuple[str, ...] = found.get_current_heads()
+    if len(heads) > 1:
+        raise exception.InvalidConfiguration(
+            f'the tables are at {" and ".join(heads)} at once: they are not '
+            'those of this service, or damaged'
+        )
+    return next(iter(heads), None)
+
+
+def _check(revision: str | None) -> None:
+    if not is_known(revision):
+        raise exception.InvalidConfiguration(
+            f'the tables are at {revision}, of a later release than this '
+            f'one, which knows {newest()}: run that release'
+        )
 
 
 def newest() -> str:

@@ -10,7 +10,11 @@ from typing import Any
 
 from heat_vcluster.placement import model
 from heat_vcluster.placement.format import scopes
-from heat_vcluster.placement.format.faults import Faults, join
+from heat_vcluster.placement.format.faults import (
+    MOST_FACTOR,
+    Faults,
+    join,
+)
 from heat_vcluster.placement.format.topology import Cloud
 
 # Policy -> the keys that only it has.
@@ -21,6 +25,8 @@ POLICIES: Mapping[str, tuple[str, ...]] = {
     'exclusive': (),
     'proximity': ('at_least',),
 }
+# No group has more members: what is above that forbids nothing either.
+HIGHEST = 'max_per_domain', 'max_skew'
 RESERVED = 'fit:'  # how no group's id may begin
 
 
@@ -139,6 +145,9 @@ class Groups:
                             self._cloud,
                             self._faults,
                         )
+            elif key in HIGHEST:
+                read = self._faults.amount(value, at)
+                read = None if read is None else min(read, MOST_FACTOR)
             else:
                 read = self._faults.factor(value, at)
             if read is not None:

@@ -7,6 +7,7 @@ import fixtures
 from oslo_context import context
 
 from heat_vcluster import conf as configuration
+from heat_vcluster import exception
 from heat_vcluster.api import access, policies, routes
 from tests import base
 
@@ -109,6 +110,20 @@ class PoliciesTest(base.TestCase):
             'policy_file', str(folder / 'policy.yaml'), 'oslo_policy'
         )
         self.assertEqual(LOOK - {'clusters:show'}, self.allowed('reader'))
+
+    def test_a_file_of_the_operator_is_there_and_has_rules(self):
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (folder / 'list.yaml').write_text('["vcluster:clusters:show"]')
+        (folder / 'torn.yaml').write_text('"vcluster:clusters:show": "!')
+        policies.enforcer(self.conf)  # knows the option
+        for name in ('list.yaml', 'torn.yaml', 'none.yaml', '.'):
+            self.conf.set_override(
+                'policy_file', str(folder / name), 'oslo_policy'
+            )
+            error = self.assertRaises(
+                exception.InvalidConfiguration, policies.enforcer, self.conf
+            )
+            self.assertIn('[oslo_policy]/policy_file: ', str(error))
 
     def test_each_operation_has_a_rule_that_tells_of_it(self):
         told = {

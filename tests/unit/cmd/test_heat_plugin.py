@@ -62,6 +62,14 @@ class HeatPluginTest(base.BaseTestCase):
         self.assertIn('has other settings', out)
         self.assertEqual('[DEFAULT]\ndebug = true\n', self.conf.read_text())
 
+    def test_a_file_that_is_no_text_is_not_touched(self):
+        self.conf.parent.mkdir()
+        self.conf.write_bytes(b'\xff\xfe')
+        code, out = self.install('--conf', self.conf)
+        self.assertEqual(1, code)
+        self.assertIn('has other settings', out)
+        self.assertEqual(b'\xff\xfe', self.conf.read_bytes())
+
     def test_check_believes_what_heat_would_find(self):
         self.conf.parent.mkdir()
         self.conf.write_text('[DEFAULT]\n')

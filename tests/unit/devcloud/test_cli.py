@@ -45,6 +45,13 @@ class TestCommand(testtools.TestCase):
         self.assertEqual(1, code)
         self.assertIn('more zones than racks', err)
 
+    def test_a_place_that_cannot_be_is_told(self) -> None:
+        self.state.parent.joinpath('file').touch()
+        self.state = self.state.parent / 'file' / 'state'
+        code, _, err = self.run_command('status')
+        self.assertEqual(1, code)
+        self.assertIn(str(self.state), err)
+
     def test_env_points_a_shell_at_the_chosen_account(self) -> None:
         Settings(self.state).save()
         _, out, _ = self.run_command('env', '--cloud', 'beta')

@@ -42,6 +42,9 @@ class TestNames(testtools.TestCase):
     def test_impossible_sizes_are_refused(self) -> None:
         for wrong in (
             {'racks': 0},
+            {'racks': 10**6},
+            {'racks': 200, 'hosts_per_rack': 200},
+            {'ram_mb': 2**31},
             {'racks': 2, 'zones': 3},
             {'backends': 'shelf'},
             {'port_offset': 60000},

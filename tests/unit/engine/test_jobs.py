@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a URL of a jobboard means, and what is done when it fails."""
 
+from unittest import mock
+
 import testtools
 
 from heat_vcluster import exception
@@ -46,12 +48,29 @@ class ConfigurationTest(testtools.TestCase):
         self.assertEqual('staging', found['namespace'])
 
     def test_nonsense_is_refused_without_telling_a_password(self):
-        for url in ('amqp://me:hush@rabbit', 'redis://:hush@red:port', ''):
+        for url in (
+            'amqp://me:hush@rabbit',
+            'redis://:hush@red:port',
+            'redis://:hush@red/vcluster',
+            'redis://:hush@',
+            'redis:///2',
+            'etcd:2379',
+            'zookeeper://',
+            '',
+        ):
             refusal = self.assertRaises(
                 exception.InvalidConfiguration, jobs.configuration, url
             )
             self.assertNotIn('hush', str(refusal))
             self.assertIn('redis, etcd, zookeeper', str(refusal))
+
+    def test_what_speaks_to_it_has_to_be_there(self):
+        found = jobs.configuration('redis://red')
+        with mock.patch.dict('sys.modules', {'redis': None}):
+            refusal = self.assertRaises(
+                exception.InvalidConfiguration, jobs.check_installed, found
+            )
+        self.assertIn('package redis', str(refusal))
 
 
 class BrokenBoard:

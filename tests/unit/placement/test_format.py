@@ -401,7 +401,7 @@ class FaultsTestCase(base.TestCase):
             ('[0].members[1]', [0, 'members'], ['db', 'db']),
             ('[0].members[0]', [0, 'members', 0], 'dc'),
             ('[2].max_skew', [2, 'max_skew'], -1),
-            ('[2].max_skew', [2, 'max_skew'], 10**6 + 1),
+            ('[2].max_skew', [2, 'max_skew'], 10**12 + 1),
             ('[2].domains[0]', [2, 'domains', 0], 'r0'),
             ('[3].scope', [3, 'scope'], 'rack'),
             ('[3].hard', [3, 'hard'], True),
@@ -438,6 +438,17 @@ class FaultsTestCase(base.TestCase):
             },
             told(document),
         )
+
+    def test_a_limit_may_be_as_good_as_none(self):
+        for key in ('max_skew', 'max_per_domain'):
+            document = changed('request', 'groups', 2, key, to=2**31 - 1)
+            for group in document['request']['groups'][:4]:
+                group.update(hard=False, weight=10**6)
+            problem = documents.problem_from(document)
+            answer = joint.JointSolver().solve(problem, explain=False)
+            self.assertEqual(model.Verdict.FEASIBLE, answer.verdict)
+            report = checker.check(problem, answer.plan, bound=answer.bound)
+            self.assertEqual((), report.violations)
 
     def test_the_largest_costs_are_added_up_exactly(self):
         """A weight and a limit at their bounds, beside a weight of 1."""

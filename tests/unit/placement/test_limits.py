@@ -128,3 +128,25 @@ class ParseTest(testtools.TestCase):
         ):
             error = self.assertRaises(ValueError, parse, [text])
             self.assertIn(text.rpartition('=')[2], str(error))
+
+    def test_resources_are_named_as_placement_names_them(self):
+        for parse, text, name in (
+            (limits.parse_amounts, 'VCPUS=2', "'VCPUS'"),
+            (limits.parse_amounts, 'vcpu=2', "'vcpu'"),
+            (limits.parse_levels, 'rack:RAM=1', "'RAM'"),
+        ):
+            error = self.assertRaises(ValueError, parse, [text])
+            self.assertIn(f'there is no resource {name}', str(error))
+            self.assertIn('VCPU, PCPU, MEMORY_MB', str(error))
+
+    def test_who_says_two_things_is_not_understood(self):
+        for parse, texts in (
+            (limits.parse_amounts, ['VCPU=2', 'VCPU=20']),
+            (limits.parse_levels, ['rack:VCPU=2', 'rack:VCPU=20']),
+        ):
+            error = self.assertRaises(ValueError, parse, texts)
+            self.assertIn('VCPU has two amounts', str(error))
+
+    def test_operators_have_resources_of_their_own(self):
+        found = limits.parse_amounts(['CUSTOM_LICENCE=1', '*=5%'])
+        self.assertEqual({'CUSTOM_LICENCE', '*'}, found.keys())

@@ -63,9 +63,20 @@ class SettingsTest(testtools.TestCase):
             '[volume]\npool_domains = rack:(?P<domain>\n',
             '[volume]\npool_domains = row:(?P<domain>.*)\n',
             '[volume]\ntype_backends = fast\n',
+            '[volume]\npools = h@a\n',
+            '[volume]\npools = h#p\n',
             '[volume]\npinning = magic\n',
+            '[cloud]\nconcurrency = nova:many\n',
         ):
-            self.assertRaises(exception.InvalidConfiguration, self.load, text)
+            error = self.assertRaises(
+                exception.InvalidConfiguration, self.load, text
+            )
+            name = text.partition(' =')[0].replace('\n', '/')
+            self.assertIn(name, str(error))
+
+    def test_what_is_empty_is_unset(self):
+        found = self.load('[cloud]\nregion_name =\n[volume]\npools = ,\n')
+        self.assertEqual(settings.Settings(), found)
 
     def test_option_names_are_those_of_the_sample_file(self):
         from heat_vcluster.conf import opts
