@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.alone import retreats
 from heat_vcluster.placement.better import (
+    confined,
     dominance,
     firm,
     improve,
@@ -38,8 +39,9 @@ SEVERAL = 10
 # Parts of the time that asking who can meet at what cost, placing all that
 # way, counting what soft rules cost, placing all anew in one way, solving the
 # whole, counting hosts, or those of who need not be alone, taking hosts away
-# before that, and making the rest of it better part by part, may take; and
-# making costs less before hosts are taken away where more might be spared.
+# before that, making the rest of it better part by part, and solving it on few
+# hosts, may take; and making costs less before hosts are taken away where more
+# might be spared.
 MEETING = 0.3
 WISHING = 0.5
 COUNTING = 0.3
@@ -49,6 +51,7 @@ PACKING = 0.8
 OTHERS = 0.5
 THINNING = 0.15
 SOME = 0.2
+CONFINED = 0.2
 COSTS = 0.85
 # So often those who find no place may wish for less, if most have one.
 VAIN = 4
@@ -136,6 +139,8 @@ class _Betterment:
             self._improve(self._left() * COSTS, is_cost_enough=True)
             self._thin()
             self._count_objective()
+        if self._is_pack and self._is_thinned:
+            self._widen()
         self._improve(self._left())
 
     def closed(self) -> model.Bound:
@@ -401,17 +406,26 @@ class _Betterment:
         self._improve(self._left() * SOME)
 
     def _solve_among_few(self, kept: Compiled) -> None:
-        """Solve it on the hosts that are enough to use fewer, if few are."""
-        if self._is_best() or kept.n_hosts > COMPARED:
+        """Solve it on the hosts that are enough to use fewer, if few are.
+
+        Otherwise on the roomiest.
+        """
+        if self._is_best():
             return
+        if kept.n_hosts <= COMPARED and self._solve_among_needed(kept):
+            return
+        self._solve_confined(kept)
+
+    def _solve_among_needed(self, kept: Compiled) -> bool:
+        """Solve it on hosts that are enough; return False if they are many."""
         used = len(amounts.used_hosts(kept, self.placement))
         hosts = dominance.needed(kept, used - 1)
         if hosts is None:
-            return
+            return False
         allowed = dominance.reach(kept, hosts)
         pairs = sum(map(len, allowed.values()))
         if pairs > min(MEDIUM, kept.n_pairs // 2):
-            return
+            return False
         result = exact.solve(
             kept,
             hint=self.placement,
@@ -426,6 +440,38 @@ class _Betterment:
             if result.verdict is not model.Verdict.INFEASIBLE:
                 goal = min(result.bound.objective or 0, used)
             self._learn(model.Bound(0, goal))
+        return True
+
+    def _widen(self) -> None:
+        """Solve it on more hosts each time, and make it better part by part.
+
+        As long as there is time, and these are few enough.
+        """
+        for each in range(1, MEDIUM):
+            problem = self._compiled
+            if not self._bound.soft_cost:
+                problem = firm.firm(problem, self.placement)
+            if not self._left() or self._is_best():
+                return
+            if not self._solve_confined(problem, each):
+                return
+            self._improve(self._left() * SOME)
+
+    def _solve_confined(self, problem: Compiled, each: int = 1) -> bool:
+        """Solve it on the roomiest hosts of each rack, if these are few."""
+        result = confined.solve(
+            problem,
+            self.placement,
+            each=each,
+            pairs=MEDIUM,
+            seconds=max(self._left(), 0.01),
+            effort=CONFINED * self._seconds,
+            seed=self._seed,
+            soft_bound=self._bound.soft_cost if problem.soft else 0,
+        )
+        if result is not None:
+            self._take(result.placement)
+        return result is not None
 
     def _by(self, way: Way, compiled: Compiled, share: float = PACKING) -> int:
         """Take what it finds in a share of the time; return its bound."""

@@ -49,7 +49,7 @@ def order(compiled: Compiled) -> Ints:
     By what comes first for any shape: the roomiest, of as many as there are
     members of it.
     """
-    room = _room(compiled)
+    room = roominess(compiled)
     many = np.bincount(compiled.shape_of, minlength=len(compiled.shapes))
     first = np.full(compiled.n_hosts, np.inf)
     for shape in compiled.shapes:
@@ -64,7 +64,7 @@ def order(compiled: Compiled) -> Ints:
     return kept
 
 
-def _room(compiled: Compiled) -> Floats:
+def roominess(compiled: Compiled) -> Floats:
     """Return, by host, its shares of all that is asked, added up."""
     asked = amounts.sizes(compiled)[0].sum(axis=1)
     room = np.zeros(compiled.n_hosts)
@@ -91,7 +91,7 @@ class _Thinning:
 
     def confine(self) -> None:
         """Do with few domains, the widest first, down to hosts."""
-        room = _room(self._compiled)
+        room = roominess(self._compiled)
         among: Flags = np.zeros(len(room), np.bool_)
         among[self._ordered] = True
         if len(self._ordered) < CHOICE * len(self._used):
@@ -134,7 +134,7 @@ class _Thinning:
         each = -(-len(used) // max(1, len(np.unique(column[used]))))
         hosts = np.flatnonzero(known & (room > 0))
         hosts = hosts[np.argsort(-room[hosts], kind='stable')]
-        hosts = hosts[_rank(column[hosts]) < each]
+        hosts = hosts[rank_among_equals(column[hosts]) < each]
         count = compiled.n_domains[scope]
         worth = np.bincount(column[hosts], room[hosts], count)
         ordered = np.argsort(-worth, kind='stable')
@@ -142,7 +142,7 @@ class _Thinning:
         if scope + 1 < len(compiled.scopes):
             wider = np.full(count, UNKNOWN, np.int64)
             wider[column[hosts]] = compiled.domain[scope + 1][hosts]
-            turn = _rank(wider[ordered])
+            turn = rank_among_equals(wider[ordered])
             ordered = ordered[np.argsort(turn, kind='stable')]
         return ordered
 
@@ -211,7 +211,7 @@ class _Thinning:
         return True
 
 
-def _rank(numbers: Ints) -> Ints:
+def rank_among_equals(numbers: Ints) -> Ints:
     """Return how many equal ones come before each, in the order given."""
     order = np.argsort(numbers, kind='stable')
     ordered = numbers[order]

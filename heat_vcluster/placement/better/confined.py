@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All members placed anew, exactly, on few hosts.
+
+A plan on few hosts takes roomy ones, and hardly two of a rack for each shape:
+on the roomiest of each rack, and those in use, all members at once are a small
+problem even where the cloud is a hundred times that. What comes of it is the
+best on these hosts; of others it says nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heat_vcluster.placement.better import dominance, thinning
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
+from heat_vcluster.placement.numbers import amounts
+from heat_vcluster.placement.numbers.compiled import Compiled
+from heat_vcluster.placement.programs import exact
+
+
+def solve(
+    compiled: Compiled,
+    placement: Ints,
+    *,
+    each: int,
+    pairs: int,
+    seconds: float,
+    effort: float,
+    seed: int,
+    soft_bound: int = 0,
+) -> exact.Result | None:
+    """Place all as well as can be on these hosts; None: these are too many.
+
+    ``placement`` is a valid one to begin from. ``each`` of each rack and
+    shape are looked at, and at most ``pairs`` of a member and a place. For
+    the rest see ``exact.solve``.
+    """
+    hosts = roomiest(compiled, each)
+    hosts[amounts.used_hosts(compiled, placement)] = True
+    allowed = dominance.reach(compiled, hosts)
+    if sum(map(len, allowed.values())) > pairs:
+        return None
+    return exact.solve(
+        compiled,
+        hint=placement,
+        allowed=allowed,
+        seconds=seconds,
+        effort=effort,
+        seed=seed,
+        soft_bound=soft_bound,
+    )
+
+
+def roomiest(compiled: Compiled, each: int) -> Flags:
+    """Return the hosts that are the roomiest of their rack for any shape.
+
+    So many for each shape and rack: a domain at the narrowest scope above
+    the host.
+    """
+    room = thinning.roominess(compiled)
+    column = compiled.domain[min(1, len(compiled.scopes) - 1)]
+    found = np.zeros(compiled.n_hosts, np.bool_)
+    for shape in compiled.shapes:
+        if shape.is_server:
+            places = shape.places[
+                np.argsort(-room[shape.places], kind='stable')
+            ]
+            racks = column[places]
+            ranks = thinning.rank_among_equals(racks)
+            found[places[(ranks < each) | (racks == UNKNOWN)]] = True
+    return found
