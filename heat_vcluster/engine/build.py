@@ -110,7 +110,7 @@ class Build(members.Site):
         self._group_ids: dict[str, str | None] = {}  # by rule
         self._waiting = 0
         self._finished: frozenset[str] = frozenset()
-        self._is_begun = False
+        self._found_begun: frozenset[str] = frozenset()  # members on record
         self._turning = threading.Lock()
         self._has_turned = False  # on record, once something failed
 
@@ -146,8 +146,8 @@ class Build(members.Site):
                 else row.name not in again
             )
         )
-        self._is_begun = any(
-            row.status not in base.NEVER_BUILT for row in rows
+        self._found_begun = frozenset(
+            row.name for row in rows if row.status not in base.NEVER_BUILT
         )
         self.is_held = True
 
@@ -168,7 +168,7 @@ class Build(members.Site):
         self._signal.check()
         with metrics.PHASES.labels('resolve').time():
             self.resolution = self.cloud.resolve(
-                self.wanted, is_begun=self._is_begun
+                self.wanted, is_begun=bool(self._found_begun)
             )
 
     def reserve(
@@ -698,7 +698,7 @@ class Build(members.Site):
 
     def undo(self, step: members.Step) -> None:
         """Remove what a step made. Never raises: a sweep comes last."""
-        if step.symbol not in self._begun or not step.makes:
+        if not step.makes or not self._may_be_begun(step):
             return
         try:
             self._turn_back(self.cause or self._signal.reason)
@@ -710,6 +710,13 @@ class Build(members.Site):
                 step.symbol,
                 type(error).__name__,
             )
+
+    def _may_be_begun(self, step: members.Step) -> bool:
+        """Tell whether we began with it, or an engine before us may have.
+
+        What it left of a member is in the way of what that member needs.
+        """
+        return step.symbol in self._begun or step.member in self._found_begun
 
     def undo_reservation(self) -> None:
         """Give the holds back. Never raises: they are in the store."""

@@ -50,6 +50,7 @@ def remove(
     begun = time.monotonic()
     pause = FIRST_PAUSE * settings.poll_interval
     longest = LONGEST_PAUSE * settings.poll_interval
+    borne = settings.removal_timeout * (1.0 if is_patient else IMPATIENCE)
     while not is_abandoned():
         allowed = settings.removal_timeout
         reason = 'it was still there when the time allowed ran out'
@@ -61,10 +62,11 @@ def remove(
             return Leftover(thing, str(refused))
         except exception.CloudError as refused:
             reason = str(refused)
-            allowed *= 1.0 if is_patient else IMPATIENCE
+            allowed = borne
         except Exception as broken:  # a revert never raises
             LOG.exception('Removing %s %s failed', thing.kind, thing.id)
             reason = f'unexpected: {type(broken).__name__}'
+            allowed = borne
         if time.monotonic() - begun > allowed:
             return Leftover(thing, reason)
         time.sleep(pause)

@@ -8,10 +8,12 @@ quicker and lets it kill itself at one of its tasks.
 """
 
 import contextlib
-import multiprocessing.managers
+import functools
 import os
+import pickle
 import signal
 import socket
+import socketserver
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,94 +26,85 @@ from heat_vcluster.engine import jobs, worker
 from tests import forks
 from tests.functional import documents
 
-KEY = b'this protects nothing'
 LEASE_SECONDS = 1.0
 
 
-class Server(multiprocessing.managers.Server):
-    """Ends when it is told to: a closed one would accept without end."""
+class Server(socketserver.ThreadingUnixStreamServer):
+    """Has the cloud of ``opener`` do what is asked, each call by itself."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.stop_event = threading.Event()
+    request_queue_size = 128
+    daemon_threads = True
+    block_on_close = False  # a call may be held up by a test
 
-    def serve_forever(self):
-        multiprocessing.current_process()._manager_server = self
-        while not self.stop_event.is_set():
-            with contextlib.suppress(
-                OSError, EOFError, multiprocessing.AuthenticationError
-            ):
-                caller = self.listener.accept()
-                threading.Thread(
-                    target=self.handle_request, args=(caller,), daemon=True
-                ).start()
-        self.listener.close()
-
-    def end(self):
-        self.stop_event.set()
-        # It waits for somebody to call.
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as to:
-            to.connect(self.address)
+    def __init__(self, opener, path):
+        self.opener = opener
+        super().__init__(path, Call)
 
 
-class Line(multiprocessing.managers.BaseManager):
-    """The connection; ``call`` asks the cloud at the other end."""
+class Call(socketserver.StreamRequestHandler):
+    """One call of somebody who may die at any moment."""
+
+    def handle(self):
+        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+            asked = pickle.load(self.rfile)
+            pickle.dump(outcome(self.server.opener, *asked), self.wfile)
+
+
+def outcome(opener, asker, name, args, kwargs):
+    """Return what a call returned, and what it raised."""
+    side = opener
+    if asker is not None:
+        side = opener.open(context.Context(*asker))
+    try:
+        value = getattr(side, name)(*args, **kwargs)
+        # What is given one by one goes over the line all at once.
+        return [*value] if isinstance(value, Iterator) else value, None
+    except Exception as error:
+        # Few errors can be made of their arguments again.
+        return None, (type(error), error.args, vars(error))
 
 
 def serve(opener, path):
     """Let others reach a cloud by a socket; return what ends that."""
-
-    def call(project, user, name, args, kwargs):
-        side = opener
-        if project is not None:
-            side = opener.open(context.Context(project, user))
-        value = getattr(side, name)(*args, **kwargs)
-        # What is given one by one goes over the line all at once.
-        return Answer([*value] if isinstance(value, Iterator) else value)
-
-    class Served(Line):
-        pass
-
-    Served.register('call', callable=call)
-    server = Server(Served._registry, path, KEY, 'pickle')
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    server = Server(opener, path)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(0.01,), daemon=True
+    )
     thread.start()
 
     def end():
-        server.end()
+        server.shutdown()
+        server.server_close()
         thread.join()
 
     return end
 
 
-class Answer:
-    """What a call returned, for the one that asked."""
-
-    def __init__(self, value):
-        self._value = value
-
-    def value(self):
-        return self._value
-
-
-Line.register('call')
+def ask(path, asker, name, *args, **kwargs):
+    """Call the cloud at the other end; ``asker`` None: as its operator."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(path)
+        with line.makefile('rwb') as stream:
+            pickle.dump((asker, name, args, kwargs), stream)
+            stream.flush()
+            value, raised = pickle.load(stream)
+    if raised is None:
+        return value
+    kind, told, state = raised
+    error = kind.__new__(kind, *told)
+    vars(error).update(state)
+    raise error
 
 
 class Remote:
     """A tenant's cloud at the other end of the line."""
 
-    def __init__(self, line, asker):
-        self._line = line
-        self._asker = asker
+    def __init__(self, path, context):
+        self._path = path
+        self._asker = (context.project_id, context.user_id)
 
     def __getattr__(self, name):
-        def ask(*args, **kwargs):
-            asker = self._asker
-            return self._line.call(
-                asker.project_id, asker.user_id, name, args, kwargs
-            ).value()
-
-        return ask
+        return functools.partial(ask, self._path, self._asker, name)
 
 
 class RemoteOpener(base.CloudOpener):
@@ -119,11 +112,11 @@ class RemoteOpener(base.CloudOpener):
     named_scopes = ('zone',)
 
     def __init__(self, path):
-        self._line = Line(path, KEY)
-        self._line.connect()
+        self._ask = functools.partial(ask, path, None)
+        self._path = path
 
     def open(self, context):
-        return Remote(self._line, context)
+        return Remote(self._path, context)
 
     def entrust(self, context):
         return self._ask('entrust', context)
@@ -142,9 +135,6 @@ class RemoteOpener(base.CloudOpener):
 
     def hold_again(self, *what):
         self._ask('hold_again', *what)
-
-    def _ask(self, name, *args):
-        return self._line.call(None, None, name, args, {}).value()
 
 
 class SuicidalWriter(writer.Writer):

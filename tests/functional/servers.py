@@ -118,7 +118,12 @@ class Server(fixtures.Fixture):
             'stdout': subprocess.DEVNULL,
             'stderr': subprocess.STDOUT,
             'cwd': self.folder,
-            'env': {'PATH': os.environ['PATH'], 'HOME': self.folder},
+            'env': {
+                'PATH': os.environ['PATH'],
+                'HOME': self.folder,
+                # Whoever starts in the usual one cleans it for all others.
+                'TMPDIR': self.folder,
+            },
         }
 
 

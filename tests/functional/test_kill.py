@@ -10,9 +10,39 @@ import uuid
 
 import fixtures
 
-from heat_vcluster import db
+from heat_vcluster import db, exception
 from heat_vcluster.cloud.fake import FakeCloud
 from tests.functional import base, deaths, documents, doomed
+
+
+class LineTest(base.EngineTest):
+    """What is asked from afar is answered as it is at home."""
+
+    def setUp(self):
+        super().setUp()
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 's')
+        self.addCleanup(doomed.serve(self.cloud, path))
+        self.remote = doomed.RemoteOpener(path).open(base.ANN)
+
+    def test_errors_are_the_same(self):
+        for error in (
+            exception.CloudForbidden('nova', 'not yours'),
+            exception.ReservationConflict('it is gone'),
+            exception.NoValidPlacement(['too many'], proven=False),
+        ):
+            self.cloud.faults.fail('find', error=error)
+            told = self.assertRaises(type(error), self.remote.find, 'c')
+            self.assertEqual(str(error), str(told))
+            self.assertEqual(vars(error), vars(told))
+
+    def test_one_that_is_held_up_holds_up_no_other(self):
+        def ask(call):
+            answers.append(self.remote.find('c'))
+
+        answers = []
+        self.cloud.faults.before('usage', None, ask)
+        self.remote.usage()
+        self.assertEqual([()], answers)
 
 
 class KillTest(base.EngineTest):

@@ -205,6 +205,36 @@ class ResumeTest(deaths.DeathCase):
         self.assertEqual(1, len(self.cloud.leftovers()))
         self.delete_by_heir()
 
+    def test_heir_undoes_what_is_in_the_way_first(self):
+        """Also what the dead made of members that it has not begun with."""
+
+        def made(kind):
+            there = self.cloud.open(base.ANN).find(self.cluster, kinds=[kind])
+            return [thing.id for thing in there]
+
+        def die(call):
+            self.until(lambda: len(made(model.Kind.PORT)) == 2, 'the ports')
+            self.cloud.faults.die()
+
+        def delete(call):
+            self.heir.delete(base.ANN, self.cluster)
+
+        self.cloud.faults.before('ensure_router', None, die)
+        self.assertTrue(self.create_and_die(ENOUGH))
+        ports, nets = made(model.Kind.PORT), made(model.Kind.SUBNET)
+        self.cloud.faults.after('ensure_subnet', None, delete)
+        self.heir.engine.attend()
+        self.until(lambda: self.show(self.cluster) is None, 'the end of it')
+        self.assert_nothing_left()
+        asked = [
+            call.arguments['thing_id']
+            for call in self.cloud.calls
+            if call.name == 'delete'
+        ]
+        self.assertLess(
+            max(map(asked.index, ports)), min(map(asked.index, nets))
+        )
+
     def test_time_runs_out_while_nobody_is_there(self):
         self.assertTrue(self.create_and_die(20))
         store = db.Store(self.url, clock=deaths.later)

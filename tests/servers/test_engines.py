@@ -5,6 +5,7 @@ What is drawn by lot is told, as ``seed``, when a test fails.
 """
 
 import collections
+import dataclasses
 import os
 import random
 import signal
@@ -29,6 +30,8 @@ class Installation(test_databases.ServerMixin, base.EngineTest):
     """``client`` asks the API; ``service`` only looks."""
 
     engines = 2
+    # It would take up what the killed leave: that is for the others to do.
+    settings = dataclasses.replace(base.FAST, watch_interval=3600.0)
 
     def setUp(self):
         self.board_kind.require()

@@ -56,12 +56,18 @@ class RemovalTest(test_base.TestCase):
         self.assertEqual(self.thing, left.thing)
         self.assertEqual('neutron: in use', left.reason)
 
-    def test_the_impatient_give_up_sooner(self):
-        self.refuse(None)
+    def give_up_sooner(self, error):
+        self.refuse(None, error)
         self.remove()
         patient = self.deletes()
         self.remove(is_patient=False)
         self.assertLess(self.deletes() - patient, patient)
+
+    def test_the_impatient_give_up_sooner(self):
+        self.give_up_sooner(exception.CloudError('neutron', 'in use'))
+
+    def test_the_impatient_do_not_wait_for_a_defect_either(self):
+        self.give_up_sooner(ValueError('secret'))
 
     def test_the_impatient_wait_for_what_is_on_its_way(self):
         """Being deleted is no refusal, however long it takes."""
