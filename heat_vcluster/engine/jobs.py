@@ -33,6 +33,9 @@ ROOMS = {
 #: Scheme -> the package that TaskFlow speaks to such a server with.
 PACKAGES = {'redis': 'redis', 'etcd': 'etcd3gw', 'zookeeper': 'kazoo'}
 
+#: What a server of this machine may be named by instead of a host.
+SOCKET = 'unix_socket_path'
+
 Configuration = dict[str, Any]
 
 
@@ -47,13 +50,14 @@ def configuration(url: str) -> Configuration:
     try:
         parts = urllib.parse.urlsplit(url)
         option, room = ROOMS[parts.scheme]
-        if not parts.hostname:
+        more = dict(urllib.parse.parse_qsl(parts.query, strict_parsing=False))
+        if not parts.hostname and SOCKET not in more:
             raise ValueError('no host')  # TaskFlow would ask this machine
         found = {
             'board': parts.scheme,
             option: room,
             **_address(parts),
-            **dict(urllib.parse.parse_qsl(parts.query, strict_parsing=False)),
+            **more,
         }
     except (KeyError, ValueError):
         raise exception.InvalidConfiguration(

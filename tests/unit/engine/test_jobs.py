@@ -64,6 +64,11 @@ class ConfigurationTest(testtools.TestCase):
             self.assertNotIn('hush', str(refusal))
             self.assertIn('redis, etcd, zookeeper', str(refusal))
 
+    def test_a_socket_does_instead_of_a_host(self):
+        found = jobs.configuration('redis:///?unix_socket_path=/run/redis')
+        self.assertEqual('/run/redis', found['unix_socket_path'])
+        self.assertNotIn('host', found)
+
     def test_what_speaks_to_it_has_to_be_there(self):
         found = jobs.configuration('redis://red')
         with mock.patch.dict('sys.modules', {'redis': None}):
