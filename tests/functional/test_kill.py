@@ -2,6 +2,7 @@
 """A process that builds is killed; another one notices, and cleans up."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -178,6 +179,8 @@ class StandstillTest(ProcessCase):
 
         def stop(call):
             os.kill(self.process.pid, signal.SIGSTOP)
+            # Until the one thread that hears it has its turn others go on.
+            self.until(self.stands_still, 'the standstill')
             stopped.set()
 
         self.cloud.faults.before(call, 'web', stop)
@@ -199,6 +202,14 @@ class StandstillTest(ProcessCase):
         self.assertEqual(0, self.process.exitcode)
         self.assertEqual([], [*self.cloud.calls[calls:]])
         self.assertEqual(view, self.show(self.cluster))
+
+    def stands_still(self):
+        threads = pathlib.Path(f'/proc/{self.process.pid}/task').iterdir()
+        states = (
+            (thread / 'stat').read_text().rpartition(') ')[2][0]
+            for thread in threads
+        )
+        return all(state == 'T' for state in states)
 
     def test_it_writes_nothing_more(self):
         self.stand_still_at('ensure_server')
