@@ -447,7 +447,7 @@ class _Betterment:
 
         As long as there is time, and these are few enough.
         """
-        for each in range(1, MEDIUM):
+        for each in range(1, self._compiled.n_hosts + 1):
             problem = self._compiled
             if not self._bound.soft_cost:
                 problem = firm.firm(problem, self.placement)
