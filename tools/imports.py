@@ -343,6 +343,7 @@ TABLE = (
         (
             'api.app',
             'cmd.config_file',
+            'cmd.listening',
             'cmd.measuring',
             'cmd.signals',
             'conf',
@@ -415,9 +416,10 @@ TABLE = (
     ),
     Rule('cmd.config_file'),
     Rule('cmd.signals'),
+    Rule('cmd.listening', ('exception',)),
     Rule(
         'cmd.measuring',
-        ('db.api', 'deploy', 'exception', 'metrics'),
+        ('cmd.listening', 'db.api', 'deploy', 'metrics'),
         ('oslo_config',),
     ),
     Rule('cmd.summary', ('placement.*',)),

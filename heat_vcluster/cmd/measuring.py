@@ -8,7 +8,8 @@ from typing import Any
 
 from oslo_config import cfg
 
-from heat_vcluster import deploy, exception, metrics
+from heat_vcluster import deploy, metrics
+from heat_vcluster.cmd import listening
 from heat_vcluster.db import api as db
 
 LOG = logging.getLogger(__name__)
@@ -23,11 +24,6 @@ def begin(conf: cfg.ConfigOpts) -> None:
     if options.port is None:
         return
     store = db.Store(deploy.database_url(conf))
-    try:
+    with listening.at('metrics', options):
         port = metrics.serve(options.host, options.port, store.count_statuses)
-    except OSError as error:
-        raise exception.InvalidConfiguration(
-            f'[metrics]/host, port: cannot listen at {options.host} '
-            f'{options.port}: {error}'
-        ) from error
     LOG.info('Metrics at http://%s:%s/metrics', options.host, port)

@@ -15,7 +15,7 @@ from heat_vcluster import conf as configuration
 from heat_vcluster import exception
 from heat_vcluster import service as services
 from heat_vcluster.api import app
-from heat_vcluster.cmd import config_file, measuring, signals
+from heat_vcluster.cmd import config_file, listening, measuring, signals
 from heat_vcluster.conf import logs
 from heat_vcluster.wsgi import server
 
@@ -69,16 +69,6 @@ def run(arguments: argparse.Namespace, name: str, make: Make) -> int:
         return 1
 
 
-def _listen(door: server.Server, options: Any) -> None:
-    try:
-        door.start()
-    except OSError as error:
-        raise exception.InvalidConfiguration(
-            f'[api]/host, port: cannot listen at {options.host} '
-            f'{options.port}: {error}'
-        ) from error
-
-
 def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
     """Answer requests until a signal; what has begun is then ended well."""
     options: Any = conf.api
@@ -91,7 +81,8 @@ def serve(service: services.Service, conf: cfg.ConfigOpts) -> int:
     )
     told = signals.heard()
     try:
-        _listen(door, options)
+        with listening.at('api', options):
+            door.start()
         LOG.info('Listening on %s', door.address)
         service.engine.watch()  # what an earlier process has left
         signals.wait(told)
