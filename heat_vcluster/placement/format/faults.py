@@ -184,6 +184,22 @@ class Faults:
             self.add(path, f'and {len(wrong) - SHOWN} more: {message}')
 
 
+class Names:
+    """Reads names of which none may be there twice."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._seen: set[str] = set()
+
+    def read(self, value: Any, path: str) -> str:
+        """Return the name; empty if it is none."""
+        name = self._faults.name(value, path) or ''
+        if name and name in self._seen:
+            self._faults.add(path, f'{name!r} is there twice')
+        self._seen.add(name)
+        return name
+
+
 def _integers(values: Sequence[Any]) -> Ints | None:
     """Return them as an array, if all are integers of 64 bits."""
     if not set(map(type, values)) <= {int}:

@@ -9,7 +9,7 @@ from typing import Any
 from heat_vcluster.placement import columns, model
 from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.format import topology
-from heat_vcluster.placement.format.faults import Faults, join
+from heat_vcluster.placement.format.faults import Faults, Names, join
 
 KEYS = ('levels', 'free', 'total', 'domains', 'traits', 'pools')
 
@@ -216,7 +216,7 @@ class _Pools:
     def __init__(self, levels: tuple[str, ...] | None, faults: Faults) -> None:
         self._levels = levels
         self._faults = faults
-        self._names: set[str] = set()
+        self._names = Names(faults)
 
     def read(self, value: Any, path: str) -> tuple[model.Pool, ...] | None:
         before = len(self._faults.found)
@@ -243,20 +243,12 @@ class _Pools:
         if host is not None:
             host = faults.name(host, join(path, 'host'))
         return model.Pool(
-            self._name(found['name'], join(path, 'name')) or '',
+            self._names.read(found['name'], join(path, 'name')),
             free,
             None if types is None else frozenset(types),
             self._place(found['domains'], join(path, 'domains')),
             host,
         )
-
-    def _name(self, value: Any, path: str) -> str | None:
-        name = self._faults.name(value, path)
-        if name in self._names:
-            self._faults.add(path, f'{name!r} is there twice')
-        if name is not None:
-            self._names.add(name)
-        return name
 
     def _place(self, value: Any, path: str) -> dict[str, str]:
         domains = {}

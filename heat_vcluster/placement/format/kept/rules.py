@@ -8,7 +8,7 @@ from typing import Any
 
 from heat_vcluster.placement import model, policies
 from heat_vcluster.placement.format import scopes
-from heat_vcluster.placement.format.faults import Faults, join
+from heat_vcluster.placement.format.faults import Faults, Names, join
 from heat_vcluster.placement.format.groups import POLICIES
 from heat_vcluster.placement.format.kept.cloud import Cloud
 from heat_vcluster.placement.policies import base
@@ -33,21 +33,6 @@ def read_rules(
     return tuple(rule for rule in read if rule is not None)
 
 
-class _Names:
-    """Names of which none is there twice."""
-
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
-        self._seen: set[str] = set()
-
-    def read(self, value: Any, path: str) -> str:
-        name = self._faults.name(value, path)
-        if name in self._seen:
-            self._faults.add(path, f'{name!r} is there twice')
-        self._seen.add(name or '')
-        return name or ''
-
-
 class _Rules:
     def __init__(
         self, cloud: Cloud, members: frozenset[str], faults: Faults
@@ -56,7 +41,7 @@ class _Rules:
         self._members = members
         self._faults = faults
         self._kinds = policies.load()
-        self._names = _Names(faults)
+        self._names = Names(faults)
 
     def rule(self, value: Any, path: str) -> model.Rule | None:
         keys = ('name', 'policy', 'scope', 'units', 'weight', 'options')
@@ -197,7 +182,7 @@ class _Budgets:
     def __init__(self, cloud: Cloud, faults: Faults) -> None:
         self._cloud = cloud
         self._faults = faults
-        self._names = _Names(faults)
+        self._names = Names(faults)
 
     def budget(self, value: Any, path: str) -> model.Budget | None:
         found = self._faults.keys(value, path, ('name', 'scope', 'room'))
