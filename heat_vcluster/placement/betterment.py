@@ -448,11 +448,11 @@ class _Betterment:
         As long as there is time, and these are few enough.
         """
         for each in range(1, self._compiled.n_hosts + 1):
+            if not self._left() or self._is_best():
+                return
             problem = self._compiled
             if not self._bound.soft_cost:
                 problem = firm.firm(problem, self.placement)
-            if not self._left() or self._is_best():
-                return
             if not self._solve_confined(problem, each):
                 return
             self._improve(self._left() * SOME)

@@ -57,15 +57,10 @@ def roomiest(compiled: Compiled, each: int) -> Flags:
     So many for each shape and rack: a domain at the narrowest scope above
     the host.
     """
-    room = thinning.roominess(compiled)
     column = compiled.domain[min(1, len(compiled.scopes) - 1)]
     found = np.zeros(compiled.n_hosts, np.bool_)
-    for shape in compiled.shapes:
-        if shape.is_server:
-            places = shape.places[
-                np.argsort(-room[shape.places], kind='stable')
-            ]
-            racks = column[places]
-            ranks = thinning.rank_among_equals(racks)
-            found[places[(ranks < each) | (racks == UNKNOWN)]] = True
+    for _, places in thinning.roomiest_first(compiled):
+        racks = column[places]
+        ranks = thinning.rank_among_equals(racks)
+        found[places[(ranks < each) | (racks == UNKNOWN)]] = True
     return found

@@ -12,6 +12,7 @@ last those that have least on them are taken away, many at first.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -49,19 +50,23 @@ def order(compiled: Compiled) -> Ints:
     By what comes first for any shape: the roomiest, of as many as there are
     members of it.
     """
-    room = roominess(compiled)
     many = np.bincount(compiled.shape_of, minlength=len(compiled.shapes))
     first = np.full(compiled.n_hosts, np.inf)
-    for shape in compiled.shapes:
-        if shape.is_server:
-            places = shape.places[
-                np.argsort(-room[shape.places], kind='stable')
-            ]
-            ranks = np.arange(len(places)) / many[shape.number]
-            first[places] = np.minimum(first[places], ranks)
+    for number, places in roomiest_first(compiled):
+        ranks = np.arange(len(places)) / many[number]
+        first[places] = np.minimum(first[places], ranks)
     found = np.argsort(first, kind='stable')
     kept: Ints = found[np.isfinite(first[found])]
     return kept
+
+
+def roomiest_first(compiled: Compiled) -> Iterator[tuple[int, Ints]]:
+    """Give the number and the places of each shape of servers."""
+    room = roominess(compiled)
+    for shape in compiled.shapes:
+        if shape.is_server:
+            order = np.argsort(-room[shape.places], kind='stable')
+            yield shape.number, shape.places[order]
 
 
 def roominess(compiled: Compiled) -> Floats:
