@@ -439,27 +439,28 @@ class FaultsTestCase(base.TestCase):
             told(document),
         )
 
+    def solved(self, document):
+        """Return what the checker tells of the plan: it is obeyed."""
+        problem = documents.problem_from(document)
+        answer = joint.JointSolver().solve(problem, explain=False)
+        self.assertEqual(model.Verdict.FEASIBLE, answer.verdict)
+        report = checker.check(problem, answer.plan, bound=answer.bound)
+        self.assertEqual((), report.violations)
+        return report
+
     def test_a_limit_may_be_as_good_as_none(self):
         for key in ('max_skew', 'max_per_domain'):
             document = changed('request', 'groups', 2, key, to=2**31 - 1)
             for group in document['request']['groups'][:4]:
                 group.update(hard=False, weight=10**6)
-            problem = documents.problem_from(document)
-            answer = joint.JointSolver().solve(problem, explain=False)
-            self.assertEqual(model.Verdict.FEASIBLE, answer.verdict)
-            report = checker.check(problem, answer.plan, bound=answer.bound)
-            self.assertEqual((), report.violations)
+            self.solved(document)
 
     def test_the_largest_costs_are_added_up_exactly(self):
         """A weight and a limit at their bounds, beside a weight of 1."""
         document = changed('request', 'groups', 2, 'min_domains', to=10**6)
         for group in document['request']['groups'][:4]:
             group.update(hard=False, weight=10**6)
-        problem = documents.problem_from(document)
-        answer = joint.JointSolver().solve(problem, explain=False)
-        self.assertEqual(model.Verdict.FEASIBLE, answer.verdict)
-        report = checker.check(problem, answer.plan, bound=answer.bound)
-        self.assertEqual((), report.violations)
+        report = self.solved(document)
         self.assertGreater(report.soft_cost, 10**11)
 
     def test_all_faults_are_told_at_once(self):
