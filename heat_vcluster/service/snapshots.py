@@ -36,16 +36,15 @@ class Snapshots(changes.Changes):
         there = self._store.get_snapshot(chosen)
         if there is not None and there.cluster_id != cluster_id:
             raise exception.SnapshotExists(chosen)
-        if there is None:
-            self._begin(
-                context,
-                cluster_id,
-                states.HOMES[ClusterStatus.SNAPSHOTTING],
-                functools.partial(
-                    self._store.begin_snapshot, cluster_id, chosen, name
-                ),
-            )
-        return self.snapshot(context, cluster_id, chosen)
+        if there is not None:
+            return self.snapshot(context, cluster_id, chosen)
+
+        def begin(**action: Any) -> View:
+            self._store.begin_snapshot(cluster_id, chosen, name, **action)
+            return self.snapshot(context, cluster_id, chosen)
+
+        homes = states.HOMES[ClusterStatus.SNAPSHOTTING]
+        return self._begin(context, cluster_id, homes, begin)
 
     def snapshots(
         self, context: ctx.Context, cluster_id: str

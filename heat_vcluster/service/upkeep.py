@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from heat_vcluster import context as ctx
 from heat_vcluster import exception, states, views
@@ -15,6 +15,7 @@ from heat_vcluster.engine import inspection, proposal, repairing
 from heat_vcluster.service import desk, reading
 from heat_vcluster.spec import model as spec
 
+Begun = TypeVar('Begun')
 View = views.View
 ClusterStatus = states.ClusterStatus
 
@@ -147,22 +148,23 @@ class Upkeep(reading.Reading):
         Raises WrongStatus, NotEntrusted, TrustLost, TrustRefused.
         """
 
-        def begin(**action: Any) -> None:
+        def begin(**action: Any) -> View:
             self._store.begin_action(cluster_id, status, **action, **asked)
+            return self.show(context, cluster_id)
 
-        self._begin(context, cluster_id, states.HOMES[status], begin)
-        return self.show(context, cluster_id)
+        return self._begin(context, cluster_id, states.HOMES[status], begin)
 
     def _begin(
         self,
         context: ctx.Context,
         cluster_id: str,
         homes: Collection[ClusterStatus],
-        begin: Callable[..., None],
-    ) -> None:
+        begin: Callable[..., Begun],
+    ) -> Begun:
         """Have written down by ``begin`` what is due, and done then.
 
-        By the trust of its user for an outsider.
+        By the trust of its user for an outsider. Returns what ``begin``
+        does: what is shown from there was read before any of it is done.
         """
         cluster = self._find(context, cluster_id)
         self.engine.check_open()
@@ -172,9 +174,10 @@ class Upkeep(reading.Reading):
             acting = self._as_its_user(context, cluster)
         else:
             self._let_work(context, cluster)
-        begin(
+        begun = begin(
             homes=homes,
             deadline=self._deadline(None),
             request_id=context.request_id,
         )
         self.engine.begin(cluster_id, acting)
+        return begun
