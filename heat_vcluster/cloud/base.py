@@ -10,7 +10,14 @@ trouble, 429, 503, races of generations), within bounds.
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 from heat_vcluster import context as ctx
 from heat_vcluster import exception
@@ -374,6 +381,15 @@ class CloudOpener(abc.ABC):
     @abc.abstractmethod
     def open(self, context: ctx.Context) -> Cloud:
         """Return the cloud as this tenant. Cheap; no call goes out."""
+
+    @abc.abstractmethod
+    def guarded(self, check: Callable[[], None]) -> CloudOpener:
+        """Return the same for one who may lose the right to change a thing.
+
+        ``check`` is called right before each request that changes something,
+        by this opener or by what it opens, and before each that is repeated;
+        what it raises ends the call. Trusts are had and ended without it.
+        """
 
     @abc.abstractmethod
     def release_holds(self, hold_ids: Iterable[str]) -> None:

@@ -45,6 +45,12 @@ AT_WORK = states.UPKEEP | {
     states.ClusterStatus.UPDATING,
     states.ClusterStatus.RELEASING,
 }
+#: By these others have it, or it is tried again.
+PUT_OFF = (
+    exception.ClusterBusy,
+    exception.CloudError,
+    exception.LeaseLost,
+)
 ON_REQUEST = 'It was stopped on request'
 
 
@@ -182,7 +188,7 @@ class Engine(work.Work):
         try:
             with self._operating(cluster_id) as working:
                 working.drop_plan()
-        except (exception.ClusterBusy, exception.CloudError) as error:
+        except PUT_OFF as error:
             LOG.warning('Plan %s is released later: %s', cluster_id, error)
 
     def join(self, cluster_id: str, timeout: float | None = None) -> None:
@@ -246,7 +252,7 @@ class Engine(work.Work):
                 if janitor.lost(self._store, self._parts.opener, plan.id):
                     with self._operating(plan.id) as working:
                         working.hold_again()
-            except (exception.ClusterBusy, exception.CloudError) as error:
+            except PUT_OFF as error:
                 LOG.warning('Plan %s is looked at later: %s', plan.id, error)
 
     def _attend(self, cluster_id: str) -> None:
@@ -267,7 +273,7 @@ class Engine(work.Work):
         has_begun: threading.Event | None = None,
     ) -> Iterator[operation.Operation]:
         """Have the cluster's lease within the block, and keep it alive."""
-        lease = self._acquire(cluster_id, wait_seconds, has_begun)
+        lease, begun = self._acquire(cluster_id, wait_seconds, has_begun)
         record = self._store.get_cluster(cluster_id)
         is_wanted = record.wanted is states.Wanted.PRESENT
         signal = leases.Signal(self._deadline(record))
@@ -276,13 +282,18 @@ class Engine(work.Work):
             lease,
             signal,
             self._settings.lease_seconds,
+            begun,
             hears_cancel=is_wanted,
         )
         patient = functools.partial(
             patience.bear, is_lost=keeper.is_lost, settings=self._settings
         )
         working = operation.Operation(
-            dataclasses.replace(self._parts, store=patient(self._store)),
+            dataclasses.replace(
+                self._parts,
+                store=patient(self._store),
+                opener=self._parts.opener.guarded(keeper.check),
+            ),
             record,
             context,
             patient(self._store.writer(lease)),
@@ -324,16 +335,20 @@ class Engine(work.Work):
         cluster_id: str,
         wait_seconds: float,
         has_begun: threading.Event | None = None,
-    ) -> Any:
-        """Take the cluster, waiting for its present owner to finish."""
+    ) -> tuple[Any, float]:
+        """Take the cluster, waiting for its present owner to finish.
+
+        Returns the lease, and when it was asked for.
+        """
         owner = f'{self._name}:{uuid.uuid4()}'
         pause = TAKEOVER_PAUSE * self._settings.poll_interval
         until = time.monotonic() + wait_seconds
         while True:
+            begun = leases.now()
             try:
                 return self._store.acquire(
                     cluster_id, owner, self._settings.lease_seconds
-                )
+                ), begun
             except exception.ClusterBusy:
                 if has_begun is not None and self._is_in_progress(cluster_id):
                     has_begun.set()
@@ -365,5 +380,5 @@ class Engine(work.Work):
         try:
             with self._operating(cluster_id) as working:
                 working.free()
-        except (exception.ClusterBusy, exception.CloudError) as error:
+        except PUT_OFF as error:
             LOG.warning('Holds of %s stay for now: %s', cluster_id, error)

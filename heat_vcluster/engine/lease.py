@@ -13,6 +13,20 @@ from heat_vcluster.engine import base
 
 LOG = logging.getLogger(__name__)
 
+#: What a lease is measured by. Like that of ``time.monotonic()`` it goes on
+#: while a process is stopped; and, where there is one, also while the machine
+#: is suspended. In a guest that its host pauses it may stand still.
+CLOCK = getattr(time, 'CLOCK_BOOTTIME', time.CLOCK_MONOTONIC)
+#: The part of a lease after which it is renewed; and that after which nothing
+#: is done before it is. What is left then is for what is done to arrive, and
+#: for clocks that do not quite agree.
+RENEWED_AFTER = 1 / 3
+PROVEN_AFTER = 2 / 3
+
+
+def now() -> float:
+    return time.clock_gettime(CLOCK)
+
 
 class Signal:
     """Why work on a cluster has to stop, if it has to.
@@ -56,8 +70,9 @@ class Keeper(threading.Thread):
 
     Also asks the store, each second, whether a stop was requested by
     somebody else. A store that does not answer is asked again until the
-    lease would have expired; then it counts as lost. A process that stood
-    still for longer than that has to ask before it acts again.
+    lease would have expired; then it counts as lost. Who stood still for
+    long asks before he acts again, by ``prove`` or ``check``. ``begun``: of
+    ``now()``, before the lease was had.
     """
 
     def __init__(
@@ -66,6 +81,7 @@ class Keeper(threading.Thread):
         lease: base.Lease,
         signal: Signal,
         seconds: float,
+        begun: float,
         hears_cancel: bool = True,
     ) -> None:
         super().__init__(name=f'lease-{lease.cluster_id[:8]}', daemon=True)
@@ -77,7 +93,7 @@ class Keeper(threading.Thread):
         self._seconds = seconds
         self._hears_cancel = hears_cancel
         self._done = threading.Event()
-        self._renewed = time.monotonic()
+        self._until = begun + seconds
         self._renewing = threading.Lock()
         signal.prove = self.prove
 
@@ -87,28 +103,47 @@ class Keeper(threading.Thread):
                 self._hear_cancel()
             except Exception:  # the edge of a thread: the store may be away
                 LOG.exception('Could not hear whether to stop')
-            self._renew(self._seconds / 3)
+            self._renew(RENEWED_AFTER)
             if self.is_lost.is_set():
                 return
 
     def prove(self) -> None:
-        """Make sure that the lease has not run out."""
-        self._renew(self._seconds)
+        """Make sure that the lease has not run out; else it is lost."""
+        self._renew(PROVEN_AFTER)
 
-    def _renew(self, age: float) -> None:
-        """Renew a lease older than that; it is lost if it cannot be."""
+    def check(self) -> None:
+        """Raise LeaseLost if the lease has run out; then it is lost, too.
+
+        The store is not asked of one that was renewed not long ago. Of one
+        that is handed over the rest may be used.
+        """
+        self.prove()
+        while self._left() <= 0:
+            if self.is_lost.is_set():
+                raise exception.LeaseLost('The lease has run out')
+            self.prove()  # the answer that it was renewed came too late
+
+    def _left(self) -> float:
+        return self._until - now()
+
+    def _renew(self, after: float) -> None:
+        """Renew a lease once that part is over; lost if it cannot be."""
+        enough = (1 - after) * self._seconds
+        if self._left() >= enough:
+            return  # without waiting for who renews it just now
         with self._renewing:
-            begun = time.monotonic()
-            if begun - self._renewed <= age or self.is_lost.is_set():
+            if self._left() >= enough or self.is_lost.is_set():
                 return
+            begun = now()
             try:
                 self._store.renew(self._lease, self._seconds)
-                self._renewed = begun
+                self._until = begun + self._seconds
             except exception.LeaseLost as lost:
+                self._until = begun
                 self._lose(lost)
             except Exception:  # the store may be away
                 LOG.exception('Could not renew the lease')
-                if begun - self._renewed > self._seconds:
+                if self._left() <= 0:
                     self._lose(exception.LeaseLost('The store is away'))
 
     def _hear_cancel(self) -> None:

@@ -60,10 +60,12 @@ def remove(
                 return None
         except exception.CloudForbidden as refused:
             return Leftover(thing, str(refused))
+        except exception.LeaseLost:  # a revert never raises
+            break
         except exception.CloudError as refused:
             reason = str(refused)
             allowed = borne
-        except Exception as broken:  # a revert never raises
+        except Exception as broken:  # nor then
             LOG.exception('Removing %s %s failed', thing.kind, thing.id)
             reason = f'unexpected: {type(broken).__name__}'
             allowed = borne

@@ -25,6 +25,9 @@ class HookedOpener:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._opener, name)
 
+    def guarded(self, check: Callable[[], None]) -> Any:
+        return HookedOpener(self._opener.guarded(check), self._after)
+
     def open(self, context: Any) -> Any:
         return _HookedCloud(self._opener.open(context), self._after)
 

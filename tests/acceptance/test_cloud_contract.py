@@ -33,19 +33,16 @@ class OpenStackTest(cloud_contract.CloudContract, testtools.TestCase):
         self.opener = OpenStackOpener.from_config(
             conf.load(config_files=[config_file(cloud.state_dir)])
         )
-        session = world.connect(cloud, 'alpha').session
-        self.tenant = (session.get_project_id(), session.get_user_id())
+        self.context = self.context_of(cloud, 'alpha')
         self.storage = world.connect(cloud, 'alpha').block_storage
-        self.cloud = self.open(cloud, 'alpha')
-        self.other_cloud = self.open(cloud, 'beta')
+        self.cloud = self.opener.open(self.context)
+        self.other_cloud = self.opener.open(self.context_of(cloud, 'beta'))
         super().setUp()
 
-    def open(self, cloud, account):
+    def context_of(self, cloud, account):
         session = world.connect(cloud, account).session
-        return self.opener.open(
-            context.Context(
-                session.get_project_id(), session.get_user_id(), session
-            )
+        return context.Context(
+            session.get_project_id(), session.get_user_id(), session
         )
 
     def leave_attached(self, server_id, volume_id):

@@ -27,7 +27,7 @@ class CloudContract:
 
     ``opener`` is the CloudOpener, ``cloud`` and ``other_cloud`` two
     different tenants' clouds; both know the flavor, image and external
-    network below. ``tenant`` is the project and the user of ``cloud``.
+    network below. ``context`` is that by which ``cloud`` was opened.
     ``pause`` is slept between two polls. ``leave_attached`` has a volume in
     use by a server that is no more.
     """
@@ -360,7 +360,8 @@ class CloudContract:
         self.assertEqual(frozenset(), self.opener.missing_holds(ids))
         self.opener.release_holds([lost.id])
         self.assertEqual({lost.id}, self.opener.missing_holds(ids))
-        self.opener.hold_again(*self.tenant, [kept, lost])
+        whose = (self.context.project_id, self.context.user_id)
+        self.opener.hold_again(*whose, [kept, lost])
         self.assertEqual(frozenset(), self.opener.missing_holds(ids))
         self.assertEqual(before, [self.free(place) for place in places])
 
@@ -384,6 +385,38 @@ class CloudContract:
         self.cloud.reserve([hold])
         self.opener.release_holds([hold.id, str(uuid.uuid4())])
         self.assertEqual(frozenset(), self.cloud.find_holds([hold.id]))
+
+    # The right to change anything
+
+    def test_whoever_may_act_no_more_changes_nothing(self):
+        _, demand = self.look()
+        held, more = (
+            self.hold(name, min(demand.candidates), demand.resources)
+            for name in ('m', 'more')
+        )
+        self.cloud.reserve([held])
+        network_id, subnet_id = self.make_network()
+        there = self.cloud.find(self.cluster_id)
+
+        def check():
+            raise exception.LeaseLost('it is over')
+
+        opener = self.opener.guarded(check)
+        cloud = opener.open(self.context)
+        whose = (self.context.project_id, self.context.user_id)
+        owner = self.owner('other')
+        for call, *args in (
+            (cloud.reserve, [more]),
+            (cloud.release, [held.id]),
+            (opener.hold_again, *whose, [more]),
+            (opener.release_holds, [held.id]),
+            (cloud.ensure_network, owner, 'other', spec.NetworkSpec()),
+            (cloud.delete, Kind.SUBNET, subnet_id),
+            (cloud.delete, Kind.NETWORK, network_id),
+        ):
+            self.assertRaises(exception.LeaseLost, call, *args)
+        self.assertEqual(there, cloud.find(self.cluster_id))
+        self.assertEqual({held.id}, cloud.find_holds([held.id, more.id]))
 
     # Networks
 

@@ -8,6 +8,7 @@ quicker and lets it kill itself at one of its tasks.
 """
 
 import contextlib
+import copy
 import functools
 import os
 import pickle
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 
 from heat_vcluster import context, db, deploy
 from heat_vcluster.cloud import base
+from heat_vcluster.cloud.fake import calls
 from heat_vcluster.db import writer
 from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import jobs, worker
@@ -96,15 +98,46 @@ def ask(path, asker, name, *args, **kwargs):
     raise error
 
 
+class Line:
+    """The way to a cloud at the other end, with a check before each change.
+
+    The process stops right before the check of the call that ``stops_at``
+    names, about that member if there is one: a single time.
+    """
+
+    stops_at = None
+
+    def __init__(self, path, check=lambda: None):
+        self.path = path
+        self._check = check
+
+    def guarded(self, check):
+        return Line(self.path, check)
+
+    def ask(self, asker, name, *args, **kwargs):
+        if name in (*calls.CHANGES, 'release_holds', 'hold_again'):
+            self._stop_at(name, args)
+            self._check()
+        return ask(self.path, asker, name, *args, **kwargs)
+
+    def _stop_at(self, name, args):
+        owner = next(iter(args), None)
+        called = (name, getattr(owner, 'member', None))
+        if Line.stops_at in (called, (name, None)):
+            Line.stops_at = None
+            # To this thread: none of the others would stop it at once.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+
+
 class Remote:
     """A tenant's cloud at the other end of the line."""
 
-    def __init__(self, path, context):
-        self._path = path
+    def __init__(self, line, context):
+        self._line = line
         self._asker = (context.project_id, context.user_id)
 
     def __getattr__(self, name):
-        return functools.partial(ask, self._path, self._asker, name)
+        return functools.partial(self._line.ask, self._asker, name)
 
 
 class RemoteOpener(base.CloudOpener):
@@ -112,11 +145,15 @@ class RemoteOpener(base.CloudOpener):
     named_scopes = ('zone',)
 
     def __init__(self, path):
-        self._ask = functools.partial(ask, path, None)
-        self._path = path
+        self._line = Line(path)
+
+    def guarded(self, check):
+        guarded = copy.copy(self)
+        guarded._line = self._line.guarded(check)
+        return guarded
 
     def open(self, context):
-        return Remote(self._path, context)
+        return Remote(self._line, context)
 
     def entrust(self, context):
         return self._ask('entrust', context)
@@ -135,6 +172,9 @@ class RemoteOpener(base.CloudOpener):
 
     def hold_again(self, *what):
         self._ask('hold_again', *what)
+
+    def _ask(self, name, *args):
+        return self._line.ask(None, name, *args)
 
 
 class SuicidalWriter(writer.Writer):
@@ -175,6 +215,13 @@ def begin(at, *arguments):
     return process
 
 
+def begin_and_stop(call, *arguments):
+    """Start a process that stops before a call (see ``Line``)."""
+    process = forks.process(stop_itself, call, *arguments)
+    process.start()
+    return process
+
+
 def begin_work(*arguments):
     """Start a process that works for a board; ``arguments`` as for work."""
     process = forks.process(work, *arguments)
@@ -196,6 +243,11 @@ def work(path, database, configuration):
 def kill_itself(at, *arguments):
     SuicidalWriter.at = at
     deploy.db.Store = SuicidalStore
+    main(*arguments)
+
+
+def stop_itself(call, *arguments):
+    Line.stops_at = call
     main(*arguments)
 
 

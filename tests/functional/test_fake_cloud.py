@@ -24,7 +24,7 @@ BOB = context.Context('beta', 'bob')
 class FakeCloudTest(cloud_contract.CloudContract, testtools.TestCase):
     def setUp(self):
         self.opener = FakeCloud()
-        self.tenant = (ANN.project_id, ANN.user_id)
+        self.context = ANN
         self.cloud = self.opener.open(ANN)
         self.other_cloud = self.opener.open(BOB)
         super().setUp()

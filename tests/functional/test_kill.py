@@ -12,7 +12,7 @@ import uuid
 import fixtures
 
 from heat_vcluster import db, exception
-from heat_vcluster.cloud.fake import FakeCloud
+from heat_vcluster.cloud.fake import FakeCloud, calls
 from tests.functional import base, deaths, documents, doomed
 
 
@@ -113,14 +113,12 @@ class ProcessCase(deaths.DeathCase):
     def make_cloud(self):
         return FakeCloud(trusts=True)
 
-    def start(self, at):
+    def start(self, at, begin=doomed.begin):
         """Begin to build, and to die at a task; return what cuts the line."""
         self.cluster = str(uuid.uuid4())
         path = os.path.join(self.useFixture(fixtures.TempDir()).path, 's')
         close = doomed.serve(self.cloud, path)
-        self.process = doomed.begin(
-            at, path, self.url, self.cluster, self.document
-        )
+        self.process = begin(at, path, self.url, self.cluster, self.document)
         return close
 
 
@@ -184,10 +182,27 @@ class StandstillTest(ProcessCase):
             stopped.set()
 
         self.cloud.faults.before(call, 'web', stop)
-        close = self.start(None)
-        self.addCleanup(close)
+        self.addCleanup(self.start(None))
         self.addCleanup(self.process.kill)
         self.assertTrue(stopped.wait(self.patience))
+        self.assertEqual([], self.wake_too_late())
+
+    def stand_still_before(self, call, member=None):
+        """Let it stop between what it asks itself and what it then does."""
+        close = self.start((call, member), doomed.begin_and_stop)
+        self.addCleanup(self.process.kill)
+        self.until(self.stands_still, 'the standstill')
+        self.assertEqual([], self.calls_of_change(self.wake_too_late()))
+        close()
+        self.heir.delete(base.ANN, self.cluster)
+        self.assertIsNone(self.settle(self.cluster, service=self.heir))
+        self.assert_nothing_left()
+
+    def calls_of_change(self, made):
+        return [call.name for call in made if call.name in calls.CHANGES]
+
+    def wake_too_late(self):
+        """Let it wake when all is done; return what it then calls."""
         # By its own clock, too, the lease is over when it wakes.
         now = db.Store(self.url)
         self.addCleanup(now.close)
@@ -196,12 +211,13 @@ class StandstillTest(ProcessCase):
         self.rest(self.cluster, self.heir)
         view = self.show(self.cluster)
         self.assert_built(self.document, view)
-        calls = len(self.cloud.calls)
+        before = len(self.cloud.calls)
         os.kill(self.process.pid, signal.SIGCONT)
         self.process.join(self.patience)
         self.assertEqual(0, self.process.exitcode)
-        self.assertEqual([], [*self.cloud.calls[calls:]])
         self.assertEqual(view, self.show(self.cluster))
+        self.assert_built(self.document, view)
+        return [*self.cloud.calls[before:]]
 
     def stands_still(self):
         threads = pathlib.Path(f'/proc/{self.process.pid}/task').iterdir()
@@ -216,3 +232,12 @@ class StandstillTest(ProcessCase):
 
     def test_it_asks_the_cloud_for_nothing_more(self):
         self.stand_still_at('is_claimed')
+
+    def test_it_holds_nothing_more(self):
+        self.stand_still_before('reserve')
+
+    def test_it_makes_no_server_group_more(self):
+        self.stand_still_before('ensure_server_group')
+
+    def test_it_makes_no_server_more(self):
+        self.stand_still_before('ensure_server', 'web')

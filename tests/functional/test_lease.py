@@ -4,11 +4,14 @@
 import dataclasses
 import datetime
 import threading
+import time
+import uuid
 
 import sqlalchemy as sa
 
 from heat_vcluster import db, exception, states
 from heat_vcluster.cloud import model
+from heat_vcluster.cloud.fake import world
 from heat_vcluster.engine import lease as leases
 from tests import base as test_base
 from tests.functional import base, documents
@@ -27,6 +30,17 @@ class LeaseTest(base.EngineTest):
         self.until(
             lambda: datetime.datetime.now(datetime.UTC) > first, 'the end'
         )
+
+    def take_over(self, cluster):
+        """Let somebody else have the cluster from now on; return his lease."""
+        store = db.Store(self.url)
+        self.addCleanup(store.close)
+        with store._database.writing() as connection:
+            connection.execute(
+                sa.text('UPDATE clusters SET owner = NULL WHERE id = :id'),
+                {'id': cluster},
+            )
+        return store.acquire(cluster, 'somebody', 3600.0)
 
 
 class TwoServicesTest(LeaseTest):
@@ -88,9 +102,7 @@ class TwoServicesTest(LeaseTest):
     def test_overruled_owner_touches_nothing_any_more(self):
         """As after a long pause of its machine: somebody took over."""
         cluster = self.begin()
-        store = self.other._store
-        self.expire(cluster)
-        lease = store.acquire(cluster, 'somebody', 3600.0)
+        lease = self.take_over(cluster)
         before = len(self.cloud.calls)
         self.cloud.faults.clear()
         self.rest(cluster)
@@ -100,18 +112,15 @@ class TwoServicesTest(LeaseTest):
         view = self.show(cluster)
         self.assertEqual('CREATING', view['status'])
         self.assertNotEqual('ACTIVE', view['members']['web']['status'])
-        store.surrender(lease)
+        self.other._store.surrender(lease)
         self.assertIsNone(self.delete(cluster))
         self.assert_nothing_left()
 
     def test_overruled_owner_does_not_roll_back_either(self):
-        store = self.other._store
         taken = threading.Event()
 
         def take_over(call):
-            owner = call.arguments['owner']
-            self.expire(owner.cluster_id)
-            self.lease = store.acquire(owner.cluster_id, 'somebody', 3600.0)
+            self.lease = self.take_over(call.arguments['owner'].cluster_id)
             self.before = len(self.cloud.calls)
             taken.set()
 
@@ -123,17 +132,9 @@ class TwoServicesTest(LeaseTest):
         for name in ('find', 'delete', 'release', 'release_holds'):
             self.assertNotIn(name, names)
         self.assertEqual(1, len(self.cloud.world.holds))
-        store.surrender(self.lease)
+        self.other._store.surrender(self.lease)
         self.assertIsNone(self.delete(cluster))
         self.assert_nothing_left()
-
-    def expire(self, cluster):
-        """Let the present lease end now."""
-        with self.other._store._database.writing() as connection:
-            connection.execute(
-                sa.text('UPDATE clusters SET owner = NULL WHERE id = :id'),
-                {'id': cluster},
-            )
 
     def test_engine_that_goes_down_leaves_an_error(self):
         cluster = self.begin()
@@ -158,6 +159,114 @@ class TwoServicesTest(LeaseTest):
         self.other.delete(base.ANN, view['id'])
         self.assertIsNone(self.settle(view['id'], service=self.other))
         self.assert_nothing_left()
+
+
+class StandstillTest(LeaseTest):
+    """An engine stands still right before a call; then it is another's.
+
+    It has passed all checks but that right before the call has its effect.
+    """
+
+    BUILDING = (
+        'reserve',
+        'ensure_network',
+        'ensure_subnet',
+        'ensure_router',
+        'ensure_volume',
+        'ensure_port',
+        'ensure_server_group',
+        'release',
+        'ensure_server',
+        'attach_volume',
+        'ensure_floating_ip',
+    )
+
+    def setUp(self):
+        super().setUp()
+        self.asleep = 0.0
+        self.patch(leases, 'now', lambda: time.monotonic() + self.asleep)
+
+    def stand_still_at(self, name):
+        self.woken = threading.Event()
+
+        def sleep(call):
+            self.lease = self.take_over(self.cluster)
+            with self.cloud.world.lock:
+                self.asleep += 2 * self.settings.lease_seconds
+                self.there = self.what_is_there()
+            self.woken.set()
+
+        self.cloud.faults.before(name, None, sleep)
+
+    def what_is_there(self):
+        """Return all that a call of ours can change, and no progress."""
+        with self.cloud.world.lock:
+            return (
+                {
+                    each.id: (
+                        each.state is world.State.DELETING,
+                        [*getattr(each, 'links', ())],
+                        getattr(each, 'next_status', None),
+                    )
+                    for each in self.cloud.world.items.values()
+                },
+                {*self.cloud.world.holds},
+            )
+
+    def assert_it_does_nothing(self):
+        self.assertTrue(self.woken.wait(self.patience))
+        self.rest(self.cluster)
+        self.assertEqual(self.there, self.what_is_there())
+        self.service._store.surrender(self.lease)
+        self.assertIsNone(self.delete(self.cluster))
+        self.assert_nothing_left()
+
+    def begin(self):
+        self.cluster = str(uuid.uuid4())
+        self.create(documents.SMALL, cluster_id=self.cluster)
+
+    def test_it_makes_nothing(self):
+        for name in self.BUILDING:
+            with self.subTest(name):
+                self.stand_still_at(name)
+                self.begin()
+                self.assert_it_does_nothing()
+
+    def test_it_rolls_nothing_back(self):
+        for name in ('delete', 'release'):
+            with self.subTest(name):
+                self.cloud.faults.fail(
+                    'ensure_port', error=exception.CloudError('neutron', 'no')
+                )
+                self.stand_still_at(name)
+                self.begin()
+                self.assert_it_does_nothing()
+
+    def test_it_gives_no_plan_back(self):
+        self.cluster = str(uuid.uuid4())
+        self.service.plan(
+            base.ANN, documents.SMALL, hold_seconds=60, plan_id=self.cluster
+        )
+        self.stand_still_at('release_holds')
+        self.service.release_plan(base.ANN, self.cluster)
+        self.assertTrue(self.woken.is_set())
+        self.assertEqual(self.there, self.what_is_there())
+        self.service._store.renew(self.lease, 0.0)
+        self.service.engine.attend()
+        self.rest(self.cluster)
+        self.assert_nothing_left()
+
+    def test_it_deletes_nothing(self):
+        self.cluster = self.build(documents.SMALL)['id']
+        self.stand_still_at('delete')
+        self.service.delete(base.ANN, self.cluster)
+        self.assert_it_does_nothing()
+
+    def test_it_stops_nothing(self):
+        self.cluster = self.build(documents.SMALL)['id']
+        self.stand_still_at('change_power')
+        self.service.stop_servers(base.ANN, self.cluster)
+        self.assert_it_does_nothing()
 
 
 class QueueTest(LeaseTest):
@@ -292,10 +401,11 @@ class KeeperTest(test_base.TestCase):
                 raise error
             self.has_renewed.set()
 
-    def keep(self, store, seconds=0.3):
+    def keep(self, store, seconds=0.3, age=0.0):
         signal = leases.Signal(float('inf'))
         owned = type('Lease', (), {'cluster_id': 'c' * 8})()
-        keeper = leases.Keeper(store, owned, signal, seconds)
+        begun = leases.now() - age
+        keeper = leases.Keeper(store, owned, signal, seconds, begun)
         keeper.start()
         self.addCleanup(keeper.end)
         return keeper, signal
@@ -312,6 +422,49 @@ class KeeperTest(test_base.TestCase):
         self.assertTrue(keeper.is_lost.wait(self.patience))
         self.assertRaises(exception.Cancelled, signal.check)
         self.assertIsInstance(signal.reason, exception.LeaseLost)
+
+    def test_nobody_is_asked_of_a_lease_that_is_fresh(self):
+        keeper, _ = self.keep(self.Store(OSError('away')), 30.0)
+        keeper.check()
+
+    def test_lease_that_is_not_is_renewed_before_anything_is_done(self):
+        store = self.Store()
+        keeper, _ = self.keep(store, 30.0, age=25.0)
+        keeper.check()
+        self.assertTrue(store.has_renewed.is_set())
+
+    def test_one_that_was_overruled_does_nothing(self):
+        keeper, signal = self.keep(
+            self.Store(exception.LeaseLost('gone')), 30.0, age=25.0
+        )
+        self.assertRaises(exception.LeaseLost, keeper.check)
+        self.assertTrue(keeper.is_lost.is_set())
+        self.assertEqual('gone', str(signal.reason))
+
+    def test_what_others_are_to_go_on_with_is_ended_in_time(self):
+        asleep = [0.0]
+        self.patch(leases, 'now', lambda: time.monotonic() + asleep[0])
+        keeper, _ = self.keep(self.Store(), 30.0)
+        keeper.hand_over()
+        asleep[0] = 25.0
+        keeper.check()
+        asleep[0] = 35.0
+        self.assertRaises(exception.LeaseLost, keeper.check)
+
+    def test_renewal_that_took_too_long_is_repeated(self):
+        asleep = [0.0]
+        self.patch(leases, 'now', lambda: time.monotonic() + asleep[0])
+        store = self.Store()
+        renew = store.renew
+
+        def slow(*args):
+            store.renew = renew
+            asleep[0] += 40.0
+
+        store.renew = slow
+        keeper, _ = self.keep(store, 30.0, age=25.0)
+        keeper.check()
+        self.assertTrue(store.has_renewed.is_set())
 
     def test_lost_lease_is_heard_at_once(self):
         keeper, signal = self.keep(self.Store(exception.LeaseLost('gone')))

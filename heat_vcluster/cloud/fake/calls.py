@@ -15,6 +15,13 @@ from heat_vcluster.cloud.fake import world as fake_world
 P = ParamSpec('P')
 R = TypeVar('R')
 
+#: The names of the calls that change something.
+CHANGES: set[str] = set()
+
+
+def allow() -> None:
+    """Let whoever is not guarded do what he wants."""
+
 
 class Side:
     """One side of the cloud, as a project sees it."""
@@ -24,10 +31,12 @@ class Side:
         world: fake_world.World,
         faults: fake_faults.Faults,
         project_id: str,
+        check: Callable[[], None] = allow,
     ) -> None:
         self._world = world
         self._faults = faults
         self._project_id = project_id
+        self._check = check
 
     def _own(
         self, kind: type[fake_world.T], thing_id: str
@@ -71,11 +80,19 @@ def called(method: Callable[P, R]) -> Callable[P, R]:
             members = world.members_of(arguments)
         record = side._faults.enter(name, side._project_id, members, arguments)
         with world.lock:
+            if name in CHANGES:
+                side._check()
             result = method(side, **arguments)
         side._faults.leave(record)
         return result
 
     return call
+
+
+def changing(method: Callable[P, R]) -> Callable[P, R]:
+    """Make a method a call that changes something, with a check before it."""
+    CHANGES.add(method.__name__)
+    return called(method)
 
 
 def _settled(arguments: dict[str, Any]) -> dict[str, Any]:

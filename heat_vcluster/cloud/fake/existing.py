@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import existing, model
-from heat_vcluster.cloud.fake.calls import called
+from heat_vcluster.cloud.fake.calls import called, changing
 from heat_vcluster.cloud.fake.networks import Networks
 from heat_vcluster.cloud.fake.volumes import Volumes, status_of
 from heat_vcluster.cloud.fake.world import (
@@ -108,7 +108,7 @@ class Existing(Volumes, Networks):
             owner=volume.owner,
         )
 
-    @called
+    @changing
     def adopt(
         self, thing_kind: model.Kind, thing_id: str, owner: model.Owner
     ) -> None:
@@ -119,7 +119,7 @@ class Existing(Volumes, Networks):
             )
         item.owner = owner
 
-    @called
+    @changing
     def disown(
         self, thing_kind: model.Kind, thing_id: str, cluster_id: str
     ) -> None:

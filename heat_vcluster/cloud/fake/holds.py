@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.fake.calls import Side, called
+from heat_vcluster.cloud.fake.calls import Side, called, changing
 from heat_vcluster.cloud.fake.world import World
 
 
 class Holds(Side):
-    @called
+    @changing
     def reserve(self, holds: Sequence[model.Hold]) -> None:
         # Disabled hosts take holds: placement knows no scheduler's rules.
         fresh = [hold for hold in holds if hold.id not in self._world.holds]
@@ -33,7 +33,7 @@ class Holds(Side):
                 )
         self._world.holds.update({hold.id: hold for hold in fresh})
 
-    @called
+    @changing
     def release(self, hold_ids: Iterable[str]) -> None:
         release(self._world, hold_ids)
 

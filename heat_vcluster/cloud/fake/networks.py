@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.fake.calls import Side, called
+from heat_vcluster.cloud.fake.calls import Side, changing
 from heat_vcluster.cloud.fake.world import (
     FloatingIp,
     Network,
@@ -25,7 +25,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Networks(Side):
-    @called
+    @changing
     def ensure_network(
         self, owner: model.Owner, name: str, wanted: spec.NetworkSpec
     ) -> str:
@@ -45,7 +45,7 @@ class Networks(Side):
         self._world.items[network.id] = network
         return network.id
 
-    @called
+    @changing
     def ensure_subnet(
         self,
         owner: model.Owner,
@@ -65,7 +65,7 @@ class Networks(Side):
         self._world.items[subnet.id] = subnet
         return subnet.id
 
-    @called
+    @changing
     def ensure_router(
         self,
         owner: model.Owner,
@@ -112,7 +112,7 @@ class Networks(Side):
                 'network',
             )
 
-    @called
+    @changing
     def ensure_port(
         self, owner: model.Owner, wanted: model.PortRequest
     ) -> model.Port:
@@ -131,7 +131,7 @@ class Networks(Side):
         self._world.items[port.id] = port
         return port
 
-    @called
+    @changing
     def secure_port(
         self, port_id: str, security_group_ids: Sequence[str] | None
     ) -> None:
@@ -242,7 +242,7 @@ class Networks(Side):
             'subnets on the specified network.',
         )
 
-    @called
+    @changing
     def ensure_floating_ip(
         self, owner: model.Owner, external_network_id: str, port_id: str
     ) -> model.FloatingIp:

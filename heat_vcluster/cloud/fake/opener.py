@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from heat_vcluster import context as ctx
 from heat_vcluster.cloud import base, model
-from heat_vcluster.cloud.fake import existing, holds, networks, world
+from heat_vcluster.cloud.fake import calls, existing, holds, networks, world
 from heat_vcluster.cloud.fake import faults as fake_faults
 from heat_vcluster.cloud.fake.removal import Removal
 from heat_vcluster.cloud.fake.resolution import Resolver
@@ -68,6 +69,7 @@ class FakeCloud(Trusts):
         build_polls: int = 1,
         trusts: bool = False,
     ) -> None:
+        self._check: Callable[[], None] = calls.allow
         self.has_trusts = trusts
         self.faults = fake_faults.Faults()
         self.world = world.World(
@@ -121,7 +123,14 @@ class FakeCloud(Trusts):
     def open(self, context: ctx.Context) -> FakeTenant:
         groups = self.world.named('security_group', context.project_id)
         groups.setdefault('default', self.world.new_id())
-        return FakeTenant(self.world, self.faults, context.project_id)
+        return FakeTenant(
+            self.world, self.faults, context.project_id, self._check
+        )
+
+    def guarded(self, check: Callable[[], None]) -> FakeCloud:
+        guarded = copy.copy(self)
+        guarded._check = check
+        return guarded
 
     def release_holds(self, hold_ids: Iterable[str]) -> None:
         ids = tuple(hold_ids)
@@ -130,6 +139,7 @@ class FakeCloud(Trusts):
             members = self.world.members_of(arguments)
         call = self.faults.enter('release_holds', None, members, arguments)
         with self.world.lock:
+            self._check()
             holds.release(self.world, ids)
         self.faults.leave(call)
 

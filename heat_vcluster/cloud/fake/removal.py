@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from heat_vcluster.cloud import model
-from heat_vcluster.cloud.fake.calls import called
+from heat_vcluster.cloud.fake.calls import called, changing
 from heat_vcluster.cloud.fake.networks import Networks
 from heat_vcluster.cloud.fake.snapshots import Snapshots
 from heat_vcluster.cloud.fake.world import (
@@ -44,7 +44,7 @@ class Removal(Snapshots, Networks):
         ]
         return tuple(sorted(found, key=lambda t: _ORDER.index(t.kind)))
 
-    @called
+    @changing
     def delete(self, thing_kind: model.Kind, thing_id: str) -> None:
         item = self._mine(thing_kind, thing_id)
         match item:

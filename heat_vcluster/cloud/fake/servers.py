@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from heat_vcluster import exception
 from heat_vcluster.cloud import grouping, model
 from heat_vcluster.cloud.fake import faults
-from heat_vcluster.cloud.fake.calls import Side, called
+from heat_vcluster.cloud.fake.calls import Side, called, changing
 from heat_vcluster.cloud.fake.world import (
     Link,
     Port,
@@ -43,7 +43,7 @@ POWER = {
 
 
 class Servers(Side):
-    @called
+    @changing
     def ensure_server_group(
         self, owner: model.Owner, wanted: grouping.ServerGroup
     ) -> str:
@@ -63,7 +63,7 @@ class Servers(Side):
         self._world.items[group.id] = group
         return group.id
 
-    @called
+    @changing
     def ensure_server(
         self, owner: model.Owner, wanted: model.ServerRequest
     ) -> str:
@@ -227,7 +227,7 @@ class Servers(Side):
         }
         return frozenset(hosts) & taken
 
-    @called
+    @changing
     def change_power(self, server_id: str, power: model.Power) -> None:
         server = self._need(Server, server_id, NOVA)
         before, after = POWER[power]
@@ -241,7 +241,7 @@ class Servers(Side):
             )
         server.next_status = after
 
-    @called
+    @changing
     def migrate(self, server_id: str, host: str, *, live: bool) -> None:
         server = self._need(Server, server_id, NOVA)
         if not self._world.may_migrate:
@@ -264,7 +264,7 @@ class Servers(Side):
         server.next_host = host
         server.status = 'MIGRATING'
 
-    @called
+    @changing
     def is_moving(self, server_id: str) -> bool:
         server = self._own(Server, server_id)
         if server is None or server.next_host is None:
@@ -277,7 +277,7 @@ class Servers(Side):
         server.next_host, server.status = None, 'ACTIVE'
         return True
 
-    @called
+    @changing
     def resize(self, server_id: str, flavor_id: str) -> None:
         server = self._need(Server, server_id, NOVA)
         flavor = self._world.flavors.get(flavor_id)
@@ -311,13 +311,13 @@ class Servers(Side):
             is_open=server.before is not None,
         )
 
-    @called
+    @changing
     def confirm_resize(self, server_id: str) -> None:
         server = self._need(Server, server_id, NOVA)
         if server.before is not None:
             server.before, server.status = None, 'ACTIVE'
 
-    @called
+    @changing
     def revert_resize(self, server_id: str) -> None:
         server = self._need(Server, server_id, NOVA)
         if server.before is not None:
@@ -349,7 +349,7 @@ class Servers(Side):
             server.status = 'VERIFY_RESIZE'
         server.flavor, server.host = flavor, hosts[0]
 
-    @called
+    @changing
     def attach_volume(
         self, server_id: str, volume_id: str, device: str | None
     ) -> None:
@@ -366,7 +366,7 @@ class Servers(Side):
         self._check_attachable(volume)
         server.links[volume_id] = Link.ATTACHING
 
-    @called
+    @changing
     def detach_volume(self, server_id: str, volume_id: str) -> None:
         server = self._own(Server, server_id)
         if server is None or volume_id not in server.links:
@@ -377,17 +377,17 @@ class Servers(Side):
             )
         server.links[volume_id] = Link.DETACHING
 
-    @called
+    @changing
     def drop_attachment(self, server_id: str, volume_id: str) -> None:
         volume = self._own(Volume, volume_id)
         if volume is not None and server_id not in self._world.items:
             volume.stale.discard(server_id)
 
-    @called
+    @changing
     def tell_domains(self, server_id: str, domains: Mapping[str, str]) -> None:
         self._need(Server, server_id, NOVA).domains = dict(domains)
 
-    @called
+    @changing
     def mark_server(self, server_id: str, marks: model.Marks) -> None:
         server = self._need(Server, server_id, NOVA)
         server.asked = dataclasses.replace(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import faults
-from heat_vcluster.cloud.fake.calls import called
+from heat_vcluster.cloud.fake.calls import called, changing
 from heat_vcluster.cloud.fake.servers import NOVA
 from heat_vcluster.cloud.fake.volumes import CINDER, PROGRESS, Volumes
 from heat_vcluster.cloud.fake.world import (
@@ -22,7 +22,7 @@ ABLE = ('ACTIVE', 'SHUTOFF', 'SUSPENDED')
 
 
 class Snapshots(Volumes):
-    @called
+    @changing
     def ensure_image(
         self, owner: model.Owner, name: str, server_id: str
     ) -> str:
@@ -48,7 +48,7 @@ class Snapshots(Volumes):
             )
         )
 
-    @called
+    @changing
     def ensure_volume_snapshot(
         self, owner: model.Owner, name: str, volume_id: str
     ) -> str:

@@ -8,7 +8,7 @@ import dataclasses
 from heat_vcluster import exception
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.fake import faults
-from heat_vcluster.cloud.fake.calls import called
+from heat_vcluster.cloud.fake.calls import called, changing
 from heat_vcluster.cloud.fake.servers import Servers, marked
 from heat_vcluster.cloud.fake.world import (
     Link,
@@ -35,7 +35,7 @@ PROGRESS = {
 
 
 class Volumes(Servers):
-    @called
+    @changing
     def ensure_volume(
         self, owner: model.Owner, wanted: model.VolumeRequest
     ) -> str:
@@ -70,7 +70,7 @@ class Volumes(Servers):
         snapshot = self._own(VolumeSnapshot, snapshot_id or '')
         return snapshot.pool if snapshot else None
 
-    @called
+    @changing
     def mark_volume(self, volume_id: str, marks: model.Marks) -> None:
         volume = self._need(Volume, volume_id, CINDER)
         asked = volume.asked or spec.VolumeSpec(volume.size_gb)
@@ -78,7 +78,7 @@ class Volumes(Servers):
             asked, metadata=marked(asked.metadata, marks)
         )
 
-    @called
+    @changing
     def extend_volume(self, volume_id: str, size_gb: int) -> None:
         volume = self._need(Volume, volume_id, CINDER)
         more = size_gb - volume.size_gb

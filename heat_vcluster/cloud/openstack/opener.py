@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from keystoneauth1 import session as ks
@@ -59,6 +61,7 @@ class OpenStackOpener(base.CloudOpener):
         services = Services.of(session, options, secrets, self._turns)
         self._session = session
         self._discovery: dict[str, Any] = {}
+        self._check: Callable[[], None] = lambda: None
         self._site = Site.of(services, options, secrets)
         self._trusts = self._trusts_of(trustee)
         self._entrusts = entrusts
@@ -121,7 +124,15 @@ class OpenStackOpener(base.CloudOpener):
         session = tenant_session(context.auth, self._session, self._discovery)
         site = self._site
         theirs = Services.of(session, site.options, site.secrets, self._turns)
-        return OpenStackCloud(site, theirs, context)
+        return OpenStackCloud(site, theirs.guarded(self._check), context)
+
+    def guarded(self, check: Callable[[], None]) -> OpenStackOpener:
+        opener = copy.copy(self)
+        opener._check = check
+        opener._site = dataclasses.replace(
+            self._site, services=self._site.services.guarded(check)
+        )
+        return opener
 
     def release_holds(self, hold_ids: Iterable[str]) -> None:
         reservation.release(self._site.services.placement, tuple(hold_ids))

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from keystoneauth1 import adapter, service_token
@@ -22,6 +23,8 @@ NOT_BEGUN = frozenset({429, 503})
 CONNECTIONS = 64
 #: Repeating one of these changes nothing that the first did not.
 SAFE = frozenset({'GET', 'PUT', 'DELETE', 'HEAD'})
+#: These change nothing at all.
+READING = frozenset({'GET', 'HEAD'})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Service:
         self._turns = turns or pace.Turns(options.concurrency)
         self._timeout = options.request_timeout
         self._retry_seconds = options.retry_seconds
+        self._check: Callable[[], None] = lambda: None
         self._adapter = adapter.Adapter(
             session,
             service_type=api.type,
@@ -73,6 +77,12 @@ class Service:
             default_microversion=api.microversion,
             user_agent='heat-vcluster',
         )
+
+    def guarded(self, check: Callable[[], None]) -> Service:
+        """Return the same; it calls ``check`` before all but reading."""
+        service = copy.copy(self)
+        service._check = check
+        return service
 
     def get(self, path: str, **params: Any) -> Any:
         """Return the body of ``GET path``, read from JSON."""
@@ -144,6 +154,8 @@ class Service:
     def _send(self, method: str, path: str, **kwargs: Any) -> Any:
         try:
             with self._turns.turn(self.name):
+                if method not in READING:
+                    self._check()
                 return self._adapter.request(
                     path,
                     method,
@@ -253,6 +265,14 @@ class Services:
                     IDENTITY,
                 )
             )
+        )
+
+    def guarded(self, check: Callable[[], None]) -> Services:
+        return Services(
+            **{
+                field.name: getattr(self, field.name).guarded(check)
+                for field in dataclasses.fields(self)
+            }
         )
 
 

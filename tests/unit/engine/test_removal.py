@@ -56,6 +56,11 @@ class RemovalTest(test_base.TestCase):
         self.assertEqual(self.thing, left.thing)
         self.assertEqual('neutron: in use', left.reason)
 
+    def test_whoever_may_act_no_more_tries_no_more(self):
+        self.refuse(None, exception.LeaseLost('gone'))
+        self.assertIn('interrupted', self.remove().reason)
+        self.assertEqual(1, self.deletes())
+
     def give_up_sooner(self, error):
         self.refuse(None, error)
         self.remove()

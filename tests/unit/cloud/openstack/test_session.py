@@ -97,6 +97,25 @@ class ServiceTest(testtools.TestCase):
         error = self.assertRaises(errors.Unclear, service.get, '/x')
         self.assertEqual('placement: it does not answer', str(error))
 
+    def test_who_is_guarded_is_asked_before_each_change(self):
+        """Also where it is repeated: meanwhile he may have lost the right."""
+        answers = [None, exception.LeaseLost('gone')]
+
+        def check():
+            answer = answers.pop(0)
+            if answer is not None:
+                raise answer
+
+        guarded = self.service.guarded(check)
+        self.wire.answer('POST', '/x', (503, {}))
+        self.wire.answer('GET', '/x', (503, {}), (200, {'id': 'a'}))
+        self.assertEqual({'id': 'a'}, guarded.get('/x'))
+        self.assertEqual(2, len(answers))
+        self.assertRaises(exception.LeaseLost, guarded.post, '/x', {})
+        self.assertEqual([], answers)
+        self.assertEqual(1, len(self.wire.asked('POST', '/x')))
+        self.assertRaises(errors.Unavailable, self.service.post, '/x', {})
+
     def test_all_pages_are_read(self):
         more = [{'rel': 'next', 'href': 'http://elsewhere'}]
         self.wire.answer(
