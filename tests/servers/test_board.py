@@ -109,11 +109,13 @@ class BoardStories:
         self.assert_board_empty()
 
     def test_claim_lasts_as_long_as_the_work(self):
-        line = self.line(claim_seconds=1.0, kind=CountingJobs)
+        # Often enough, for a busy machine not to miss its time.
+        self.patch(worker, 'RENEWALS', 12)
+        line = self.line(claim_seconds=4.0, kind=CountingJobs)
         self.cloud.faults.stick('server', 'web')
         cluster = self.create(documents.SMALL)
         self.hire(line)
-        self.until(lambda: line.renewals > 4, 'two lives of a claim')
+        self.until(lambda: line.renewals > 14, 'the life of a claim')
         self.assertIsNone(self.line().claim('another'))
         self.cloud.faults.clear()
         self.assert_built(documents.SMALL, self.settle(cluster))
