@@ -52,8 +52,9 @@ class Background:
                 name=f'{key[0]}-{key[1][:8]}',
                 daemon=True,
             )
+            # Nobody is to find one that cannot be waited for yet.
+            thread.start()
             self._running[key] = _Running(thread, has_begun)
-        thread.start()
         return has_begun
 
     def _run(self, key: Key, work: Work, has_begun: threading.Event) -> None:

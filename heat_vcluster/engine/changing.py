@@ -58,7 +58,9 @@ class Changing:
         cleanup: Callable[[], Cleanup],
         turn: Callable[[], contextlib.AbstractContextManager[None]],
         check_ours: Callable[..., None],
-        reason_of: Callable[[builds.Build, BaseException], BaseException],
+        reason_of: Callable[
+            [builds.Build | None, BaseException], BaseException
+        ],
         check: Callable[[], None],
     ) -> None:
         self._record = record
@@ -107,10 +109,11 @@ class Changing:
         decided = self._store.get_cluster(self._record.id).change
         if change is None and decided.is_held:
             change = self._change(decided)  # some of it may be there
+        reason = self._reason_of(change, error)
         if change is None:
-            self._refuse(error)
+            self._refuse(reason)
         else:
-            self._take_back(change, self._reason_of(change, error))
+            self._take_back(change, reason)
 
     def _begun(self) -> Change:
         """Return the change once all of it is decided and held."""

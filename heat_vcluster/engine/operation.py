@@ -679,11 +679,14 @@ class Operation:
 
 
 def reason_of(
-    build: Build, signal: leases.Signal, error: BaseException
+    build: Build | None, signal: leases.Signal, error: BaseException
 ) -> BaseException:
-    """Return what began it all: not the failures that it led to."""
-    if build.cause is not None:
+    """Return what began it all: not the failures that it led to.
+
+    Without a ``build`` it had not come as far as that.
+    """
+    if build is not None and build.cause is not None:
         return build.cause
     if isinstance(signal.reason, exception.TimedOut):
-        return reasons.timed_out(build.late)
+        return reasons.timed_out(build.late if build is not None else ())
     return signal.reason or error

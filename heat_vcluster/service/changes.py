@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from heat_vcluster import arguments, exception, states, views
@@ -50,11 +51,13 @@ class Changes(upkeep.Upkeep):
             timeout=timeout,
         )
         self._find(context, cluster_id)
+        go_on: Callable[[], None] | None = None
         if document is not None:
             wanted = self._load_allowed(document)
-            if not self._change(
+            go_on = self._change(
                 context, cluster_id, wanted, remove or (), timeout
-            ):
+            )
+            if go_on is None:
                 name = name or wanted.name
         if (name, metadata, tags) != (None, None, None):
             self._store.update_cluster(
@@ -64,7 +67,10 @@ class Changes(upkeep.Upkeep):
                 metadata=metadata,
                 tags=tags,
             )
-        return self.show(context, cluster_id)
+        view = self.show(context, cluster_id)
+        if go_on is not None:
+            go_on()
+        return view
 
     def plan_change(
         self,
@@ -156,16 +162,18 @@ class Changes(upkeep.Upkeep):
         wanted: spec.GroupSpec,
         remove: Sequence[str],
         timeout: float | None,
-    ) -> bool:
-        """Begin with what is to be done; tell whether anything is."""
+    ) -> Callable[[], None] | None:
+        """Write down what is to be done; return what sets that going.
+
+        None if the cluster is what is wanted.
+        """
         cluster = self._store.get_cluster(cluster_id, context.project_id)
         if cluster.status is ClusterStatus.UPDATING and cluster.change:
             if wanted.document == cluster.change.asked:
-                return True  # it is on its way
+                return lambda: None  # it is on its way
             if self._is_as_it_was(cluster, wanted):
                 self._store.want_change_undone(cluster_id)
-                self.engine.hurry(cluster_id)
-                return True
+                return functools.partial(self.engine.hurry, cluster_id)
         if cluster.status is not ClusterStatus.ACTIVE:
             raise _not_changeable(cluster)
         counts.check_removal(cluster.document, wanted.document, remove)
@@ -174,9 +182,9 @@ class Changes(upkeep.Upkeep):
             grown = counts.grown(cluster.document, wanted.document)
             proposal.check(desk.load_stored, cluster.document, grown)
         if self._is_as_it_was(cluster, wanted) and not cluster.status_reason:
-            return False
-        self._begin_change(context, cluster, wanted, remove, timeout)
-        return True
+            return None
+        self._write_change(context, cluster, wanted, remove, timeout)
+        return functools.partial(self.engine.begin, cluster_id, context)
 
     def _is_as_it_was(
         self, cluster: records.ClusterRecord, wanted: spec.GroupSpec
@@ -187,7 +195,7 @@ class Changes(upkeep.Upkeep):
         grown = counts.grown(cluster.document, wanted.document)
         return _unnamed(grown) == _unnamed(cluster.document)
 
-    def _begin_change(
+    def _write_change(
         self,
         context: ctx.Context,
         cluster: records.ClusterRecord,
@@ -220,8 +228,6 @@ class Changes(upkeep.Upkeep):
         begun = self._recorded(trust_id, write)
         if begun.change != change:
             raise _not_changeable(begun)
-        self.engine.watch()
-        self.engine.begin(cluster.id, context)
 
 
 def _not_changeable(

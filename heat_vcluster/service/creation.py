@@ -170,10 +170,13 @@ class Creation(reading.Reading):
         context: ctx.Context,
         write: Callable[[str | None], records.ClusterRecord],
     ) -> View:
-        """Begin with what ``write`` records, together with a trust."""
+        """Begin with what ``write`` records, together with a trust.
+
+        What is shown was read before any of it is done.
+        """
         self.engine.check_open()
         cluster = self._recorded(self._entrusted(context), write)
+        view = self.show(context, cluster.id)
         if cluster.status in NOT_BEGUN:
-            self.engine.watch()
             self.engine.begin(cluster.id, context)
-        return self.show(context, cluster.id)
+        return view

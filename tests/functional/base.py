@@ -60,6 +60,16 @@ class EngineTest(base.TestCase):
 
     # Doing
 
+    def end_before_the_answer(self):
+        """From now on all is over that a verb begins when it returns."""
+        begin = self.service.engine.begin
+
+        def begin_and_end(cluster_id, context):
+            begin(cluster_id, context)
+            self.rest(cluster_id)
+
+        self.patch(self.service.engine, 'begin', begin_and_end)
+
     def create(self, document, context=ANN, service=None, **options):
         view = (service or self.service).create(context, document, **options)
         return view['id']

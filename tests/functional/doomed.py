@@ -25,6 +25,7 @@ from heat_vcluster.cloud.fake import calls
 from heat_vcluster.db import writer
 from heat_vcluster.engine import base as engine_base
 from heat_vcluster.engine import jobs, worker
+from tests import base as test_base
 from tests import forks
 from tests.functional import documents
 
@@ -35,12 +36,32 @@ class Server(socketserver.ThreadingUnixStreamServer):
     """Has the cloud of ``opener`` do what is asked, each call by itself."""
 
     request_queue_size = 128
-    daemon_threads = True
-    block_on_close = False  # a call may be held up by a test
+    daemon_threads = True  # a call may be held up by a test
+    block_on_close = False
 
     def __init__(self, opener, path):
         self.opener = opener
+        self._under_way = 0
+        self._changed = threading.Condition()
         super().__init__(path, Call)
+
+    def process_request(self, request, client_address):
+        with self._changed:
+            self._under_way += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def rest(self, seconds):
+        """Wait until every call that came is over: also those of the dead."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._under_way, seconds)
 
 
 class Call(socketserver.StreamRequestHandler):
@@ -78,6 +99,7 @@ def serve(opener, path):
         server.shutdown()
         server.server_close()
         thread.join()
+        server.rest(test_base.PATIENCE)
 
     return end
 

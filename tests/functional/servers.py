@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import runpy
 import shutil
 import socket
@@ -23,6 +24,10 @@ TOOL = pathlib.Path(__file__).parents[2] / 'tools' / 'servers.py'
 #: Returns the path of a program; None if this machine has none.
 find = runpy.run_path(str(TOOL))['find']
 
+#: Above those that any program is given for a connection it makes, and those
+#: of a development cloud: they would be taken a moment later.
+PORTS = range(61_000, 65_536)
+
 #: In memory, a database is made and dropped many times as fast.
 MEMORY = '/dev/shm'
 MEMORY_BYTES = 2**30
@@ -37,9 +42,12 @@ def place():
 
 
 def free_port():
-    with socket.socket() as found:
-        found.bind(('127.0.0.1', 0))
-        return found.getsockname()[1]
+    """Return one that is free, and likely to be when the server listens."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(('127.0.0.1', port))
+            return port
 
 
 class Server(fixtures.Fixture):
@@ -96,12 +104,18 @@ class Server(fixtures.Fixture):
         give_up = time.monotonic() + base.PATIENCE
         while True:
             try:
-                return answers()
+                answers()
             except Exception:
-                is_over = self._process.poll() is not None
-                if is_over or time.monotonic() > give_up:
+                if self._is_over() or time.monotonic() > give_up:
                     raise
                 time.sleep(0.05)
+            else:
+                break
+        if self._is_over():
+            raise RuntimeError(f'{self.program} ended: another one answers')
+
+    def _is_over(self):
+        return self._process.poll() is not None
 
     def _command(self, program, *arguments):
         nobody = ()

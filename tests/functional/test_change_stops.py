@@ -90,6 +90,13 @@ class StopTest(changes.ChangeCase):
         )
         self.assert_old('vcluster.timed_out')
 
+    def test_the_time_may_be_over_before_it_begins(self):
+        self.service.update(
+            base.ANN, self.cluster, document=changed.AFTER, timeout=0.001
+        )
+        self.assert_old('vcluster.timed_out')
+        self.assertNotIn('update', self.events(self.cluster))
+
     def test_a_delete_stops_it_and_leaves_nothing(self):
         go_on = self.halt('attach_volume', 'db~1')
         self.service.delete(base.ANN, self.cluster)

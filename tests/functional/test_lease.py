@@ -62,10 +62,17 @@ class TwoServicesTest(LeaseTest):
 
     def test_delete_by_the_other_stops_the_build_first(self):
         cluster = self.begin()
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+        # The first removal of the rollback: it is not over before that.
+        self.cloud.faults.before(
+            'delete', None, lambda call: go_on.wait(self.patience)
+        )
         self.other.delete(base.ANN, cluster)
         self.assertIn(
             self.show(cluster)['status'], ('CREATING', 'ROLLING_BACK')
         )
+        go_on.set()
         self.assertIsNone(self.settle(cluster, service=self.other))
         self.assert_nothing_left()
         told = self.events(cluster)
@@ -321,10 +328,12 @@ class WatchTest(base.EngineTest):
         lease = store.acquire(cluster, 'dead', 0.1)
         store.writer(lease).set_status(states.ClusterStatus.DELETING)
         self.service = self.make_service()
-        self.assertEqual('DELETING', self.show(cluster)['status'])
-        self.assert_failed(
-            self.settle(cluster), 'vcluster.interrupted', 'died'
+        self.show(cluster)
+        error = states.ClusterStatus.ERROR
+        self.until(
+            lambda: store.get_cluster(cluster).status is error, 'the watch'
         )
+        self.assert_failed(self.show(cluster), 'vcluster.interrupted', 'died')
         self.assertIsNone(self.delete(cluster))
         self.assert_nothing_left()
 

@@ -7,7 +7,7 @@ import fixtures
 
 from heat_vcluster import FakeCloud, Settings, VCluster, exception, load
 from heat_vcluster.cloud import model
-from heat_vcluster.engine import removal
+from heat_vcluster.engine import engine, removal
 from tests import base
 from tests.functional import documents, rules
 
@@ -18,6 +18,7 @@ class LibraryTest(base.TestCase):
     def setUp(self):
         super().setUp()
         self.patch(removal, 'time', base.SleptTime())
+        self.patch(engine, 'BEGIN_SECONDS', self.patience)
         self.cloud = FakeCloud()
         self.vclusters = VCluster(self.cloud, settings=FAST)
         self.addCleanup(self.vclusters.close)

@@ -124,6 +124,52 @@ class TwiceTest(base.EngineTest):
         self.assert_nothing_left()
 
 
+class AnswerTest(base.EngineTest):
+    """What begins a cluster, or a change, tells of before it has begun."""
+
+    def setUp(self):
+        super().setUp()
+        self.end_before_the_answer()
+
+    def test_a_create_shows_what_is_to_be_built(self):
+        view = self.service.create(base.ANN, documents.SMALL)
+        self.assertEqual('PLANNING', view['status'])
+        self.assert_built(documents.SMALL, self.show(view['id']))
+
+    def test_a_claim_shows_the_plan(self):
+        plan = self.service.plan(base.ANN, documents.SMALL, hold_seconds=600)
+        view = self.service.create_planned(base.ANN, plan['id'])
+        self.assertEqual('HELD', view['status'])
+        self.assert_built(documents.SMALL, self.show(view['id']))
+
+    def test_what_is_gone_already_is_shown_all_the_same(self):
+        """Somebody is quicker to delete it."""
+        cluster = str(uuid.uuid4())
+        self.cloud.faults.after(
+            'reserve',
+            None,
+            lambda call: self.other.delete(base.ANN, cluster),
+        )
+        self.other = self.make_service()
+        view = self.service.create(
+            base.ANN, documents.SMALL, cluster_id=cluster
+        )
+        self.assertEqual('PLANNING', view['status'])
+        self.until(lambda: self.show(cluster) is None, 'the delete')
+        self.assert_nothing_left()
+
+    def test_an_update_shows_the_change_and_its_name(self):
+        cluster = self.create(documents.servers(1))
+        view = self.service.update(
+            base.ANN, cluster, document=documents.servers(2), name='two'
+        )
+        self.assertEqual(('UPDATING', 'two'), (view['status'], view['name']))
+        self.assertEqual(['m-0'], [*view['members']])
+        view = self.show(cluster)
+        self.assertEqual(('ACTIVE', 'two'), (view['status'], view['name']))
+        self.assertEqual(['m-0', 'm-1'], [*view['members']])
+
+
 class DocumentTest(base.EngineTest):
     """What is wrong with the words alone is told at once."""
 

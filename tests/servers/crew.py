@@ -5,6 +5,7 @@ Each reaches the cloud, which lives on in the process of the test, by a
 socket; see ``tests.functional.doomed``.
 """
 
+import dataclasses
 import multiprocessing
 import threading
 
@@ -16,13 +17,11 @@ from heat_vcluster.wsgi import server
 from tests import forks
 from tests.functional import api, doomed
 
-CLAIM_SECONDS = 2.0
 AT_ONCE = 4
 SETTINGS = engine_base.Settings(
     threads=8,
     operations=AT_ONCE,
     poll_interval=0.01,
-    lease_seconds=3.0,
     removal_timeout=20.0,
     watch_interval=0.5,
     create_timeout=600.0,
@@ -46,12 +45,21 @@ def begin(what, *arguments):
     return process
 
 
-def serve(told, path, database, configuration):
+def settings(lease_seconds):
+    return dataclasses.replace(SETTINGS, lease_seconds=lease_seconds)
+
+
+def line(configuration, lease_seconds):
+    """Return one to a board; claims last not as long as leases."""
+    return jobs.Jobs(configuration, lease_seconds * 2 / 3)
+
+
+def serve(told, path, database, configuration, lease_seconds):
     service = deploy.assemble(
         doomed.RemoteOpener(path),
         database=database,
-        settings=SETTINGS,
-        board=jobs.Jobs(configuration, CLAIM_SECONDS),
+        settings=settings(lease_seconds),
+        board=line(configuration, lease_seconds),
     )
     door = server.Server(
         app.make_app(service, api.configured()),
@@ -65,13 +73,15 @@ def serve(told, path, database, configuration):
     threading.Event().wait()
 
 
-def work(path, database, configuration):
+def work(path, database, configuration, lease_seconds):
     service = deploy.assemble(
-        doomed.RemoteOpener(path), database=database, settings=SETTINGS
+        doomed.RemoteOpener(path),
+        database=database,
+        settings=settings(lease_seconds),
     )
     worker.Worker(
         service.engine,
-        jobs.Jobs(configuration, CLAIM_SECONDS),
+        line(configuration, lease_seconds),
         at_once=AT_ONCE,
         poll_seconds=0.02,
     ).run()

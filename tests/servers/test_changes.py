@@ -14,6 +14,7 @@ class KilledChange(test_engines.Installation, changes.ChangeCase):
 
     def setUp(self):
         super().setUp()
+        self.open()
         self.cloud.add_security_group('alpha', 'open')
         cluster = self.client.create(changed.BEFORE)['id']
         self.view = self.settle(cluster)

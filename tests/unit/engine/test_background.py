@@ -81,3 +81,18 @@ class BackgroundTest(base.TestCase):
         self.background.join('other')
         self.background.join('cluster', timeout=0.01)
         self.assertEqual(1, len(self.background.threads()))
+
+    def test_nobody_finds_a_thread_that_is_not_started(self):
+        """It cannot be waited for: whoever stops the engine would fail."""
+        found = []
+
+        class Thread(threading.Thread):
+            def start(thread):
+                found.extend(self.background._running)
+                super().start()
+
+        self.patch(threading, 'Thread', Thread)
+        self.begin()
+        self.assertEqual([], found)
+        self.assertEqual(1, len(self.background.threads()))
+        self.end()
