@@ -21,6 +21,7 @@ from ortools.math_opt.python import mathopt
 from ortools.sat.python import cp_model
 
 from heat_vcluster.placement.columns import Floats, Ints
+from heat_vcluster.placement.programs import models
 
 MARGIN = 1e-3  # by which a bound in floating point may be wrong
 LARGEST = 50_000  # variables for branch and cut: more take gigabytes
@@ -70,7 +71,7 @@ class Program:
     """Variables are numbers; rows are sums of them within bounds."""
 
     def __init__(self) -> None:
-        self._model = cp_model.CpModel()
+        self._model = models.empty()
         self._proto = self._model.proto
         self.n_variables = 0
         self.n_rows = 0

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ortools.sat.python import cp_model
 
 from heat_vcluster.placement import model
+from heat_vcluster.placement.programs import models
 
 # Literals that are settled; all others are the numbers of variables.
 NO = -1
@@ -80,7 +81,7 @@ class Found:
 
 class Program:
     def __init__(self) -> None:
-        self._model = cp_model.CpModel()
+        self._model = models.empty()
         self._proto = self._model.proto
         self._size = 0
         self._follows: list[tuple[int, Callable[[Values], int]]] = []
