@@ -113,9 +113,24 @@ def version(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
 
 
 def purge(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
-    store = db.Store(deploy.database_url(conf))
+    store = record(conf)
     before = datetime.datetime.now(datetime.UTC) - arguments.older_than
     print(f'{store.purge(before)} clusters forgotten')
+
+
+def record(conf: cfg.ConfigOpts) -> db.Store:
+    """Return the record; raises ValueError where a file is named in vain.
+
+    An empty one made in its place would tell of no clusters at all.
+    """
+    url = deploy.database_url(conf)
+    database = connection.Database(url)
+    if database.is_missing():
+        raise ValueError(
+            f'there is no database {database.url.database}; "vcluster-manage '
+            'db sync" makes one'
+        )
+    return db.Store(url)
 
 
 def _days(text: str) -> datetime.timedelta:

@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from heat_vcluster import conf as configuration
 from heat_vcluster import context as ctx
-from heat_vcluster import deploy, exception, states
+from heat_vcluster import exception, states
 from heat_vcluster.cloud import model
 from heat_vcluster.cloud.openstack import (
     OpenStackCloud,
@@ -111,7 +111,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     try:
         conf = configuration.load(config_files=arguments.config_file)
-        store = db.Store(deploy.database_url(conf))
+        store = commands_db.record(conf)
         if arguments.delete and not arguments.cluster:
             _check_used(store)
         operator = _operator(conf, arguments.os_cloud)

@@ -10,7 +10,6 @@ from oslo_config import cfg
 
 from heat_vcluster import deploy
 from heat_vcluster.cmd import db as commands_db
-from heat_vcluster.db import api as db
 from heat_vcluster.db import usage
 
 SHOW = """\
@@ -58,7 +57,7 @@ def add(commands: Any) -> None:
 
 
 def show(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
-    store = db.Store(deploy.database_url(conf))
+    store = commands_db.record(conf)
     own = store.get_limits(arguments.project)
     limits = deploy.quota_of(conf).limits(own)
     used = store.count_usage(arguments.project)
@@ -76,7 +75,7 @@ def change(arguments: argparse.Namespace, conf: cfg.ConfigOpts) -> None:
     wanted = {name: given[name] for name in usage.RESOURCES if name in given}
     if not wanted:
         raise ValueError('nothing to set; see --help')
-    store = db.Store(deploy.database_url(conf))
+    store = commands_db.record(conf)
     for resource, amount in wanted.items():
         store.set_limit(arguments.project, resource, amount)
     show(arguments, conf)

@@ -97,6 +97,18 @@ class TablesTest(OperatorTest):
         self.configure()
         self.assertIn('does not answer', self.refused('db', 'sync'))
 
+    def test_a_file_named_in_vain_is_told_and_not_made(self):
+        for command in (
+            ('purge', '--older-than', 0),
+            ('quota', 'show', 'p'),
+            ('quota', 'set', 'p', '--clusters', 1),
+            ('orphans', '--os-cloud', 'none'),
+        ):
+            with self.subTest(command=command):
+                told = self.refused(*command)
+                self.assertIn(f'no database {self.folder}/', told)
+        self.assertEqual([self.file], [*self.folder.iterdir()])
+
 
 class PurgeTest(OperatorTest):
     def setUp(self):
@@ -146,6 +158,10 @@ class PurgeTest(OperatorTest):
 
 
 class QuotaTest(OperatorTest):
+    def setUp(self):
+        super().setUp()
+        self.manage('db', 'sync')
+
     def limits(self, *arguments):
         """Return resource -> what is told of it."""
         _, *rows = self.manage('quota', *arguments)

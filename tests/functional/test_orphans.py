@@ -364,6 +364,7 @@ class OrphansTest(CommandTest):
 
     def test_database_that_knows_nothing_removes_nothing(self):
         mistaken = f'sqlite:///{self.folder.join("mistaken.sqlite")}'
+        db.Store(mistaken).upgrade()
         self.server('s', LIVING)
         self.open()
         ran = self.run_command('--delete', '--yes', code=1, database=mistaken)
