@@ -14,18 +14,18 @@ import datetime
 import enum
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from ortools.math_opt import model_pb2
 from ortools.math_opt.python import mathopt
-from ortools.sat.python import cp_model
 
 from heat_vcluster.placement.columns import Floats, Ints
-from heat_vcluster.placement.programs import models
+from heat_vcluster.placement.programs import cpsat, memory
 
 MARGIN = 1e-3  # by which a bound in floating point may be wrong
-LARGEST = 50_000  # variables for branch and cut: more take gigabytes
-NEVER = cp_model.INT_MIN, cp_model.INT_MAX  # no bound, below and above
+NEVER = cpsat.NEVER
+LARGEST = 40_000  # variables for branch and cut: more take gigabytes
 
 
 class Status(enum.Enum):
@@ -61,9 +61,9 @@ class Relaxed:
 
 
 _STATUS = {
-    cp_model.OPTIMAL: Status.BEST,
-    cp_model.FEASIBLE: Status.FOUND,
-    cp_model.INFEASIBLE: Status.NONE,
+    cpsat.Status.OPTIMAL: Status.BEST,
+    cpsat.Status.FEASIBLE: Status.FOUND,
+    cpsat.Status.INFEASIBLE: Status.NONE,
 }
 
 
@@ -71,8 +71,7 @@ class Program:
     """Variables are numbers; rows are sums of them within bounds."""
 
     def __init__(self) -> None:
-        self._model = models.empty()
-        self._proto = self._model.proto
+        self._model = cpsat.Model()
         self.n_variables = 0
         self.n_rows = 0
         # Machine words: there may be millions.
@@ -87,7 +86,7 @@ class Program:
     def variables(self, highest: Iterable[int]) -> int:
         """Add one, from 0 on, for each upper bound; return the first."""
         first = self.n_variables
-        add = self._proto.variables.add
+        add = self._model.variables.add
         for high in highest:
             add().domain.extend((0, high))
             self._highest.append(high)
@@ -101,7 +100,7 @@ class Program:
         low: int = NEVER[0],
         high: int = NEVER[1],
     ) -> None:
-        linear = self._proto.constraints.add().linear
+        linear = self._model.constraints.add().linear
         linear.vars.extend(numbers)
         linear.coeffs.extend(factors)
         linear.domain.extend((low, high))
@@ -119,7 +118,7 @@ class Program:
 
     def minimise(self, numbers: Sequence[int], factors: Sequence[int]) -> None:
         self._terms = list(numbers), list(factors)
-        objective = self._proto.objective
+        objective = self._model.objective
         objective.vars.extend(numbers)
         objective.coeffs.extend(factors)
 
@@ -127,7 +126,7 @@ class Program:
         self._hints.update(zip(numbers, values, strict=True))
 
     def solve(
-        self, deadline: float, seed: int, *subsolvers: str, **more: object
+        self, deadline: float, seed: int, *subsolvers: str, **more: Any
     ) -> Outcome:
         """Solve until ``deadline`` (as of ``time.monotonic``).
 
@@ -139,31 +138,26 @@ class Program:
         if left <= 0:
             return UNSOLVED
         if self._hints:
-            hint = self._proto.solution_hint
+            hint = self._model.solution_hint
             hint.vars.extend(list(self._hints))
             hint.values.extend(list(self._hints.values()))
             self._hints = {}
-        solver = cp_model.CpSolver()
-        settings = solver.parameters
-        settings.max_time_in_seconds = left
-        settings.random_seed = seed
-        settings.symmetry_level = 2
+        settings: dict[str, Any] = {'symmetry_level': 2}
         if subsolvers:
-            settings.subsolvers.extend(subsolvers)
-            settings.num_workers = len(subsolvers)
+            settings['num_workers'] = len(subsolvers)
         else:
-            settings.num_workers = 1
-            settings.linearization_level = 2
-        for name, value in more.items():
-            setattr(settings, name, value)
-        status = solver.solve(self._model)
-        found = _STATUS.get(status, Status.UNKNOWN)
+            settings.update(num_workers=1, linearization_level=2)
+        with memory.spared(len(self._columns)):
+            response = cpsat.solve(
+                self._model, left, seed, subsolvers, **settings | more
+            )
+        found = _STATUS.get(response.status, Status.UNKNOWN)
         bound = 0
         if self._terms[0] and found is not Status.NONE:
-            bound = _whole(solver.best_objective_bound)
+            bound = _whole(response.best_objective_bound)
         if found not in (Status.BEST, Status.FOUND):
             return Outcome(found, bound=bound)
-        values = np.array(solver.response_proto.solution, np.int64)
+        values = np.array(response.solution, np.int64)
         return Outcome(found, values, self._worth(values), bound)
 
     # -- by a solver in floating point ---------------------------------------
@@ -179,15 +173,16 @@ class Program:
         left = deadline - time.monotonic()
         if left <= 0 or self.n_variables > LARGEST:
             return UNSOLVED
-        result = mathopt.solve(
-            mathopt.Model.from_model_proto(self._floating()),
-            mathopt.SolverType.HIGHS,
-            params=mathopt.SolveParameters(
-                time_limit=datetime.timedelta(seconds=left),
-                random_seed=seed,
-                relative_gap_tolerance=0.0,
-            ),
-        )
+        with memory.spared(len(self._columns)):
+            result = mathopt.solve(
+                mathopt.Model.from_model_proto(self._floating()),
+                mathopt.SolverType.HIGHS,
+                params=mathopt.SolveParameters(
+                    time_limit=datetime.timedelta(seconds=left),
+                    random_seed=seed,
+                    relative_gap_tolerance=0.0,
+                ),
+            )
         bound = 0
         if self._terms[0]:
             bound = _whole(result.dual_bound() - MARGIN)
@@ -241,13 +236,14 @@ class Program:
             return prices, None
         made = self._floating()
         made.variables.integers[:] = [False] * self.n_variables
-        result = mathopt.solve(
-            mathopt.Model.from_model_proto(made),
-            mathopt.SolverType.GLOP,
-            params=mathopt.SolveParameters(
-                time_limit=datetime.timedelta(seconds=left)
-            ),
-        )
+        with memory.spared(len(self._columns)):
+            result = mathopt.solve(
+                mathopt.Model.from_model_proto(made),
+                mathopt.SolverType.GLOP,
+                params=mathopt.SolveParameters(
+                    time_limit=datetime.timedelta(seconds=left)
+                ),
+            )
         if result.has_dual_feasible_solution():
             for row, price in result.dual_values().items():
                 prices[row.id] = price

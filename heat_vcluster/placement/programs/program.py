@@ -11,11 +11,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from ortools.sat.python import cp_model
+from typing import Any
 
 from heat_vcluster.placement import model
-from heat_vcluster.placement.programs import models
+from heat_vcluster.placement.programs import cpsat
 
 # Literals that are settled; all others are the numbers of variables.
 NO = -1
@@ -81,8 +80,7 @@ class Found:
 
 class Program:
     def __init__(self) -> None:
-        self._model = models.empty()
-        self._proto = self._model.proto
+        self._model = cpsat.Model()
         self._size = 0
         self._follows: list[tuple[int, Callable[[Values], int]]] = []
         self._is_contradictory = False
@@ -92,7 +90,7 @@ class Program:
 
     def whole(self, low: int, high: int) -> int:
         """Return a new variable that decides."""
-        domain = self._proto.variables.add().domain
+        domain = self._model.variables.add().domain
         domain.append(low)
         domain.append(high)
         self._size += 1
@@ -172,7 +170,7 @@ class Program:
             if not low <= of.constant <= high:
                 self.fail()
             return
-        linear = self._proto.constraints.add().linear
+        linear = self._model.constraints.add().linear
         linear.vars.extend(of.variables)
         linear.coeffs.extend(of.coefficients)
         linear.domain.append(
@@ -191,7 +189,7 @@ class Program:
         elif other == NO:
             self.require(Sum().add(one), 0, 0)
         else:
-            clause = self._proto.constraints.add().bool_or.literals
+            clause = self._model.constraints.add().bool_or.literals
             clause.append(-one - 1)
             clause.append(other)
 
@@ -200,7 +198,7 @@ class Program:
 
         But for the third, which may be NO.
         """
-        clause = self._proto.constraints.add().bool_or.literals
+        clause = self._model.constraints.add().bool_or.literals
         clause.extend([-one - 1, -other - 1])
         if third != NO:
             clause.append(third)
@@ -211,13 +209,13 @@ class Program:
             left.remove(YES)
             self.require(self.count(left), 0, 0)
         elif len(left) > 1:
-            self._proto.constraints.add().at_most_one.literals.extend(left)
+            self._model.constraints.add().at_most_one.literals.extend(left)
 
     def exactly_one(self, literals: Sequence[int]) -> None:
         if any(literal < 0 for literal in literals) or not literals:
             self.require(self.count(literals), 1, 1)
         else:
-            self._proto.constraints.add().exactly_one.literals.extend(
+            self._model.constraints.add().exactly_one.literals.extend(
                 list(literals)
             )
 
@@ -235,12 +233,12 @@ class Program:
     # -- search --------------------------------------------------------------
 
     def minimize(self, of: Sum) -> None:
-        self._proto.clear_objective()
+        self._model.clear_objective()
         self._least = -INFINITY if of.variables else of.constant
         if of.variables:
-            self._proto.objective.vars.extend(of.variables)
-            self._proto.objective.coeffs.extend(of.coefficients)
-            self._proto.objective.offset = of.constant
+            self._model.objective.vars.extend(of.variables)
+            self._model.objective.coeffs.extend(of.coefficients)
+            self._model.objective.offset = of.constant
 
     def hint(self, decided: Mapping[int, int]) -> None:
         """Begin from here; what follows is filled in. Others count as 0."""
@@ -249,9 +247,9 @@ class Program:
             values[variable] = value
         for variable, value_of in self._follows:
             values[variable] = value_of(values)
-        self._proto.clear_solution_hint()
-        self._proto.solution_hint.vars.extend(list(range(self._size)))
-        self._proto.solution_hint.values.extend(values)
+        self._model.clear_solution_hint()
+        self._model.solution_hint.vars.extend(list(range(self._size)))
+        self._model.solution_hint.values.extend(values)
 
     def search(
         self,
@@ -264,30 +262,26 @@ class Program:
             return Found(model.Verdict.INFEASIBLE)
         if seconds <= 0:
             return Found(model.Verdict.UNKNOWN)
-        solver = cp_model.CpSolver()
-        parameters = solver.parameters
-        parameters.max_time_in_seconds = seconds
-        parameters.random_seed = seed % (1 << 31)
-        parameters.num_workers = workers
+        settings: dict[str, Any] = {'num_workers': workers}
         if workers == 1:
-            parameters.linearization_level = 2
+            settings['linearization_level'] = 2
         if effort is not None:
-            parameters.max_deterministic_time = effort
-        status = solver.solve(self._model)
-        if status == cp_model.MODEL_INVALID:
-            raise ValueError(self._model.validate())
-        spent = solver.response_proto.deterministic_time
-        if status == cp_model.INFEASIBLE:
+            settings['max_deterministic_time'] = effort
+        response = cpsat.solve(self._model, seconds, seed, **settings)
+        status, spent = response.status, response.deterministic_time
+        if status == cpsat.Status.MODEL_INVALID:
+            raise ValueError(cpsat.fault(self._model))
+        if status == cpsat.Status.INFEASIBLE:
             return Found(model.Verdict.INFEASIBLE, effort=spent)
         bound = self._least
         if self._model.has_objective():
-            bound = math.ceil(solver.best_objective_bound - TOLERANCE)
-        if status == cp_model.UNKNOWN:
+            bound = math.ceil(response.best_objective_bound - TOLERANCE)
+        if status == cpsat.Status.UNKNOWN:
             return Found(model.Verdict.UNKNOWN, (), bound, False, spent)
         return Found(
             model.Verdict.FEASIBLE,
-            list(solver.response_proto.solution),
+            list(response.solution),
             bound,
-            status == cp_model.OPTIMAL,
+            status == cpsat.Status.OPTIMAL,
             spent,
         )
