@@ -8,6 +8,7 @@ narrower ones; it has a place for all its items, or for none.
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator
@@ -191,6 +192,14 @@ class Board:
             return worth * (1 + CLOSENESS / node.scope if node.scope else 1)
 
         return [1 + int(whole(node)) for node in self.tree]
+
+    def copy(self) -> Board:
+        """Return another one on which the same may be moved otherwise."""
+        found = copy.copy(self)
+        found.at = list(self.at)
+        found.free = [column.copy() for column in self.free]
+        found.pool_free = self.pool_free.copy()
+        return found
 
     # -- moving --------------------------------------------------------------
 

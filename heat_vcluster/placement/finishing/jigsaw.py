@@ -11,9 +11,13 @@ who asked; that it finds none proves nothing.
 
 from __future__ import annotations
 
+import copy
 import random
+import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent import futures
 
 import numpy as np
 
@@ -31,6 +35,8 @@ SELDOM = 15  # ... and of items of some sizes alone
 LEFT = 12  # bundles that are tried to be placed at once
 MIXED = 2  # sizes that fit somewhere, beside those of one bundle
 WAYS = 4
+FEW = 2  # bundles left over from which on it is walked
+WALKS = 2  # ... in so many ways side by side
 # How much the share of what is free, and that there is anything to exchange,
 # and nothing at all, add to the chance of a domain.
 HOLES = 10.0
@@ -62,16 +68,56 @@ def finish(
         return None
     board = boards.Board(compiled, contracted, placement)
     board.clear()
-    return _Jigsaw(board, deadline, seed).run(turns)
+    walk = _Walk(board, deadline, seed)
+    if turns is not None:
+        walk.go_on(lambda: walk.turn < turns)
+        return board.placement() if walk.is_over() else None
+    walk.go_on(lambda: len(board.left()) > FEW)
+    return board.placement() if walk.is_over() else _race(walk, seed)
 
 
-class _Jigsaw:
+def _race(walk: _Walk, seed: int) -> Ints | None:
+    """Go on in several ways side by side; return what the shortest comes to.
+
+    For the last few it takes luck: any walk needs hundreds of turns, and who
+    of several comes first is there in a part of them. All stop where the
+    first one was done, so that what comes of it does not depend on how fast
+    each was.
+    """
+    walks = [walk.branch(seed + number) for number in range(WALKS)]
+    least = sys.maxsize
+    lock = threading.Lock()
+
+    def go_on(one: _Walk) -> None:
+        nonlocal least
+        one.go_on(lambda: one.turn < least)
+        with lock:
+            if one.is_over():
+                least = min(least, one.turn)
+
+    with futures.ThreadPoolExecutor(len(walks)) as pool:
+        running = [pool.submit(go_on, one) for one in walks]
+        try:
+            for one in running:
+                one.result()
+        finally:
+            least = 0
+    done = [one for one in walks if one.is_over()]
+    if not done:
+        return None
+    return min(done, key=lambda one: one.turn).board.placement()
+
+
+class _Walk:
+    """A board on its way, a part of it after the other."""
+
     def __init__(
         self, board: boards.Board, deadline: float, seed: int
     ) -> None:
-        self._board, self._deadline, self._seed = board, deadline, seed
-        self._draw = random.Random(seed)  # noqa: S311
-        self._random = np.random.default_rng(seed)
+        self.board, self.turn = board, 0
+        self._deadline = deadline
+        self._breadth = [FIRST] * (WAYS - 1) + [SELDOM]
+        self._begin(seed)
         compiled = board.compiled
         self._column = compiled.domain[1][: compiled.n_hosts]
         known = board.brim.usable & (self._column != UNKNOWN)
@@ -84,33 +130,52 @@ class _Jigsaw:
             max(1, int(c[board.brim.usable].sum())) for c in compiled.free
         ]
 
-    def run(self, turns: int | None) -> Ints | None:
-        board = self._board
-        breadth = [FIRST] * (WAYS - 1) + [SELDOM]
-        turn = 0
-        while left := board.left():
+    def _begin(self, seed: int) -> None:
+        self._seed = seed
+        self._draw = random.Random(seed)  # noqa: S311
+        self._random = np.random.default_rng(seed)
+
+    def branch(self, seed: int) -> _Walk:
+        """Return one that is as far, and goes on by another seed."""
+        found = copy.copy(self)
+        found.board = self.board.copy()
+        found._breadth = list(self._breadth)
+        found._begin(seed)
+        return found
+
+    def is_over(self) -> bool:
+        """Tell whether all have a place."""
+        return not self.board.left()
+
+    def go_on(self, is_wanted: Callable[[], bool]) -> None:
+        """Take turns until all have a place, or none is wanted any more.
+
+        Or no time is left, or nothing that could move.
+        """
+        board = self.board
+        while (left := board.left()) and is_wanted():
             if any(board.is_rigid[root] for root in left):
-                return None
+                return
             if not len(self._domains) or time.monotonic() > self._deadline:
-                return None
-            if turn == turns:
-                return None
-            way = turn % WAYS
-            self._draw.shuffle(left)
-            part = regrouping.Regrouping(
-                board,
-                1,
-                self._choose(left[0], way, turn, breadth[way]),
-                left[:LEFT],
-                self._draw,
-                self._sizes(left[0]) if way == WAYS - 1 else None,
-            )
-            status = part.run(EFFORT, self._seed + turn, self._deadline)
-            # As much as can be solved to the end.
-            more = 1 if status is linear.Status.BEST else -1
-            breadth[way] = max(FEWEST, breadth[way] + more)
-            turn += 1
-        return board.placement()
+                return
+            self._take_turn(left)
+
+    def _take_turn(self, left: list[int]) -> None:
+        way = self.turn % WAYS
+        self._draw.shuffle(left)
+        part = regrouping.Regrouping(
+            self.board,
+            1,
+            self._choose(left[0], way, self.turn, self._breadth[way]),
+            left[:LEFT],
+            self._draw,
+            self._sizes(left[0]) if way == WAYS - 1 else None,
+        )
+        status = part.run(EFFORT, self._seed + self.turn, self._deadline)
+        # As much as can be solved to the end.
+        more = 1 if status is linear.Status.BEST else -1
+        self._breadth[way] = max(FEWEST, self._breadth[way] + more)
+        self.turn += 1
 
     # -- which part ----------------------------------------------------------
 
@@ -145,9 +210,9 @@ class _Jigsaw:
     def _holes(self) -> Floats:
         """Return, by domain, its share of what is free."""
         free = np.zeros(len(self._known))
-        for column, total in zip(self._board.free, self._total, strict=True):
+        for column, total in zip(self.board.free, self._total, strict=True):
             free += column / total
-        count = self._board.compiled.n_domains[1]
+        count = self.board.compiled.n_domains[1]
         found = np.bincount(
             self._column[self._known], free[self._known], minlength=count
         )[self._domains]
@@ -157,13 +222,13 @@ class _Jigsaw:
     def _open(self) -> Ints:
         """Return the hosts that have anything free."""
         free = np.zeros(len(self._known), np.bool_)
-        for column in self._board.free:
+        for column in self.board.free:
             free |= column > 0
         return np.flatnonzero(free & self._known)
 
     def _fitting(self) -> dict[int, brim.Size]:
         """Return, of the kinds that fit anywhere now, kind -> size."""
-        board, hosts = self._board, self._open()
+        board, hosts = self.board, self._open()
         found: dict[int, brim.Size] = {}
         seen: set[int] = set()
         for item in board.items:
@@ -177,12 +242,12 @@ class _Jigsaw:
         return found
 
     def _servers(self, root: int) -> Sequence[int]:
-        board = self._board
+        board = self.board
         return [n for n in board.roots[root] if board.items[n].servers]
 
     def _sizes(self, root: int) -> set[brim.Size]:
         """Return the sizes of a bundle, and some of what could fill holes."""
-        found = {self._board.items[n].size for n in self._servers(root)}
+        found = {self.board.items[n].size for n in self._servers(root)}
         fitting = sorted(set(self._fitting().values()))
         found.update(self._draw.sample(fitting, min(MIXED, len(fitting))))
         return found
@@ -192,7 +257,7 @@ class _Jigsaw:
 
         If all left them who would fit somewhere now; two at the most.
         """
-        board = self._board
+        board = self.board
         servers = self._servers(root)
         if not servers:
             return np.zeros(len(self._domains))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import time
 
 import numpy as np
@@ -67,6 +68,25 @@ class JigsawTestCase(base.TestCase):
             numbers, found = self.finished(documents.problem_from(document))
             self.assertIsNotNone(found, name)
             self.assertTrue(amounts.is_valid(numbers, found), name)
+
+    def test_which_walk_is_fast_makes_no_difference(self):
+        for name, value in (('FEW', 999), ('WALKS', 4), ('LEFT', 1)):
+            self.patch(jigsaw, name, value)
+        for breadth in 'FIRST', 'FEWEST', 'SELDOM':
+            self.patch(jigsaw, breadth, 2)
+        document = read(SAVED / 'mixed-small-exact-20.json.gz')
+        problem = documents.problem_from(document)
+        take_turn, found = jigsaw._Walk._take_turn, collections.Counter()
+        for slow in range(-1, 4):
+
+            def take(walk, left, slow=slow):
+                if walk._seed == slow:
+                    time.sleep(0.05)
+                take_turn(walk, left)
+
+            self.patch(jigsaw._Walk, '_take_turn', take)
+            found[self.finished(problem)[1].tobytes()] += 1
+        self.assertEqual([5], [*found.values()])
 
     def test_who_stands_in_the_way_changes_places(self):
         # Two racks of one host each. What fits anywhere is where the pair,
