@@ -123,6 +123,7 @@ class DatabaseTest(base.TestCase):
         self.assertFalse(self.path.exists())
 
     def test_the_most_that_can_be_set(self):
+        self.assertEqual(0, self.manage('db', 'sync')[0])
         most = str(2**31 - 1)
         code, printed, _ = self.manage('quota', 'set', 'p', '--members', most)
         self.assertEqual(0, code)
