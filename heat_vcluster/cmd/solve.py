@@ -11,9 +11,11 @@ import itertools
 import json
 import math
 import os
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -291,8 +293,26 @@ def _solve(
     # What a solver cannot be asked for is left out.
     known = inspect.signature(solver.solve).parameters
     wishes = {key: value for key, value in wishes.items() if key in known}
-    with _Progress(problem, arguments):
+    with _interruptible(), _Progress(problem, arguments):
         return solver.solve(problem, **wishes)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the process at once: nothing is written yet.
+
+    Python would hear of it only when a program it has called returns.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    heard = signal.getsignal(signal.SIGINT)
+    if not is_main or heard is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def checked(

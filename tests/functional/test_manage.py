@@ -10,6 +10,7 @@ import pathlib
 import random
 import re
 import resource
+import signal
 import subprocess
 import sys
 import textwrap
@@ -151,6 +152,22 @@ class SolveTest(CommandTest):
         self.assertTrue(out.startswith('unknown: 120 members'), out)
         self.assertEqual('unknown', plan['status'])
         self.assertIsNone(plan['placement'])
+
+    def test_an_interrupt_ends_it_at_once(self):
+        path = self.write(jigsaw())
+        process = subprocess.Popen(
+            [str(COMMAND), 'solve', path, '--deadline', '300'],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Whoever runs the tests in the background may ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        self.addCleanup(process.kill)
+        self.assertIn(' of 300', process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        self.assertEqual((-signal.SIGINT, ''), (process.returncode, out))
 
     def test_all_faults_of_a_problem_are_named(self):
         document = copy.deepcopy(archive.read(FEASIBLE))

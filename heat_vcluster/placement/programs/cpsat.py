@@ -35,6 +35,8 @@ def solve(
     parameters = cp_model_helper.SatParameters()
     parameters.max_time_in_seconds = seconds
     parameters.random_seed = seed % SEEDS
+    # It would end this search alone, and the process would not hear of it.
+    parameters.catch_sigint_signal = False
     parameters.subsolvers.extend(subsolvers)
     for name, value in settings.items():
         setattr(parameters, name, value)
