@@ -28,7 +28,7 @@ from heat_vcluster.placement.columns import Ints
 from heat_vcluster.placement.counting import packing
 from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import amounts, contract
-from heat_vcluster.placement.numbers.compiled import Compiled
+from heat_vcluster.placement.numbers.compiled import Clause, Compiled
 from heat_vcluster.placement.numbers.remainder import Index
 from heat_vcluster.placement.programs import exact
 
@@ -113,6 +113,7 @@ class _Betterment:
         self._is_counted = self._is_thinned = False
         # What soft rules cost by those circles, and by who wants to be alone.
         self._circles: list[meetings.Circle] = []
+        self._lonely: tuple[Clause, ...] = ()
         self._least = 0
 
     def run(self) -> None:
@@ -168,7 +169,7 @@ class _Betterment:
         """Return a problem of which all plans are that cost least.
 
         That is what is firm where nothing is broken (``kept``). Where circles
-        say what it costs, each of them costs just its least.
+        and who is alone say what it costs, each costs just its least.
         """
         if not self._bound.soft_cost:
             return kept
@@ -177,9 +178,8 @@ class _Betterment:
         return firm.certain(
             self._compiled,
             [
-                (clause, circle.soft_cost // (clause.weight or 1))
-                for circle in self._circles
-                for clause, _ in circle.amounts
+                *((clause, 0) for clause in self._lonely),
+                *(pair for circle in self._circles for pair in circle.limits),
             ],
         )
 
@@ -219,7 +219,7 @@ class _Betterment:
             seconds=self._left() * COUNTING,
             seed=self._seed,
         )
-        self._circles = circles
+        self._circles, self._lonely = circles, alone.kept
         self._least = alone.soft_cost + sum(c.soft_cost for c in circles)
         self._raise_cost(self._least)
         self._have_them_meet(
@@ -335,26 +335,32 @@ class _Betterment:
         if self._is_best():
             return
         kept = firm.firm(self._compiled, self.placement)
-        lowest = self._by(way, kept)
-        if self._bound.soft_cost:
-            # What is broken for this cost may be chosen otherwise.
-            lowest = self._by(way, self._cheapest(kept))
+        # What is broken for this cost may be chosen otherwise than now.
+        lowest = self._by(way, self._cheapest(kept))
         self._learn(model.Bound(self._bound.soft_cost, lowest))
+        if self._bound.soft_cost and not self._is_best():
+            self._by(way, kept)
 
     def _count_others(self) -> None:
         """Count the hosts of those who may share one, apart from the rest."""
         ends = time.monotonic() + self._left() * OTHERS
         found = retreats.find(
-            self._compiled,
+            self._cheapest(firm.firm(self._compiled, self.placement)),
             self.placement,
             seconds=self._left() * OTHERS / 2,
             seed=self._seed,
         )
         if found is None or self._is_best():
             return
-        _, bound = packing.pack(found.rest, found.start, ends, self._seed)
+        packed, bound = packing.pack(found.rest, found.start, ends, self._seed)
         self._learn(model.Bound(self._bound.soft_cost, found.hosts + bound))
-        self._pack_others()
+        if packed is not None:
+            whole = self.placement.copy()
+            whole[found.numbers] = packed
+            if amounts.is_valid(self._compiled, whole):
+                self._take(whole)
+        if not self._is_best():
+            self._pack_others()
 
     def _pack_others(self) -> None:
         """Pack those who may share, and leave who is alone where he is."""

@@ -15,6 +15,7 @@ import dataclasses
 import itertools
 import math
 import operator
+import sys
 import time
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ STEPS = 500
 # Sets of the bundles of one rule, and pairs of set and domain, at the most.
 SETS = 100
 PAIRS = 60_000
+ALL = sys.maxsize
 
 #: Servers of one host: their shapes, in order.
 Atom = tuple[int, ...]
@@ -60,6 +62,13 @@ class _Want:
     def n_sets(self) -> int:
         """How many sets there are of its bundles."""
         return math.prod(many + 1 for many in self.many) - 1
+
+    def atoms(self, chosen: Many) -> Bundle:
+        """Return the atoms of a set of its bundles, in order."""
+        each = zip(self.bundles, chosen, strict=True)
+        return tuple(
+            sorted(atom for bundle, many in each for atom in bundle * many)
+        )
 
     def sets(self) -> list[Many]:
         """Return the sets of its bundles that may share a domain."""
@@ -90,7 +99,9 @@ def find(
     nobody, or all have too much choice, or somebody has a place already.
     """
     ends = time.monotonic() + seconds
-    choice = _Choice(compiled, contracted, ends)
+    everywhere = np.ones(compiled.n_hosts, np.bool_)
+    widest = max(_scopes(compiled), default=0)
+    choice = _Choice(compiled, contracted, ends, widest, everywhere)
     found = choice.solved(ends, seed)
     if found.status is linear.Status.NONE:
         return model.Verdict.INFEASIBLE, {}
@@ -99,49 +110,76 @@ def find(
     return model.Verdict.FEASIBLE, choice.lodged(found.values)
 
 
-def taken(
+@dataclasses.dataclass(frozen=True, slots=True)
+class Theirs:
+    """What is theirs in every placement, proven.
+
+    ``taken``: by host, whether it is in a domain that they have however these
+    are chosen. ``hosts``: so many at the least are used by ``members``.
+    """
+
+    taken: Flags
+    hosts: int
+    members: frozenset[int]
+
+
+def theirs(
     compiled: Compiled,
     contracted: Contracted,
     *,
     seconds: float,
     seed: int = 0,
-) -> tuple[int, list[int]]:
-    """Return a scope and the domains that they have in every placement.
+) -> Theirs:
+    """Return what those who must be alone have whatever else is.
 
-    Nobody else may be there, which is proven; of other domains it is not
-    known.
+    Domains of the widest scope first, which leave fewer to those of others.
     """
     ends = time.monotonic() + seconds
-    choice = _Choice(compiled, contracted, ends)
-    values = choice.solved(ends, seed).values
-    if values is None:
-        return choice.scope, []
-    lodged = choice.lodged(values).values()
-    return choice.scope, [
-        domain
-        for domain in sorted(set().union(*lodged))
-        if choice.solved(ends, seed, without=domain).status
-        is linear.Status.NONE
-    ]
+    taken: Flags = np.zeros(compiled.n_hosts, np.bool_)
+    hosts, members = 0, set[int]()
+    for scope in sorted(_scopes(compiled), reverse=True):
+        choice = _Choice(compiled, contracted, ends, scope, ~taken)
+        least = choice.fewest(ends, seed)
+        if least:
+            hosts += least
+            members |= choice.members
+        column = compiled.domain[scope][: compiled.n_hosts]
+        taken |= np.isin(column, choice.taken(ends, seed))
+    return Theirs(taken, hosts, frozenset(members))
+
+
+def _scopes(compiled: Compiled) -> set[int]:
+    """Return the scopes at which hard rules have anybody alone."""
+    return {clause.scope for clause in _alone(compiled)}
+
+
+def _alone(compiled: Compiled) -> list[Clause]:
+    return [c for c in compiled.hard if c.kind is constraints.Alone]
 
 
 class _Choice:
     """All that could be chosen: whose domain, and which set he has there."""
 
     def __init__(
-        self, compiled: Compiled, contracted: Contracted, ends: float
+        self,
+        compiled: Compiled,
+        contracted: Contracted,
+        ends: float,
+        scope: int,
+        among: Flags,
     ) -> None:
-        lodgers = _Lodgers(compiled, contracted)
-        self.scope = lodgers.scope
-        self._wants = lodgers.wants
-        idle = np.flatnonzero(~compiled.busy[self.scope]).tolist()
+        self._wants = _Lodgers(compiled, contracted, scope).wants
+        column = compiled.domain[scope][: compiled.n_hosts]
+        idle = np.flatnonzero(~compiled.busy[scope])
+        idle = idle[np.isin(idle, column[among])].tolist()
         n_sets = sum(want.n_sets for want in self._wants.values())
         self._is_known = bool(n_sets) and not compiled.problem.pinned
         self._fitting: dict[_Want, list[tuple[int, Many]]] = {}
+        self.members = {m for clause in self._wants for m in clause.members}
         if not self._is_known or n_sets * len(idle) > PAIRS:
             self._is_known = False
             return
-        rooms = _Rooms(compiled, self.scope)
+        self._rooms = rooms = _Rooms(compiled, scope)
         for want in dict.fromkeys(self._wants.values()):
             self._fitting[want] = [
                 (domain, chosen)
@@ -174,6 +212,54 @@ class _Choice:
             found = program.solve(ends, seed)
         return found
 
+    def fewest(self, ends: float, seed: int) -> int:
+        """Bound the hosts that all of them use; 0: time did not do."""
+        if not self._is_known:
+            return 0
+        options = {want: self._all_options(want) for want in self._fitting}
+        costs: dict[_Want, list[int]] = {}
+        for want, several in options.items():
+            costs[want] = []
+            for domain, chosen in several:
+                if time.monotonic() > ends:
+                    return 0
+                costs[want].append(self._rooms.fewest(want, domain, chosen))
+        program, had = linear.Program(), dict[int, list[int]]()
+        factors: list[int] = []
+        for want in self._wants.values():
+            sets = [chosen for _, chosen in options[want]]
+            first = _cover(program, want, sets, is_exact=True)
+            for number, (domain, _) in enumerate(options[want], first):
+                had.setdefault(domain, []).append(number)
+            factors += costs[want]
+        for numbers in had.values():
+            program.total(numbers, high=1)
+        program.minimise(range(len(factors)), factors)
+        return program.solve(ends, seed).bound
+
+    def _all_options(self, want: _Want) -> list[tuple[int, Many]]:
+        """Return which sets have room in which domain, also small ones."""
+        return sorted(
+            {
+                (domain, part)
+                for domain, most in self._fitting[want]
+                for part in itertools.product(*(range(m + 1) for m in most))
+                if any(part)
+            }
+        )
+
+    def taken(self, ends: float, seed: int) -> list[int]:
+        """Return the domains that they have however these are chosen."""
+        values = self.solved(ends, seed).values
+        if values is None:
+            return []
+        return [
+            domain
+            for domain in sorted(set().union(*self.lodged(values).values()))
+            if self.solved(ends, seed, without=domain).status
+            is linear.Status.NONE
+        ]
+
     def lodged(self, values: Ints) -> dict[Clause, list[int]]:
         """Return the domains of each rule's members."""
         found: dict[Clause, list[int]] = {}
@@ -186,8 +272,17 @@ class _Choice:
         return found
 
 
-def _cover(program: linear.Program, want: _Want, sets: Sequence[Many]) -> int:
-    """Have all bundles in some of the sets; return the first variable."""
+def _cover(
+    program: linear.Program,
+    want: _Want,
+    sets: Sequence[Many],
+    *,
+    is_exact: bool = False,
+) -> int:
+    """Have all bundles in some of the sets; return the first variable.
+
+    In one of them only if it is to be exact.
+    """
     first = program.variables([1] * len(sets))
     for kind, many in enumerate(want.many):
         takes = [chosen[kind] for chosen in sets]
@@ -196,24 +291,30 @@ def _cover(program: linear.Program, want: _Want, sets: Sequence[Many]) -> int:
             [first + number for number in here],
             [takes[number] for number in here],
             low=many,
+            high=many if is_exact else linear.NEVER[1],
         )
     program.total(range(first, first + len(sets)), low=want.domains)
     return first
 
 
 class _Lodgers:
-    """Who must be alone at a scope: rules with no member in common."""
+    """Who must be alone at a scope, and at none that is wider.
 
-    def __init__(self, compiled: Compiled, contracted: Contracted) -> None:
+    Rules with no member in common.
+    """
+
+    def __init__(
+        self, compiled: Compiled, contracted: Contracted, scope: int
+    ) -> None:
         self._compiled, self._contracted = compiled, contracted
         self._takes = Takes(compiled)
-        alone = [c for c in compiled.hard if c.kind is constraints.Alone]
-        self.scope = max((clause.scope for clause in alone), default=0)
+        self.scope = scope
         self.wants: dict[Clause, _Want] = {}
-        seen: set[int] = set()
+        alone = _alone(compiled)
+        seen = {m for c in alone if c.scope > scope for m in c.members}
         for clause in alone:
             if (
-                clause.scope == self.scope
+                clause.scope == scope
                 and seen.isdisjoint(clause.members)
                 and self._are_servers(clause.members)
             ):
@@ -277,7 +378,7 @@ class _Rooms:
         self._atoms: dict[Atom, tuple[tuple[int, ...], Flags]] = {}
         self._free: dict[int, Ints] = {}
         self._hosts_for: dict[tuple[int, Atom], tuple[int, ...]] = {}
-        self._known: dict[tuple[int, bool, Bundle], bool] = {}
+        self._known: dict[tuple[int, bool, Bundle, int], bool] = {}
 
     def largest(self, want: _Want, domain: int) -> list[Many]:
         """Return the sets that have room there, but for parts of others."""
@@ -285,25 +386,40 @@ class _Rooms:
         for chosen in want.sets():
             if any(all(map(operator.ge, more, chosen)) for more in found):
                 continue
-            atoms = [
-                atom
-                for bundle, many in zip(want.bundles, chosen, strict=True)
-                for atom in bundle * many
-            ]
-            if self._have_room(domain, want.apart, tuple(sorted(atoms))):
+            if self._have_room(domain, want.apart, want.atoms(chosen)):
                 found.append(chosen)
         return found
 
-    def _have_room(self, domain: int, apart: bool, atoms: Bundle) -> bool:
-        """Tell whether the atoms have room in the domain; if in doubt."""
-        key = domain, apart, atoms
+    def fewest(self, want: _Want, domain: int, chosen: Many) -> int:
+        """Return how many hosts a set takes there, or fewer if in doubt."""
+        atoms = want.atoms(chosen)
+        if want.apart:
+            return len(atoms)
+        asked = np.sum([self._size(atom) for atom in atoms], axis=0)
+        room = np.cumsum(-np.sort(-self._room(domain), axis=0), axis=0)
+        least = int(np.max(np.sum(room < asked, axis=0))) + 1
+        while least < len(atoms) and not self._have_room(
+            domain, False, atoms, least
+        ):
+            least += 1
+        return least
+
+    def _have_room(
+        self, domain: int, apart: bool, atoms: Bundle, hosts: int = ALL
+    ) -> bool:
+        """Tell whether the atoms have room in the domain; if in doubt.
+
+        On so many ``hosts`` of it at the most.
+        """
+        key = domain, apart, atoms, hosts
         if key not in self._known:
             order = sorted(atoms, key=self._share, reverse=True)
             seats = [
                 (self._size(atom), self._able(atom, domain)) for atom in order
             ]
             room = self._room(domain).tolist()
-            self._known[key] = _Seating(room, seats, apart).is_found()
+            seating = _Seating(room, seats, apart, hosts)
+            self._known[key] = seating.is_found()
         return self._known[key]
 
     def _room(self, domain: int) -> Ints:
@@ -351,7 +467,7 @@ class _Seating:
     """Looks for a host for each of a few, as far as that is soon done.
 
     ``room``: what is free on each host. ``seats``: who, in turn: what he
-    takes, and the hosts that he may have.
+    takes, and the hosts that he may have. Not on more than ``hosts``.
     """
 
     def __init__(
@@ -359,8 +475,11 @@ class _Seating:
         room: list[list[int]],
         seats: Sequence[tuple[tuple[int, ...], tuple[int, ...]]],
         apart: bool,
+        hosts: int,
     ) -> None:
         self._room, self._seats, self._apart = room, seats, apart
+        self._left = hosts
+        self._held = [0] * len(room)
         self._steps = 0
         # By host, as far as it was asked: for whom it is one.
         self._for: dict[int, tuple[bool, ...]] = {}
@@ -372,16 +491,23 @@ class _Seating:
         size, hosts = self._seats[index]
         failed: set[tuple[object, ...]] = set()
         for host in hosts:
+            is_new = not self._held[host]
             before = self._room[host]
             after = list(map(operator.sub, before, size))
-            if min(after) < 0 or (failed and self._sign(host) in failed):
+            if min(after) < 0 or is_new > self._left:
+                continue
+            if failed and self._sign(host) in failed:
                 continue
             self._steps += 1
             if self._steps > STEPS:
                 return True
             self._room[host] = [-1] * len(after) if self._apart else after
+            self._held[host] += 1
+            self._left -= is_new
             if self.is_found(index + 1):
                 return True
+            self._left += is_new
+            self._held[host] -= 1
             self._room[host] = before
             failed.add(self._sign(host))
         return False
@@ -390,4 +516,4 @@ class _Seating:
         """Return what is the same of hosts alike: their room, and for whom."""
         if host not in self._for:
             self._for[host] = tuple(host in hosts for _, hosts in self._seats)
-        return *self._room[host], self._for[host]
+        return self._held[host] > 0, *self._room[host], self._for[host]

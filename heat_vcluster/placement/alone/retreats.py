@@ -34,11 +34,13 @@ EACH = 0.1
 class Retreats:
     """How many hosts those use at the least, and the problem of the others.
 
-    ``start``: where these are in the placement that is known.
+    ``numbers``: theirs in the whole; ``start``: where they are in the
+    placement that is known.
     """
 
     hosts: int
     rest: Compiled
+    numbers: list[int]
     start: Ints
 
 
@@ -56,12 +58,11 @@ def find(
     recluses = {member for party in parties for member in party}
     ends = time.monotonic() + seconds / 2
     contracted = contract.contract(compiled)
-    scope, taken = lodgings.taken(
+    theirs = lodgings.theirs(
         compiled, contracted, seconds=seconds * TAKEN, seed=seed
     )
     rest = compiled.among(set(range(len(compiled.members))) - recluses)
-    column = compiled.domain[scope][: compiled.n_hosts]
-    rest = rest.on(~np.isin(column, taken))
+    rest = rest.on(~theirs.taken)
     idle = [_idle(compiled, party) for party in parties]
     least = [
         _by_room(compiled, contracted, party, among)
@@ -72,7 +73,12 @@ def find(
         if left > 0 and least[number] < _used(compiled, placement, party):
             found = _exactly(compiled, party, placement, left, EACH, seed)
             least[number] = max(least[number], found)
-    hosts = sum(least)
+    together = theirs.hosts + sum(
+        amount
+        for party, amount in zip(parties, least, strict=True)
+        if theirs.members.isdisjoint(party)
+    )
+    hosts = max(sum(least), together)
     pairs = sum(
         len(party) * int(np.count_nonzero(among))
         for party, among in zip(parties, idle, strict=True)
@@ -81,7 +87,8 @@ def find(
         left = max(ends + seconds / 2 - time.monotonic(), 0.0)
         found = _exactly(compiled, recluses, placement, left, left, seed)
         hosts = max(hosts, found)
-    return Retreats(hosts, rest, placement[_numbers(compiled, rest)])
+    numbers = _numbers(compiled, rest)
+    return Retreats(hosts, rest, numbers, placement[numbers])
 
 
 def settle(

@@ -41,12 +41,13 @@ class Circle:
 
     ``soft_cost``: those cost no less, proven. ``amounts`` has by how much
     each is broken where they cost so much, of those that were looked at to
-    the end.
+    the end; ``limits`` by how much at the most wherever they do.
     """
 
     members: tuple[int, ...]
     soft_cost: int
     amounts: tuple[tuple[Clause, int], ...]
+    limits: tuple[tuple[Clause, int], ...] = ()
 
     def relaxed(self) -> Circle:
         """Return it with all clauses broken by one more."""
@@ -64,7 +65,7 @@ def least(
     """
     ends = time.monotonic() + seconds
     takes = Takes(compiled)
-    known: dict[object, tuple[int, Sequence[int]]] = {}
+    known: dict[object, tuple[int, Sequence[int], Sequence[int]]] = {}
     found = []
     for drawn in _draw(compiled):
         key = drawn.likeness(compiled)
@@ -72,10 +73,35 @@ def least(
             left = ends - time.monotonic()
             if left <= 0:
                 break
-            known[key] = _Meetings(compiled, takes, drawn).least(left, seed)
-        cost, broken = known[key]
+            cost, broken = _Meetings(compiled, takes, drawn).least(left, seed)
+            limits = []
+            if broken:
+                limits = _limits(compiled, takes, drawn, cost, ends, seed)
+            known[key] = cost, broken, limits
+        cost, broken, limits = known[key]
         amounts = tuple(zip(drawn.soft, broken, strict=False))
-        found.append(Circle(drawn.members, cost, amounts))
+        limited = tuple(zip(drawn.soft, limits, strict=False))
+        found.append(Circle(drawn.members, cost, amounts, limited))
+    return found
+
+
+def _limits(
+    compiled: Compiled,
+    takes: Takes,
+    drawn: _Drawn,
+    cost: int,
+    ends: float,
+    seed: int,
+) -> list[int]:
+    """Return by how much each is broken at the most, all for that cost."""
+    found = []
+    for number, clause in enumerate(drawn.soft):
+        limit = cost // (clause.weight or 1)
+        left = ends - time.monotonic()
+        if limit and len(drawn.soft) > 1 and left > 0:
+            meetings = _Meetings(compiled, takes, drawn)
+            limit = min(limit, meetings.most(number, cost, left, seed))
+        found.append(limit)
     return found
 
 
@@ -223,6 +249,12 @@ class _Meetings:
             max(found.bound, 0),
             [amount.value(found.values) for amount in amounts],
         )
+
+    def most(self, number: int, cost: int, seconds: float, seed: int) -> int:
+        """Return by how much a clause is broken at the most for a cost."""
+        self._program.require(self._cost, -INFINITY, cost)
+        self._program.minimize(Sum().add_sum(self._amounts[number], -1))
+        return -self._program.search(seconds, seed, EFFORT).bound
 
     # -- who meets whom ----------------------------------------------------
 

@@ -37,11 +37,13 @@ class Solitude:
     """What soft Alone clauses cost at the least, proven.
 
     ``broken`` has by how much each is broken, 0 or 1, where they cost about
-    so much: as far as that is known.
+    so much: as far as that is known. Whatever costs just so much obeys all of
+    ``kept``.
     """
 
     soft_cost: int
     broken: tuple[tuple[Clause, int], ...] = ()
+    kept: tuple[Clause, ...] = ()
 
 
 def least(
@@ -66,7 +68,45 @@ def least(
         values = values if outcome.values is None else outcome.values
     if values is None:
         return Solitude(bound)
-    return Solitude(bound, tuple(matching.broken(values)))
+    broken = tuple(matching.broken(values))
+    kept: tuple[Clause, ...] = ()
+    if matching.program.n_variables <= FEW:
+        kept = tuple(_kept(compiled, claims, broken, bound, ends, seed))
+    return Solitude(bound, broken, kept)
+
+
+def _kept(
+    compiled: Compiled,
+    claims: Sequence[_Claim],
+    broken: Sequence[tuple[Clause, int]],
+    bound: int,
+    ends: float,
+    seed: int,
+) -> Iterator[Clause]:
+    """Give what is obeyed by all that costs no more than the bound.
+
+    Who is alone in all of it; and who is together, as he shares a domain,
+    which costs more in each further one, and has none to himself.
+    """
+    takes = Takes(compiled)
+    for clause, amount in broken:
+        if time.monotonic() > ends:
+            return
+        other = _Matching(compiled, claims)
+        if not amount:
+            kept = clause
+            other.break_off(clause)
+        elif all(takes.is_sure(m, clause.scope) for m in clause.members):
+            kept = dataclasses.replace(clause, kind=constraints.Together)
+            other.let_in(clause)
+        else:
+            continue
+        if other.program.relax(ends).bound > bound:
+            yield kept
+            continue
+        found = other.program.solve(ends, seed)
+        if found.status is linear.Status.NONE or found.bound > bound:
+            yield kept
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -227,6 +267,7 @@ class _Matching:
     def __init__(self, compiled: Compiled, claims: Sequence[_Claim]) -> None:
         self.program = linear.Program()
         self._pays: dict[int, Clause] = {}
+        self._own: dict[Clause, range] = {}
         # Scope -> domain -> the variables of those who could have it.
         self._owned: dict[int, dict[int, list[int]]] = {}
         for claim in claims:
@@ -239,10 +280,20 @@ class _Matching:
         for pays, clause in self._pays.items():
             yield clause, round(float(values[pays]))
 
+    def break_off(self, clause: Clause) -> None:
+        """Have it be broken."""
+        pays = [n for n, other in self._pays.items() if other == clause]
+        self.program.total(pays, low=1)
+
+    def let_in(self, clause: Clause) -> None:
+        """Have it have a domain to itself, be it broken or not."""
+        self.program.total(self._own[clause], low=1)
+
     def _claim(self, claim: _Claim) -> None:
         clause, program = claim.clause, self.program
         domains = claim.options()
         first = program.variables([1] * len(domains))
+        self._own[clause] = range(first, first + len(domains))
         owned = self._owned.setdefault(clause.scope, {})
         for number, domain in enumerate(domains.tolist()):
             owned.setdefault(domain, []).append(first + number)

@@ -656,8 +656,9 @@ class Compiled:
     def among(self, members: Collection[int]) -> Compiled:
         """Return the problem of these members and of who has a place.
 
-        The rules are those that are about none but these. All of it that is
-        asked is asked of the whole, too.
+        The rules, and the clauses beyond them (``changed``), are those that
+        are about none but these. All of it that is asked is asked of the
+        whole, too.
         """
         names = {self.members[m] for m in members} | {*self.problem.pinned}
         problem = dataclasses.replace(
@@ -669,7 +670,33 @@ class Compiled:
                 r for r in self.problem.rules if names.issuperset(r.members)
             ),
         )
-        return Compiled(problem, self._kinds, self._keep)
+        found = Compiled(problem, self._kinds, self._keep)
+        known = {*found.hard, *found.soft}
+        more = [
+            clause
+            for clause in self._renumbered(found, self.hard)
+            if clause not in known
+        ]
+        found.hard = (*found.hard, *more)
+        if not self.soft:
+            found.soft = ()
+        return found
+
+    def _renumbered(
+        self, part: Compiled, clauses: Sequence[Clause]
+    ) -> Iterator[Clause]:
+        """Give the clauses that are about none but members of a part."""
+        there = [part.numbers.get(name, UNKNOWN) for name in self.members]
+        for clause in clauses:
+            members = tuple(there[m] for m in clause.members)
+            if UNKNOWN not in members:
+                yield dataclasses.replace(
+                    clause,
+                    members=members,
+                    units=tuple(
+                        tuple(there[m] for m in unit) for unit in clause.units
+                    ),
+                )
 
     def restricted(self, keep: Collection[str]) -> Compiled:
         """Return the problem with only these rules in force."""

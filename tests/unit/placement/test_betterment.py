@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import fixtures
 import numpy as np
 
@@ -154,3 +156,34 @@ class TestThoseWhoMayShare(base.TestCase):
         self.assertTrue(amounts.is_valid(made, search.placement))
         self.assertEqual((0, 2), amounts.value(made, search.placement))
         self.assertEqual(0, search.placement[0])
+
+    def test_who_goes_without_shares_one_host_at_no_more_cost(self) -> None:
+        hosts = [
+            dataclasses.replace(host, is_busy=number > 0)
+            for number, host in enumerate(worlds.racks(2, 3, vcpu=5))
+        ]
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            (
+                worlds.server('alone'),
+                *worlds.servers('shy', 2, 2),
+                *worlds.servers('s', 2, 3),
+            ),
+            (
+                worlds.rule('exclusive', 'host', 'alone', name='alone'),
+                worlds.rule(
+                    'exclusive', 'host', 'shy-0', 'shy-1', name='shy', weight=3
+                ),
+            ),
+            objective='pack',
+        )
+        made = compiled.Compiled(problem, policies.load())
+        start = np.array([0, 1, 1, 2, 3])
+        self.assertEqual((3, 4), amounts.value(made, start))
+        search = betterment._Betterment(
+            made, start, model.Bound(0), 60.0, 0, remainder.Index(made)
+        )
+        search._bound_cost()
+        search._count_others()
+        # 2 + 3 twice would do for the four; it would cost 6.
+        self.assertEqual(model.Bound(3, 4), search.closed())

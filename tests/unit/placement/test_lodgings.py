@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,8 +20,8 @@ SEEDS = range(700)
 FEASIBLE, INFEASIBLE = model.Verdict.FEASIBLE, model.Verdict.INFEASIBLE
 
 
-def drawn(seed: int) -> model.Problem:
-    """Return parties that must be alone in racks, with rules of their own."""
+def drawn(seed: int, scopes: Sequence[str] = ('rack',)) -> model.Problem:
+    """Return parties that must be alone there, with rules of their own."""
     draw = random.Random(seed)
     hosts = [
         dataclasses.replace(
@@ -36,8 +37,17 @@ def drawn(seed: int) -> model.Problem:
         names = [f'p{party}-{n}' for n in range(draw.randint(1, 4))]
         demands += [worlds.server(n, draw.randint(1, 4)) for n in names]
         rules.append(
-            worlds.rule('exclusive', 'rack', *names, name=f'alone-{party}')
+            worlds.rule(
+                'exclusive',
+                scopes[party % len(scopes)],
+                *names,
+                name=f'alone-{party}',
+            )
         )
+        if len(scopes) > 1 and draw.random() < 0.3:
+            rules.append(
+                worlds.rule('exclusive', 'host', *names, name=f'own-{party}')
+            )
         rules += more(draw, party, names)
     draw.shuffle(rules)
     return model.Problem(worlds.snapshot(hosts), tuple(demands), tuple(rules))
@@ -121,37 +131,73 @@ class TestLodgings(base.TestCase):
         for seed in range(0, len(SEEDS), 7):
             problem = drawn(seed)
             made = worlds.packed(problem)
-            contracted = contract.contract(made)
-            scope, taken = lodgings.taken(made, contracted, seconds=60)
+            taken = self.theirs(made).taken
             if choose(made)[0] is not FEASIBLE:
                 continue
-            for domain in np.flatnonzero(~made.busy[scope]).tolist():
-                without = self.without(problem, made, scope, domain)
-                is_taken = exact.solve(without).verdict is INFEASIBLE
-                self.assertIs(is_taken, domain in taken, (seed, domain))
+            for host in np.flatnonzero(~made.busy[0]).tolist():
+                is_taken = self.is_missed(problem, host)
+                self.assertEqual(is_taken, taken[host], (seed, host))
                 met[is_taken] += 1
-        self.assertGreater(min(met.values()), 20)
+        self.assertGreater(min(met.values()), 40)
 
-    def without(
-        self,
-        problem: model.Problem,
-        made: compiled.Compiled,
-        scope: int,
-        domain: int,
-    ) -> compiled.Compiled:
-        """Return the problem with a domain that somebody else is in."""
-        hosts = tuple(
-            dataclasses.replace(host, is_busy=True)
-            if made.domain[scope][number] == domain
-            else host
-            for number, host in enumerate(problem.snapshot.hosts)
-        )
-        return worlds.packed(
-            dataclasses.replace(
-                problem,
-                snapshot=dataclasses.replace(problem.snapshot, hosts=hosts),
+    def test_domains_taken_leave_fewer_to_who_wants_narrow_ones(self) -> None:
+        narrow = 0
+        for seed in SEEDS:
+            problem = drawn(seed, scopes=('rack', 'host'))
+            made = worlds.packed(problem)
+            if exact.solve(made).verdict is not FEASIBLE:
+                continue
+            taken = self.theirs(made).taken
+            for host in np.flatnonzero(taken).tolist():
+                self.assertTrue(self.is_missed(problem, host), (seed, host))
+            racks = made.domain[made.scopes.index('rack')][: made.n_hosts]
+            narrow += any(
+                taken[host] and not np.all(taken[racks == racks[host]])
+                for host in range(made.n_hosts)
             )
+        self.assertGreater(narrow, 8)
+
+    def test_they_use_no_fewer_hosts(self) -> None:
+        proven = 0
+        for seed in range(0, len(SEEDS), 2):
+            made = worlds.packed(drawn(seed, scopes=('rack', 'host')))
+            found = exact.solve(made)
+            if found.placement is None:
+                continue
+            theirs = self.theirs(made)
+            self.assertLessEqual(theirs.hosts, found.objective, seed)
+            proven += theirs.hosts == found.objective
+        self.assertGreater(proven, 60)
+
+    def test_a_host_takes_members_whole(self) -> None:
+        names = [f's-{n}' for n in range(4)]
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(1, 4, vcpu=7)),
+            tuple(worlds.server(name, 4) for name in names),
+            (worlds.rule('exclusive', 'rack', *names, name='alone'),),
         )
+        self.assertEqual(4, self.theirs(worlds.packed(problem)).hosts)
+        smaller = dataclasses.replace(
+            problem,
+            demands=tuple(
+                worlds.server(name, 4 if number else 3)
+                for number, name in enumerate(names)
+            ),
+        )
+        self.assertEqual(3, self.theirs(worlds.packed(smaller)).hosts)
+
+    def theirs(self, made: compiled.Compiled) -> lodgings.Theirs:
+        return lodgings.theirs(made, contract.contract(made), seconds=60)
+
+    def is_missed(self, problem: model.Problem, number: int) -> bool:
+        """Tell whether all find no place if somebody else is on a host."""
+        hosts = tuple(
+            dataclasses.replace(host, is_busy=host.is_busy or each == number)
+            for each, host in enumerate(problem.snapshot.hosts)
+        )
+        snapshot = dataclasses.replace(problem.snapshot, hosts=hosts)
+        other = dataclasses.replace(problem, snapshot=snapshot)
+        return exact.solve(worlds.packed(other)).verdict is INFEASIBLE
 
     def test_nothing_is_said_of_who_has_a_place_already(self) -> None:
         problem = dataclasses.replace(

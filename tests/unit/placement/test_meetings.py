@@ -8,7 +8,7 @@ import dataclasses
 from heat_vcluster.placement import model, policies
 from heat_vcluster.placement.better import firm
 from heat_vcluster.placement.bounds import meetings
-from heat_vcluster.placement.numbers import compiled
+from heat_vcluster.placement.numbers import amounts, compiled
 from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
@@ -47,6 +47,41 @@ class TestMeetings(base.TestCase):
             tight += bound == found.soft_cost > 0
         self.assertGreater(told, 10)
         self.assertGreater(tight, 5)
+
+    def test_whatever_costs_so_much_breaks_no_clause_by_more(self) -> None:
+        told = 0
+        for seed in SEEDS:
+            made = compiled.Compiled(oracle.tiny(seed), policies.load())
+            circles = meetings.least(made, seconds=60)
+            limits = [pair for circle in circles for pair in circle.limits]
+            counted = {clause for clause, _ in limits}
+            made.soft = tuple(c for c in made.soft if c in counted)
+            found = exact.solve(made)
+            bound = sum(circle.soft_cost for circle in circles)
+            if found.placement is None or bound < found.soft_cost:
+                continue
+            for clause, limit in limits:
+                broken = amounts.amount(made, clause, found.placement)
+                self.assertLessEqual(broken, limit, (seed, clause))
+            told += bound > 0
+        self.assertGreater(told, 10)
+
+    def test_the_other_wish_is_no_more_broken_than_it_must_be(self) -> None:
+        # It costs as much to break one as the other; not to break both.
+        circle, *_ = meetings.least(
+            compiled.Compiled(self.pair(4), policies.load()), seconds=60
+        )
+        self.assertEqual(
+            {'near': 2, 'apart': 1},
+            {clause.rule: limit for clause, limit in circle.limits},
+        )
+        circle, *_ = meetings.least(
+            compiled.Compiled(self.pair(3), policies.load()), seconds=60
+        )
+        self.assertEqual(
+            {'near': 0, 'apart': 1},
+            {clause.rule: limit for clause, limit in circle.limits},
+        )
 
     def pair(self, weight: int, *more: model.Rule) -> model.Problem:
         """Two that want to be near, and not in one rack; ten wide racks."""

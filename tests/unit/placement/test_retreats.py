@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from heat_vcluster.placement import model
+import numpy as np
+
+from heat_vcluster.placement import constraints, model, policies
 from heat_vcluster.placement.alone import retreats
+from heat_vcluster.placement.better import firm
 from heat_vcluster.placement.counting import packing
 from heat_vcluster.placement.numbers import amounts, compiled, contract
 from heat_vcluster.placement.programs import exact
@@ -118,6 +121,32 @@ class TestRetreats(base.TestCase):
         made = worlds.packed(problem)
         self.assertEqual((3, 2), bounded(made))
         self.assertEqual(5, fewest(made))
+
+    def test_what_was_made_hard_holds_for_the_others_too(self) -> None:
+        problem = model.Problem(
+            worlds.snapshot(worlds.racks(1, 6, vcpu=4)),
+            tuple(worlds.server(name) for name in 'abc'),
+            (
+                self.alone('a'),
+                worlds.rule(
+                    'affinity', 'host', 'b', 'c', name='wish', weight=2
+                ),
+            ),
+        )
+        made = compiled.Compiled(
+            dataclasses.replace(problem, objective='pack'), policies.load()
+        )
+        start = np.array([0, 1, 2])
+        found = retreats.find(made, start, seconds=60)
+        assert found is not None
+        self.assertEqual(((), 1), (found.rest.hard, len(found.rest.soft)))
+        sure = firm.certain(made, [(made.soft[0], 0)])
+        found = retreats.find(sure, start, seconds=60)
+        assert found is not None
+        (clause,) = found.rest.hard
+        self.assertIs(constraints.Together, clause.kind)
+        self.assertEqual((0, 1), clause.members)
+        self.assertEqual((), found.rest.soft)
 
     def test_all_of_a_party_may_have_to_be_in_one_domain(self) -> None:
         # The roomy hosts lie apart: together it takes three of the small.

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import random
 
 from heat_vcluster.placement import constraints, model, policies
+from heat_vcluster.placement.better import firm
 from heat_vcluster.placement.bounds import solitude
-from heat_vcluster.placement.numbers import compiled, contract
+from heat_vcluster.placement.numbers import amounts, compiled, contract
 from heat_vcluster.placement.programs import exact
 from tests import base
 from tests import placement_oracle as oracle
@@ -27,6 +30,31 @@ def bounded(problem: model.Problem) -> tuple[int, int]:
     return bound.soft_cost, found.soft_cost
 
 
+def drawn(seed: int) -> model.Problem:
+    """Return parties that want to be alone, and few idle domains."""
+    draw = random.Random(seed)
+    hosts = [
+        dataclasses.replace(host, is_busy=draw.random() < 0.5)
+        for host in worlds.racks(4, 2, vcpu=4)
+    ]
+    demands: list[model.ServerDemand] = []
+    rules = []
+    for party in range(draw.randint(2, 4)):
+        names = [f'p{party}-{n}' for n in range(draw.randint(1, 3))]
+        demands += [worlds.server(n, draw.randint(1, 3)) for n in names]
+        weight = draw.choice((None, 1, 2, 5))
+        rules.append(
+            worlds.rule(
+                'exclusive',
+                draw.choice(('rack', 'host')),
+                *names,
+                weight=weight,
+                name=f'alone-{party}',
+            )
+        )
+    return model.Problem(worlds.snapshot(hosts), tuple(demands), tuple(rules))
+
+
 def busy(hosts: tuple[model.Host, ...], *names: str) -> list[model.Host]:
     return [
         dataclasses.replace(host, is_busy=host.name in names) for host in hosts
@@ -41,6 +69,52 @@ class TestSolitude(base.TestCase):
             self.assertLessEqual(bound, cost, seed)
             told += bound > 0
         self.assertGreater(told, 5)
+
+    def test_whatever_costs_so_much_obeys_what_is_kept(self) -> None:
+        kinds = collections.Counter[object]()
+        for seed in range(200):
+            problem = drawn(seed)
+            for objective in ('pack', 'balance'):
+                made = compiled.Compiled(
+                    dataclasses.replace(problem, objective=objective),
+                    policies.load(),
+                )
+                told = solitude.least(
+                    made, contract.contract(made), seconds=60
+                )
+                cheapest = exact.solve(made)
+                if not told.kept or cheapest.placement is None:
+                    continue
+                if told.soft_cost < cheapest.soft_cost:
+                    continue
+                sure = firm.certain(made, [(c, 0) for c in told.kept])
+                self.assertTrue(
+                    amounts.is_valid(sure, cheapest.placement), seed
+                )
+                if told.soft_cost:
+                    kinds.update(clause.kind for clause in told.kept)
+        self.assertGreater(kinds[constraints.Alone], 5)
+        self.assertGreater(kinds[constraints.Together], 5)
+
+    def test_who_shares_a_domain_has_none_to_himself(self) -> None:
+        # The idle rack is for who would pay more; two who go without pay
+        # once if they are together.
+        hosts = busy(worlds.racks(3, 1), 'r0-h0', 'r1-h0')
+        names = ('b-0', 'b-1')
+        problem = model.Problem(
+            worlds.snapshot(hosts),
+            tuple(worlds.server(name) for name in ('a-0', *names)),
+            (
+                self.alone('rack', 'a', 5),
+                worlds.rule('exclusive', 'rack', *names, weight=3, name='b'),
+            ),
+        )
+        made = compiled.Compiled(problem, policies.load())
+        told = solitude.least(made, contract.contract(made), seconds=60)
+        self.assertEqual(
+            {('a', constraints.Alone), ('b', constraints.Together)},
+            {(clause.rule, clause.kind) for clause in told.kept},
+        )
 
     def alone(self, scope: str, tag: str, weight: int | None) -> model.Rule:
         return worlds.rule(
