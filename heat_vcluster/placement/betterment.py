@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from heat_vcluster.placement import constraints, model
 from heat_vcluster.placement.alone import retreats
 from heat_vcluster.placement.better import (
@@ -24,7 +26,7 @@ from heat_vcluster.placement.better import (
     thinning,
 )
 from heat_vcluster.placement.bounds import dues, meetings, solitude
-from heat_vcluster.placement.columns import Ints
+from heat_vcluster.placement.columns import UNKNOWN, Ints
 from heat_vcluster.placement.counting import packing
 from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import amounts, contract
@@ -110,7 +112,7 @@ class _Betterment:
         self._seed = seed
         self._index = index
         self._is_pack = compiled.problem.objective == 'pack'
-        self._is_counted = self._is_thinned = False
+        self._is_counted = self._is_thinned = self._is_parted = False
         # What soft rules cost by those circles, and by who wants to be alone.
         self._circles: list[meetings.Circle] = []
         self._lonely: tuple[Clause, ...] = ()
@@ -118,14 +120,18 @@ class _Betterment:
 
     def run(self) -> None:
         pairs = self._compiled.n_pairs
+        is_countable = pairs <= PACKED * self._seconds
         if not self._is_cheapest():
             self._bound_cost()
         if pairs > MEDIUM and not self._is_cheapest():
             self._place_again()
+        if pairs <= MEDIUM and not self._is_cheapest():
+            self._solve_cheapest()
+        if pairs <= MEDIUM and self._is_pack and self._is_cheapest():
+            self._count_others()
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
-        is_countable = pairs <= PACKED * self._seconds
         if is_countable and self._is_cheapest():
             self._thin()
         if is_countable and self._is_pack and not self._bound.soft_cost:
@@ -308,6 +314,21 @@ class _Betterment:
             ):
                 self._take(found.placement)
 
+    def _solve_cheapest(self) -> None:
+        """Look for any placement of the cost that is known, or refute it."""
+        if not self._least or self._bound.soft_cost > self._least:
+            return
+        found = exact.solve(
+            self._cheapest(self._compiled),
+            goal=exact.Goal.ANY,
+            seconds=max(self._left(), 0.01),
+            effort=SHARE * self._seconds,
+            seed=self._seed,
+        )
+        self._take(found.placement)
+        if found.verdict is model.Verdict.INFEASIBLE:
+            self._raise_cost(self._least + 1)
+
     def _solve(self) -> None:
         """Solve the whole from the plan on, for a part of the time."""
         if self._is_best():
@@ -343,6 +364,9 @@ class _Betterment:
 
     def _count_others(self) -> None:
         """Count the hosts of those who may share one, apart from the rest."""
+        if self._is_best() or self._is_parted:
+            return
+        self._is_parted = True
         ends = time.monotonic() + self._left() * OTHERS
         found = retreats.find(
             self._cheapest(firm.firm(self._compiled, self.placement)),
@@ -352,21 +376,46 @@ class _Betterment:
         )
         if found is None or self._is_best():
             return
-        packed, bound = packing.pack(found.rest, found.start, ends, self._seed)
+        bound = self._pack_apart(found.rest, found.numbers, ends)
         self._learn(model.Bound(self._bound.soft_cost, found.hosts + bound))
-        if packed is not None:
-            whole = self.placement.copy()
-            whole[found.numbers] = packed
-            if amounts.is_valid(self._compiled, whole):
-                self._take(whole)
-        if not self._is_best():
+        here = np.full_like(self.placement, UNKNOWN)
+        here[found.numbers] = self.placement[found.numbers]
+        if len(amounts.used_hosts(self._compiled, here)) > bound:
             self._pack_others()
 
     def _pack_others(self) -> None:
         """Pack those who may share, and leave who is alone where he is."""
+        ends = time.monotonic() + self._left() * OTHERS
         kept = firm.firm(self._compiled, self.placement)
         settled = {m: int(self.placement[m]) for m in retreats.alone(kept)}
-        self._by(packing.pack, kept.settled(settled), OTHERS)
+        self._pack_apart(*retreats.others(kept, settled), ends)
+
+    def _pack_apart(
+        self, rest: Compiled, numbers: Sequence[int], ends: float
+    ) -> int:
+        """Pack a part as a problem of its own; return a bound on its hosts.
+
+        ``numbers``: of its members in the whole. What comes of it is taken if
+        it goes together with where all others are.
+        """
+        rest = rest.changed(soft=())
+        start = self.placement[numbers]
+        seconds = ends - time.monotonic()
+        if seconds <= 0 or not amounts.is_valid(rest, start):
+            return packing.fewest(rest)
+        packed, bound = better(
+            rest,
+            start,
+            model.Bound(0),
+            seconds=seconds,
+            seed=self._seed,
+            index=Index(rest),
+        )
+        whole = self.placement.copy()
+        whole[numbers] = packed
+        if amounts.is_valid(self._compiled, whole):
+            self._take(whole)
+        return bound.objective or 0
 
     def _improve(
         self, seconds: float, *, is_cost_enough: bool = False

@@ -26,22 +26,22 @@ from heat_vcluster.placement.programs import exact
 FEW = 20_000
 # Part of the time that looking for domains which are always theirs may take.
 TAKEN = 0.3
-# Deterministic seconds for the fewest hosts of one party.
+# Deterministic seconds for the fewest hosts of one party, and of all at once
+# where these are known by the choice of their domains.
 EACH = 0.1
+ONCE_MORE = 0.3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Retreats:
     """How many hosts those use at the least, and the problem of the others.
 
-    ``numbers``: theirs in the whole; ``start``: where they are in the
-    placement that is known.
+    ``numbers``: theirs in the whole.
     """
 
     hosts: int
     rest: Compiled
     numbers: list[int]
-    start: Ints
 
 
 def find(
@@ -70,6 +70,8 @@ def find(
     ]
     for number, party in enumerate(parties):
         left = ends - time.monotonic()
+        if not theirs.members.isdisjoint(party):
+            continue
         if left > 0 and least[number] < _used(compiled, placement, party):
             found = _exactly(compiled, party, placement, left, EACH, seed)
             least[number] = max(least[number], found)
@@ -85,10 +87,10 @@ def find(
     )
     if pairs <= FEW and hosts < _used(compiled, placement, recluses):
         left = max(ends + seconds / 2 - time.monotonic(), 0.0)
-        found = _exactly(compiled, recluses, placement, left, left, seed)
+        effort = min(left, ONCE_MORE) if theirs.members >= recluses else left
+        found = _exactly(compiled, recluses, placement, left, effort, seed)
         hosts = max(hosts, found)
-    numbers = _numbers(compiled, rest)
-    return Retreats(hosts, rest, numbers, placement[numbers])
+    return Retreats(hosts, rest, _numbers(compiled, rest))
 
 
 def settle(

@@ -9,7 +9,7 @@ import fixtures
 import numpy as np
 
 from heat_vcluster.placement import betterment, model, policies
-from heat_vcluster.placement.bounds import dues
+from heat_vcluster.placement.bounds import dues, meetings
 from heat_vcluster.placement.numbers import amounts, compiled, remainder
 from heat_vcluster.placement.programs import exact
 from tests import base
@@ -131,6 +131,52 @@ class TestBrokenWishes(base.TestCase):
     def test_few_are_mended_all_at_once(self):
         self.assertEqual((0, 1), self.better(couples(2)))
         self.assertEqual(1, self.wholes)
+
+
+class TestTheLeastCost(base.TestCase):
+    """Two pairs, near or apart; one rule of each pair is broken."""
+
+    def problem(self, hosts: list[model.Host]) -> compiled.Compiled:
+        rules = []
+        for tag in 'ab':
+            names = f'{tag}-0', f'{tag}-1'
+            rules += [
+                worlds.rule(
+                    'affinity', 'host', *names, weight=2, name=f'{tag}-one'
+                ),
+                worlds.rule(
+                    'anti-affinity', 'host', *names, weight=5, name=f'{tag}-no'
+                ),
+            ]
+        demands = (*worlds.servers('a', 2), *worlds.servers('b', 2))
+        return compiled.Compiled(
+            model.Problem(worlds.snapshot(hosts), demands, tuple(rules)),
+            policies.load(),
+        )
+
+    def search(self, hosts: list[model.Host]) -> betterment._Betterment:
+        made = self.problem(hosts)
+        start = np.zeros(4, np.int64)
+        self.assertEqual(10, amounts.soft_cost(made, start))
+        search = betterment._Betterment(
+            made, start, model.Bound(0), 60.0, 0, remainder.Index(made)
+        )
+        search._circles = meetings.least(made, seconds=60)
+        search._least = sum(c.soft_cost for c in search._circles)
+        self.assertEqual(4, search._least)
+        search._raise_cost(4)
+        search._solve_cheapest()
+        return search
+
+    def test_a_placement_of_it_is_found_at_once(self) -> None:
+        search = self.search(worlds.racks(1, 4, vcpu=4))
+        self.assertEqual((4, 4), (search._value[0], search.closed().soft_cost))
+
+    def test_that_there_is_none_raises_what_is_known(self) -> None:
+        # The roomiest host is as roomy as before, and there is no other.
+        hosts = [worlds.host('h0', 4, rack='r0'), worlds.host('h1', 1)]
+        search = self.search(hosts)
+        self.assertEqual((10, 5), (search._value[0], search._bound.soft_cost))
 
 
 class TestThoseWhoMayShare(base.TestCase):
