@@ -26,7 +26,7 @@ from heat_vcluster.placement.better import (
     thinning,
 )
 from heat_vcluster.placement.bounds import dues, meetings, solitude
-from heat_vcluster.placement.columns import UNKNOWN, Ints
+from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
 from heat_vcluster.placement.counting import packing
 from heat_vcluster.placement.greedy import greedy
 from heat_vcluster.placement.numbers import amounts, contract
@@ -64,6 +64,8 @@ TROUBLE = 40
 # only kinds of members are counted.
 COUNTED = 200000
 PACKED = 500000
+# Of the hosts that take most so many are looked at, as long as that helps.
+LARGEST = 40, 60
 # Hosts up to which each is held against all others.
 COMPARED = 3000
 
@@ -112,7 +114,9 @@ class _Betterment:
         self._seed = seed
         self._index = index
         self._is_pack = compiled.problem.objective == 'pack'
-        self._is_counted = self._is_thinned = self._is_parted = False
+        self._is_counted = self._is_thinned = False
+        self._is_parted = self._is_packed = False
+        self._parts: retreats.Retreats | None = None
         # What soft rules cost by those circles, and by who wants to be alone.
         self._circles: list[meetings.Circle] = []
         self._lonely: tuple[Clause, ...] = ()
@@ -127,8 +131,10 @@ class _Betterment:
             self._place_again()
         if pairs <= MEDIUM and not self._is_cheapest():
             self._solve_cheapest()
-        if pairs <= MEDIUM and self._is_pack and self._is_cheapest():
-            self._count_others()
+        if is_countable and self._is_pack and self._is_cheapest():
+            self._part()
+            if pairs <= MEDIUM:
+                self._count_others()
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
@@ -362,24 +368,41 @@ class _Betterment:
         if self._bound.soft_cost and not self._is_best():
             self._by(way, kept)
 
-    def _count_others(self) -> None:
-        """Count the hosts of those who may share one, apart from the rest."""
-        if self._is_best() or self._is_parted:
+    def _part(self) -> None:
+        """Tell apart those who must be alone and the others, and bound both.
+
+        Once: no plan of the least cost has them share a host.
+        """
+        if self._is_parted or self._is_best():
             return
         self._is_parted = True
-        ends = time.monotonic() + self._left() * OTHERS
-        found = retreats.find(
+        self._parts = retreats.find(
             self._cheapest(firm.firm(self._compiled, self.placement)),
             self.placement,
             seconds=self._left() * OTHERS / 2,
             seed=self._seed,
         )
-        if found is None or self._is_best():
+        if self._parts is not None:
+            self._learn_parts(packing.fewest(self._parts.rest))
+
+    def _learn_parts(self, rest: int) -> None:
+        """Learn what it comes to that the rest uses so many at the least."""
+        if self._parts is not None:
+            goal = self._parts.hosts + rest
+            self._learn(model.Bound(self._bound.soft_cost, goal))
+
+    def _count_others(self) -> None:
+        """Count the hosts of those who may share one, apart from the rest."""
+        self._part()
+        if self._parts is None or self._is_packed or self._is_best():
             return
-        bound = self._pack_apart(found.rest, found.numbers, ends)
-        self._learn(model.Bound(self._bound.soft_cost, found.hosts + bound))
+        self._is_packed = True
+        ends = time.monotonic() + self._left() * OTHERS
+        numbers = self._parts.numbers
+        bound = self._pack_apart(self._parts.rest, numbers, ends)
+        self._learn_parts(bound)
         here = np.full_like(self.placement, UNKNOWN)
-        here[found.numbers] = self.placement[found.numbers]
+        here[numbers] = self.placement[numbers]
         if len(amounts.used_hosts(self._compiled, here)) > bound:
             self._pack_others()
 
@@ -463,13 +486,21 @@ class _Betterment:
     def _solve_among_few(self, kept: Compiled) -> None:
         """Solve it on the hosts that are enough to use fewer, if few are.
 
-        Otherwise on the roomiest.
+        Otherwise on the roomiest of each rack, and of all.
         """
         if self._is_best():
             return
         if kept.n_hosts <= COMPARED and self._solve_among_needed(kept):
             return
-        self._solve_confined(kept)
+        self._solve_confined(kept, confined.roomiest(kept, 1))
+        cheapest = self._cheapest(kept)
+        for count in LARGEST:
+            before = self._value
+            if not self._is_best():
+                among = confined.largest(cheapest, count)
+                self._solve_confined(cheapest, among)
+            if self._value == before:
+                break
 
     def _solve_among_needed(self, kept: Compiled) -> bool:
         """Solve it on hosts that are enough; return False if they are many."""
@@ -508,16 +539,17 @@ class _Betterment:
             problem = self._compiled
             if not self._bound.soft_cost:
                 problem = firm.firm(problem, self.placement)
-            if not self._solve_confined(problem, each):
+            among = confined.roomiest(problem, each)
+            if not self._solve_confined(problem, among):
                 return
             self._improve(self._left() * SOME)
 
-    def _solve_confined(self, problem: Compiled, each: int = 1) -> bool:
-        """Solve it on the roomiest hosts of each rack, if these are few."""
+    def _solve_confined(self, problem: Compiled, among: Flags) -> bool:
+        """Solve it on these hosts and those in use, if they are few."""
         result = confined.solve(
             problem,
             self.placement,
-            each=each,
+            among=among,
             pairs=MEDIUM,
             seconds=max(self._left(), 0.01),
             effort=CONFINED * self._seconds,

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """All members placed anew, exactly, on few hosts.
 
-A plan on few hosts takes roomy ones, and hardly two of a rack for each shape:
-on the roomiest of each rack, and those in use, all members at once are a small
-problem even where the cloud is a hundred times that. What comes of it is the
-best on these hosts; of others it says nothing.
+A plan on few hosts takes roomy ones, and hardly two of a rack for each shape,
+unless many want to be near: on the roomiest of each rack, or of all, and those
+in use, all members at once are a small problem even where the cloud is a
+hundred times that. What comes of it is the best on these hosts; of others it
+says nothing.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ def solve(
     compiled: Compiled,
     placement: Ints,
     *,
-    each: int,
+    among: Flags,
     pairs: int,
     seconds: float,
     effort: float,
     seed: int,
     soft_bound: int = 0,
 ) -> exact.Result | None:
-    """Place all as well as can be on these hosts; None: these are too many.
+    """Place all as well as can be on some hosts; None: these are too many.
 
-    ``placement`` is a valid one to begin from. ``each`` of each rack and
-    shape are looked at, and at most ``pairs`` of a member and a place. For
-    the rest see ``exact.solve``.
+    ``placement`` is a valid one to begin from: its hosts are looked at, and
+    those ``among`` which it is to be, if that is no more than ``pairs`` of a
+    member and a place. For the rest see ``exact.solve``.
     """
-    hosts = roomiest(compiled, each)
+    hosts = among.copy()
     hosts[amounts.used_hosts(compiled, placement)] = True
     allowed = dominance.reach(compiled, hosts)
     if sum(map(len, allowed.values())) > pairs:
@@ -63,4 +64,26 @@ def roomiest(compiled: Compiled, each: int) -> Flags:
         racks = column[places]
         ranks = thinning.rank_among_equals(racks)
         found[places[(ranks < each) | (racks == UNKNOWN)]] = True
+    return found
+
+
+def largest(compiled: Compiled, count: int) -> Flags:
+    """Return so many hosts, wherever they are, which take most of all.
+
+    Of that resource of which a host takes the smallest part of what all
+    servers ask.
+    """
+    asked = np.zeros(len(compiled.free), np.int64)
+    for member, is_server in enumerate(compiled.is_server):
+        if is_server:
+            asked += compiled.size(member)
+    parts = [
+        free / amount
+        for free, amount in zip(compiled.free, asked.tolist(), strict=True)
+        if amount
+    ]
+    found = np.zeros(compiled.n_hosts, np.bool_)
+    if parts:
+        order = np.argsort(-np.min(parts, axis=0), kind='stable')
+        found[order[:count]] = True
     return found

@@ -65,7 +65,7 @@ def least(
     """
     ends = time.monotonic() + seconds
     takes = Takes(compiled)
-    known: dict[object, tuple[int, Sequence[int], Sequence[int]]] = {}
+    known: dict[object, tuple[int, list[int], list[int]]] = {}
     found = []
     for drawn in _draw(compiled):
         key = drawn.likeness(compiled)

@@ -21,13 +21,13 @@ class TestConfined(base.TestCase):
         self,
         made: compiled.Compiled,
         start: columns.Ints,
-        each: int = 1,
+        among: columns.Flags | None = None,
         pairs: int = 1000,
     ) -> exact.Result | None:
         return confined.solve(
             made,
             start,
-            each=each,
+            among=confined.roomiest(made, 1) if among is None else among,
             pairs=pairs,
             seconds=10,
             effort=10,
@@ -58,7 +58,9 @@ class TestConfined(base.TestCase):
             best = exact.solve(made)
             if best.placement is None:
                 continue
-            found = self.solve(made, best.placement, each=made.n_hosts)
+            found = self.solve(
+                made, best.placement, confined.roomiest(made, made.n_hosts)
+            )
             assert found is not None
             self.assertEqual(
                 (best.soft_cost, best.objective),
@@ -90,6 +92,25 @@ class TestConfined(base.TestCase):
             2 * [False, True, True, True],
             confined.roomiest(self.world(), 2).tolist(),
         )
+
+    def test_those_that_take_most_are_taken_wherever_they_are(self) -> None:
+        hosts = [
+            worlds.host('r0-0', 8, RAM=2, rack='r0'),
+            worlds.host('r0-1', 6, RAM=6, rack='r0'),
+            worlds.host('r0-2', 4, RAM=9, rack='r0'),
+            worlds.host('r1-0', 2, RAM=9, rack='r1'),
+        ]
+        made = worlds.packed(
+            model.Problem(
+                worlds.snapshot(hosts),
+                (worlds.server('a', 2, RAM=1), worlds.server('b', 2, RAM=3)),
+                (),
+            )
+        )
+        self.assertEqual(
+            [False, True, True, False], confined.largest(made, 2).tolist()
+        )
+        self.assertEqual(4 * [True], confined.largest(made, 9).tolist())
 
     def test_few_hosts_are_used(self) -> None:
         made = self.world()
