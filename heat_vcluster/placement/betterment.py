@@ -24,6 +24,7 @@ from heat_vcluster.placement.better import (
     improve,
     levelling,
     thinning,
+    withdrawing,
 )
 from heat_vcluster.placement.bounds import dues, meetings, solitude
 from heat_vcluster.placement.columns import UNKNOWN, Flags, Ints
@@ -47,6 +48,7 @@ SEVERAL = 10
 MEETING = 0.3
 WISHING = 0.5
 COUNTING = 0.3
+MOVING = 0.2
 AGAIN = 0.2
 SHARE = 0.2
 PACKING = 0.8
@@ -127,6 +129,17 @@ class _Betterment:
         is_countable = pairs <= PACKED * self._seconds
         if not self._is_cheapest():
             self._bound_cost()
+        if not self._is_cheapest():
+            self._take(
+                withdrawing.withdraw(
+                    self._compiled,
+                    self.placement,
+                    seconds=self._left() * MOVING,
+                    effort=SHARE * self._seconds,
+                    seed=self._seed,
+                    index=self._index,
+                )
+            )
         if pairs > MEDIUM and not self._is_cheapest():
             self._place_again()
         if pairs <= MEDIUM and not self._is_cheapest():

@@ -24,7 +24,7 @@ from heat_vcluster.placement.numbers.takes import Takes
 from heat_vcluster.placement.programs import linear
 
 # Who has more choice than so many domains is taken to find one.
-MANY = 2000
+MANY = 20_000
 # Variables up to which the matching is solved in whole numbers, too: it takes
 # seconds beyond, and tells hardly more.
 FEW = 5000
@@ -262,14 +262,23 @@ def _sets(kinds: Sequence[object]) -> Iterator[tuple[object, ...]]:
 
 
 class _Matching:
-    """Which domains are whose: a variable for each that could be."""
+    """How many of which domains are whose.
+
+    Domains in the same wider ones that take as many of all bundles are
+    counted as one. Not so those in which there are narrower ones of others.
+    """
 
     def __init__(self, compiled: Compiled, claims: Sequence[_Claim]) -> None:
         self.program = linear.Program()
         self._pays: dict[int, Clause] = {}
         self._own: dict[Clause, range] = {}
-        # Scope -> domain -> the variables of those who could have it.
+        # Scope -> set of domains alike -> the variables of those who could
+        # have some.
         self._owned: dict[int, dict[int, list[int]]] = {}
+        self._alike = {
+            scope: _Alike(compiled, claims, scope)
+            for scope in {claim.clause.scope for claim in claims}
+        }
         for claim in claims:
             self._claim(claim)
         self._share(compiled)
@@ -291,39 +300,84 @@ class _Matching:
 
     def _claim(self, claim: _Claim) -> None:
         clause, program = claim.clause, self.program
-        domains = claim.options()
-        first = program.variables([1] * len(domains))
-        self._own[clause] = range(first, first + len(domains))
+        alike = self._alike[clause.scope]
+        sets = np.unique(alike.set_of[claim.options()])
+        first = program.variables(alike.sizes[sets].tolist())
+        self._own[clause] = range(first, first + len(sets))
         owned = self._owned.setdefault(clause.scope, {})
-        for number, domain in enumerate(domains.tolist()):
-            owned.setdefault(domain, []).append(first + number)
+        for number, each in enumerate(sets.tolist(), first):
+            owned.setdefault(each, []).append(number)
         pays = []
         if clause.weight is not None:
             pays = [program.variables([1])]
             self._pays[pays[0]] = clause
         for takes, count in claim.rows:
-            here = takes[domains]
+            here = takes[alike.samples[sets]]
             numbers = (first + np.flatnonzero(here)).tolist() + pays
             factors = here[here > 0].tolist() + [count] * len(pays)
             program.row(numbers, factors, low=count)
             # It needs one at least, whatever part of the bundles that takes.
             program.total(numbers, low=1)
         if claim.domains > 1:
-            everywhere = list(range(first, first + len(domains)))
-            factors = [1] * len(domains) + [claim.domains] * len(pays)
+            everywhere = list(self._own[clause])
+            factors = [1] * len(sets) + [claim.domains] * len(pays)
             program.row(everywhere + pays, factors, low=claim.domains)
 
     def _share(self, compiled: Compiled) -> None:
         """Have each domain be for one, and none in it for any other."""
         for scope, owned in self._owned.items():
+            alike = self._alike[scope]
             wider = [
-                (self._owned[wide], compiled.above(scope, wide))
+                (wide, compiled.above(scope, wide))
                 for wide in self._owned
                 if wide > scope and all(compiled.is_nested[scope:wide])
             ]
-            for domain, numbers in owned.items():
-                everybody = list(numbers)
-                for above, column in wider:
-                    if column[domain] != UNKNOWN:
-                        everybody += above.get(int(column[domain]), [])
-                self.program.total(everybody, high=1)
+            for each, numbers in owned.items():
+                size = int(alike.sizes[each])
+                above: list[int] = []
+                for wide, column in wider:
+                    domain = int(column[alike.samples[each]])
+                    if domain != UNKNOWN:
+                        around = int(self._alike[wide].set_of[domain])
+                        above += self._owned[wide].get(around, [])
+                self.program.row(
+                    numbers + above,
+                    [1] * len(numbers) + [size] * len(above),
+                    high=size,
+                )
+
+
+class _Alike:
+    """Domains of a scope in sets, of which none needs to be told apart.
+
+    ``set_of[domain]``; of each set its ``sizes`` and one of ``samples``.
+    """
+
+    def __init__(
+        self, compiled: Compiled, claims: Sequence[_Claim], scope: int
+    ) -> None:
+        count = compiled.n_domains[scope]
+        scopes = {claim.clause.scope for claim in claims}
+        signs = [
+            takes
+            for claim in claims
+            if claim.clause.scope == scope
+            for takes, _ in claim.rows
+        ]
+        if scope > min(scopes):
+            signs = [np.arange(count)]
+        signs += [
+            compiled.above(scope, wide)
+            for wide in scopes
+            if wide > scope and all(compiled.is_nested[scope:wide])
+        ]
+        set_of = np.zeros(count, np.int64)
+        for sign in signs:
+            # One at a time: all of them take much memory.
+            width = int(sign.max(initial=0)) + 2
+            keys = set_of * width + sign + 1
+            _, set_of = np.unique(keys, return_inverse=True)
+        self.set_of: Ints = set_of
+        _, self.samples, self.sizes = np.unique(
+            set_of, return_index=True, return_counts=True
+        )
