@@ -126,7 +126,6 @@ class _Betterment:
 
     def run(self) -> None:
         pairs = self._compiled.n_pairs
-        is_countable = pairs <= PACKED * self._seconds
         if not self._is_cheapest():
             self._bound_cost()
         if not self._is_cheapest():
@@ -144,13 +143,12 @@ class _Betterment:
             self._place_again()
         if pairs <= MEDIUM and not self._is_cheapest():
             self._solve_cheapest()
-        if is_countable and self._is_pack and self._is_cheapest():
-            self._part()
-            if pairs <= MEDIUM:
-                self._count_others()
+        if pairs <= MEDIUM and self._is_pack and self._is_cheapest():
+            self._count_others()
         # The counting alone takes its time where there is much to count.
         if pairs <= COUNTED * self._seconds:
             self._count_cost()
+        is_countable = pairs <= PACKED * self._seconds
         if is_countable and self._is_cheapest():
             self._thin()
         if is_countable and self._is_pack and not self._bound.soft_cost:
@@ -491,6 +489,7 @@ class _Betterment:
         if self._is_cheapest():
             lowest = packing.fewest(self._cheapest(kept))
             self._learn(model.Bound(self._bound.soft_cost, lowest))
+            self._part()
         ends = time.monotonic() + self._left() * THINNING
         self._take(thinning.thin(kept, self.placement, ends, self._seed))
         self._solve_among_few(kept)
