@@ -128,6 +128,7 @@ class TestRetreats(base.TestCase):
             tuple(worlds.server(name) for name in 'abc'),
             (
                 self.alone('a'),
+                worlds.rule('affinity', 'rack', 'b', 'c', name='must'),
                 worlds.rule(
                     'affinity', 'host', 'b', 'c', name='wish', weight=2
                 ),
@@ -139,11 +140,13 @@ class TestRetreats(base.TestCase):
         start = np.array([0, 1, 2])
         found = retreats.find(made, start, seconds=60)
         assert found is not None
-        self.assertEqual(((), 1), (found.rest.hard, len(found.rest.soft)))
+        self.assertEqual(['must'], [c.rule for c in found.rest.hard])
+        self.assertEqual(['wish'], [c.rule for c in found.rest.soft])
         sure = firm.certain(made, [(made.soft[0], 0)])
         found = retreats.find(sure, start, seconds=60)
         assert found is not None
-        (clause,) = found.rest.hard
+        self.assertEqual(['must', 'wish'], [c.rule for c in found.rest.hard])
+        clause = found.rest.hard[-1]
         self.assertIs(constraints.Together, clause.kind)
         self.assertEqual((0, 1), clause.members)
         self.assertEqual((), found.rest.soft)
