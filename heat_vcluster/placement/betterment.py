@@ -498,13 +498,17 @@ class _Betterment:
     def _solve_among_few(self, kept: Compiled) -> None:
         """Solve it on the hosts that are enough to use fewer, if few are.
 
-        Otherwise on the roomiest of each rack, and of all.
+        Otherwise on the roomiest of each rack, and of all where these are
+        many.
         """
         if self._is_best():
             return
         if kept.n_hosts <= COMPARED and self._solve_among_needed(kept):
             return
         self._solve_confined(kept, confined.roomiest(kept, 1))
+        if kept.n_pairs <= MEDIUM:
+            # All of it is solved soon.
+            return
         cheapest = self._cheapest(kept)
         for count in LARGEST:
             before = self._value
