@@ -13,6 +13,7 @@ from heat_vcluster.placement.bounds import dues, meetings
 from heat_vcluster.placement.numbers import amounts, compiled, remainder
 from heat_vcluster.placement.programs import exact
 from tests import base
+from tests import placement_oracle as oracle
 from tests.unit.placement import worlds
 
 
@@ -131,6 +132,40 @@ class TestBrokenWishes(base.TestCase):
     def test_few_are_mended_all_at_once(self):
         self.assertEqual((0, 1), self.better(couples(2)))
         self.assertEqual(1, self.wholes)
+
+
+class TestBounds(base.TestCase):
+    """Whatever is known of a plan holds of the best one."""
+
+    def better(self, problem: model.Problem, seed: int) -> bool:
+        """Tell whether it is known that the plan is the best."""
+        made = compiled.Compiled(
+            dataclasses.replace(problem, objective='pack'), policies.load()
+        )
+        best = exact.solve(made)
+        start = exact.solve(made, goal=exact.Goal.ANY).placement
+        if start is None:
+            return False
+        placement, bound = better(made, start, model.Bound(0), 0.5)
+        self.assertTrue(amounts.is_valid(made, placement), seed)
+        least = best.soft_cost, best.objective
+        self.assertGreaterEqual(amounts.value(made, placement), least, seed)
+        self.assertLessEqual(
+            (bound.soft_cost, bound.objective or 0), least, seed
+        )
+        return (bound.soft_cost, bound.objective) == least
+
+    def test_where_the_whole_is_not_solved(self) -> None:
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'heat_vcluster.placement.betterment.MEDIUM', -1
+            )
+        )
+        proven = 0
+        for seed in range(60):
+            proven += self.better(worlds.recluses(seed), seed)
+            proven += self.better(oracle.tiny(seed), seed)
+        self.assertGreater(proven, 40)
 
 
 class TestTheLeastCost(base.TestCase):

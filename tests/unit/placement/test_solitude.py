@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import random
 
 from heat_vcluster.placement import constraints, model, policies
 from heat_vcluster.placement.better import firm
@@ -30,31 +29,6 @@ def bounded(problem: model.Problem) -> tuple[int, int]:
     return bound.soft_cost, found.soft_cost
 
 
-def drawn(seed: int) -> model.Problem:
-    """Return parties that want to be alone, and few idle domains."""
-    draw = random.Random(seed)
-    hosts = [
-        dataclasses.replace(host, is_busy=draw.random() < 0.5)
-        for host in worlds.racks(4, 2, vcpu=4)
-    ]
-    demands: list[model.ServerDemand] = []
-    rules = []
-    for party in range(draw.randint(2, 4)):
-        names = [f'p{party}-{n}' for n in range(draw.randint(1, 3))]
-        demands += [worlds.server(n, draw.randint(1, 3)) for n in names]
-        weight = draw.choice((None, 1, 2, 5))
-        rules.append(
-            worlds.rule(
-                'exclusive',
-                draw.choice(('rack', 'host')),
-                *names,
-                weight=weight,
-                name=f'alone-{party}',
-            )
-        )
-    return model.Problem(worlds.snapshot(hosts), tuple(demands), tuple(rules))
-
-
 def busy(hosts: tuple[model.Host, ...], *names: str) -> list[model.Host]:
     return [
         dataclasses.replace(host, is_busy=host.name in names) for host in hosts
@@ -73,7 +47,7 @@ class TestSolitude(base.TestCase):
     def test_whatever_costs_so_much_obeys_what_is_kept(self) -> None:
         kinds = collections.Counter[object]()
         for seed in range(200):
-            problem = drawn(seed)
+            problem = worlds.recluses(seed)
             for objective in ('pack', 'balance'):
                 made = compiled.Compiled(
                     dataclasses.replace(problem, objective=objective),

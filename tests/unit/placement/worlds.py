@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Iterable
 from typing import Any
 
@@ -101,3 +102,28 @@ def packed(problem: model.Problem) -> compiled.Compiled:
     hard = tuple(rule for rule in problem.rules if rule.weight is None)
     wanted = dataclasses.replace(problem, objective='pack', rules=hard)
     return compiled.Compiled(wanted, policies.load())
+
+
+def recluses(seed: int) -> model.Problem:
+    """Return parties that want to be alone, and few idle domains."""
+    draw = random.Random(seed)
+    hosts = [
+        dataclasses.replace(each, is_busy=draw.random() < 0.5)
+        for each in racks(4, 2, vcpu=4)
+    ]
+    demands: list[model.ServerDemand] = []
+    rules = []
+    for party in range(draw.randint(2, 4)):
+        names = [f'p{party}-{n}' for n in range(draw.randint(1, 3))]
+        demands += [server(n, draw.randint(1, 3)) for n in names]
+        weight = draw.choice((None, 1, 2, 5))
+        rules.append(
+            rule(
+                'exclusive',
+                draw.choice(('rack', 'host')),
+                *names,
+                weight=weight,
+                name=f'alone-{party}',
+            )
+        )
+    return model.Problem(snapshot(hosts), tuple(demands), tuple(rules))
