@@ -40,11 +40,11 @@ MEDIUM = 12000
 # Broken soft clauses beyond which they are mended one by one, not all at once.
 SEVERAL = 10
 # Parts of the time that asking who can meet at what cost, placing all that
-# way, counting what soft rules cost, placing all anew in one way, solving the
-# whole, counting hosts, or those of who need not be alone, taking hosts away
-# before that, making the rest of it better part by part, and solving it on few
-# hosts, may take; and making costs less before hosts are taken away where more
-# might be spared.
+# way, counting what soft rules cost, moving who would be alone, placing all
+# anew in one way, solving the whole, counting hosts, or those of who need not
+# be alone, taking hosts away before that, making the rest of it better part by
+# part, and solving it on few hosts, may take; and making costs less before
+# hosts are taken away where more might be spared.
 MEETING = 0.3
 WISHING = 0.5
 COUNTING = 0.3
@@ -375,7 +375,7 @@ class _Betterment:
         kept = firm.firm(self._compiled, self.placement)
         # What is broken for this cost may be chosen otherwise than now.
         lowest = self._by(way, self._cheapest(kept))
-        self._learn(model.Bound(self._bound.soft_cost, lowest))
+        self._learn_goal(lowest)
         if self._bound.soft_cost and not self._is_best():
             self._by(way, kept)
 
@@ -394,13 +394,8 @@ class _Betterment:
             seed=self._seed,
         )
         if self._parts is not None:
-            self._learn_parts(packing.fewest(self._parts.rest))
-
-    def _learn_parts(self, rest: int) -> None:
-        """Learn what it comes to that the rest uses so many at the least."""
-        if self._parts is not None:
-            goal = self._parts.hosts + rest
-            self._learn(model.Bound(self._bound.soft_cost, goal))
+            rest = packing.fewest(self._parts.rest)
+            self._learn_goal(self._parts.hosts + rest)
 
     def _count_others(self) -> None:
         """Count the hosts of those who may share one, apart from the rest."""
@@ -411,7 +406,7 @@ class _Betterment:
         ends = time.monotonic() + self._left() * OTHERS
         numbers = self._parts.numbers
         bound = self._pack_apart(self._parts.rest, numbers, ends)
-        self._learn_parts(bound)
+        self._learn_goal(self._parts.hosts + bound)
         here = np.full_like(self.placement, UNKNOWN)
         here[numbers] = self.placement[numbers]
         if len(amounts.used_hosts(self._compiled, here)) > bound:
@@ -469,6 +464,10 @@ class _Betterment:
             )
         )
 
+    def _learn_goal(self, goal: int) -> None:
+        """Keep what no plan of the least cost can beat, proven."""
+        self._learn(model.Bound(self._bound.soft_cost, goal))
+
     def _learn(self, bound: model.Bound) -> None:
         """Keep the higher of two bounds, both of which are proven."""
         known = self._bound
@@ -488,7 +487,7 @@ class _Betterment:
         kept = firm.firm(self._compiled, self.placement)
         if self._is_cheapest():
             lowest = packing.fewest(self._cheapest(kept))
-            self._learn(model.Bound(self._bound.soft_cost, lowest))
+            self._learn_goal(lowest)
             self._part()
         ends = time.monotonic() + self._left() * THINNING
         self._take(thinning.thin(kept, self.placement, ends, self._seed))
@@ -576,11 +575,11 @@ class _Betterment:
             self._take(result.placement)
         return result is not None
 
-    def _by(self, way: Way, compiled: Compiled, share: float = PACKING) -> int:
-        """Take what it finds in a share of the time; return its bound."""
+    def _by(self, way: Way, compiled: Compiled) -> int:
+        """Take what it finds in a part of the time; return its bound."""
         if not self._left():
             return 0
-        deadline = time.monotonic() + self._left() * share
+        deadline = time.monotonic() + self._left() * PACKING
         found, bound = way(compiled, self.placement, deadline, self._seed)
         self._take(found)
         return bound

@@ -17,7 +17,7 @@ import math
 import operator
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -196,15 +196,7 @@ class _Choice:
         """Choose domains for all, but for one that is for nobody."""
         if not self._is_known:
             return linear.UNSOLVED
-        program = linear.Program()
-        had: dict[int, list[int]] = {}
-        for want in self._wants.values():
-            options = self._fitting[want]
-            first = _cover(program, want, [chosen for _, chosen in options])
-            for number, (domain, _) in enumerate(options, first):
-                had.setdefault(domain, []).append(number)
-        for domain, numbers in had.items():
-            program.total(numbers, high=0 if domain == without else 1)
+        program = self._program(self._fitting, without=without)
         found = linear.UNSOLVED
         if without == UNKNOWN:
             found = program.seek(ends, seed)
@@ -224,18 +216,33 @@ class _Choice:
                 if time.monotonic() > ends:
                     return 0
                 costs[want].append(self._rooms.fewest(want, domain, chosen))
-        program, had = linear.Program(), dict[int, list[int]]()
-        factors: list[int] = []
-        for want in self._wants.values():
-            sets = [chosen for _, chosen in options[want]]
-            first = _cover(program, want, sets, is_exact=True)
-            for number, (domain, _) in enumerate(options[want], first):
-                had.setdefault(domain, []).append(number)
-            factors += costs[want]
-        for numbers in had.values():
-            program.total(numbers, high=1)
+        program = self._program(options, is_exact=True)
+        factors = [cost for w in self._wants.values() for cost in costs[w]]
         program.minimise(range(len(factors)), factors)
         return program.solve(ends, seed).bound
+
+    def _program(
+        self,
+        options: Mapping[_Want, Sequence[tuple[int, Many]]],
+        *,
+        is_exact: bool = False,
+        without: int = UNKNOWN,
+    ) -> linear.Program:
+        """Have each want covered by its options: a domain, and a set in it.
+
+        They are the variables, in order. A domain is for one of them, or for
+        nobody; see ``_cover``.
+        """
+        program = linear.Program()
+        had: dict[int, list[int]] = {}
+        for want in self._wants.values():
+            sets = [chosen for _, chosen in options[want]]
+            first = _cover(program, want, sets, is_exact)
+            for number, (domain, _) in enumerate(options[want], first):
+                had.setdefault(domain, []).append(number)
+        for domain, numbers in had.items():
+            program.total(numbers, high=0 if domain == without else 1)
+        return program
 
     def _all_options(self, want: _Want) -> list[tuple[int, Many]]:
         """Return which sets have room in which domain, also small ones."""
@@ -276,8 +283,7 @@ def _cover(
     program: linear.Program,
     want: _Want,
     sets: Sequence[Many],
-    *,
-    is_exact: bool = False,
+    is_exact: bool,
 ) -> int:
     """Have all bundles in some of the sets; return the first variable.
 

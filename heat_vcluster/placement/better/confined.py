@@ -73,13 +73,10 @@ def largest(compiled: Compiled, count: int) -> Flags:
     Of that resource of which a host takes the smallest part of what all
     servers ask.
     """
-    asked = np.zeros(len(compiled.free), np.int64)
-    for member, is_server in enumerate(compiled.is_server):
-        if is_server:
-            asked += compiled.size(member)
+    asked = amounts.asked(compiled).tolist()
     parts = [
         free / amount
-        for free, amount in zip(compiled.free, asked.tolist(), strict=True)
+        for free, amount in zip(compiled.free, asked, strict=True)
         if amount
     ]
     found = np.zeros(compiled.n_hosts, np.bool_)

@@ -80,7 +80,7 @@ def _taken(compiled: Compiled) -> Flags:
 
 def _room(compiled: Compiled) -> Ints:
     """Return the room, as far as all members together could take it."""
-    asked = amounts.sizes(compiled)[0].sum(axis=1)
+    asked = amounts.asked(compiled)
     columns = [
         np.minimum(free, most)
         for free, most in zip(compiled.free, asked, strict=True)

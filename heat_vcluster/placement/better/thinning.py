@@ -71,7 +71,7 @@ def roomiest_first(compiled: Compiled) -> Iterator[tuple[int, Ints]]:
 
 def roominess(compiled: Compiled) -> Floats:
     """Return, by host, its shares of all that is asked, added up."""
-    asked = amounts.sizes(compiled)[0].sum(axis=1)
+    asked = amounts.asked(compiled)
     room = np.zeros(compiled.n_hosts)
     for free, wanted in zip(compiled.free, asked, strict=True):
         if wanted:

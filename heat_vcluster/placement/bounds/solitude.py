@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -58,7 +58,8 @@ def least(
     if not any(claim.clause.weight for claim in claims):
         return Solitude(0)
     ends = time.monotonic() + seconds
-    matching = _Matching(compiled, claims)
+    alike = _alike(compiled, claims)
+    matching = _Matching(compiled, claims, alike)
     relaxed = matching.program.relax(ends)
     bound = relaxed.bound
     values: Floats | Ints | None = relaxed.values
@@ -71,13 +72,14 @@ def least(
     broken = tuple(matching.broken(values))
     kept: tuple[Clause, ...] = ()
     if matching.program.n_variables <= FEW:
-        kept = tuple(_kept(compiled, claims, broken, bound, ends, seed))
+        kept = tuple(_kept(compiled, claims, alike, broken, bound, ends, seed))
     return Solitude(bound, broken, kept)
 
 
 def _kept(
     compiled: Compiled,
     claims: Sequence[_Claim],
+    alike: Mapping[int, _Alike],
     broken: Sequence[tuple[Clause, int]],
     bound: int,
     ends: float,
@@ -92,7 +94,7 @@ def _kept(
     for clause, amount in broken:
         if time.monotonic() > ends:
             return
-        other = _Matching(compiled, claims)
+        other = _Matching(compiled, claims, alike)
         if not amount:
             kept = clause
             other.break_off(clause)
@@ -268,17 +270,19 @@ class _Matching:
     counted as one. Not so those in which there are narrower ones of others.
     """
 
-    def __init__(self, compiled: Compiled, claims: Sequence[_Claim]) -> None:
+    def __init__(
+        self,
+        compiled: Compiled,
+        claims: Sequence[_Claim],
+        alike: Mapping[int, _Alike],
+    ) -> None:
         self.program = linear.Program()
         self._pays: dict[int, Clause] = {}
         self._own: dict[Clause, range] = {}
         # Scope -> set of domains alike -> the variables of those who could
         # have some.
         self._owned: dict[int, dict[int, list[int]]] = {}
-        self._alike = {
-            scope: _Alike(compiled, claims, scope)
-            for scope in {claim.clause.scope for claim in claims}
-        }
+        self._alike = alike
         for claim in claims:
             self._claim(claim)
         self._share(compiled)
@@ -381,3 +385,11 @@ class _Alike:
         _, self.samples, self.sizes = np.unique(
             set_of, return_index=True, return_counts=True
         )
+
+
+def _alike(compiled: Compiled, claims: Sequence[_Claim]) -> dict[int, _Alike]:
+    """Return the sets of domains of each scope that is claimed."""
+    return {
+        scope: _Alike(compiled, claims, scope)
+        for scope in {claim.clause.scope for claim in claims}
+    }

@@ -56,6 +56,12 @@ def sizes(compiled: Compiled) -> tuple[Ints, Ints]:
     return by_shape[:, compiled.shape_of], gib[compiled.shape_of]
 
 
+def asked(compiled: Compiled) -> Ints:
+    """Return what all servers take together, by resource."""
+    total: Ints = sizes(compiled)[0].sum(axis=1)
+    return total
+
+
 def room(compiled: Compiled, placement: Ints) -> tuple[list[Ints], Ints]:
     """Return what is left: by resource on each host, GiB in each pool."""
     amounts, gib = sizes(compiled)

@@ -87,12 +87,6 @@ class Clause:
     weight: int | None = None
     lost: int = 0
 
-    def said(self) -> tuple[object, ...]:
-        """Return what is equal for two that say the same of a rule."""
-        return tuple(
-            getattr(self, each.name) for each in dataclasses.fields(self)
-        )
-
 
 class Compiled:
     """A problem, or what is left of it when only some rules are kept.
@@ -677,11 +671,11 @@ class Compiled:
             ),
         )
         found = Compiled(problem, self._kinds, self._keep)
-        known = {clause.said() for clause in found.hard}
+        known = set(map(dataclasses.astuple, found.hard))
         more = [
             clause
             for clause in self._renumbered(found, self.hard)
-            if clause.said() not in known
+            if dataclasses.astuple(clause) not in known
         ]
         found.hard = (*found.hard, *more)
         if not self.soft:

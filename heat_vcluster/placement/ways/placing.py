@@ -191,7 +191,7 @@ def _is_scarce(search: Search) -> bool:
     usable = np.zeros(compiled.n_places, np.bool_)
     for shape in compiled.shapes:
         usable[shape.places] = True
-    asked = amounts.sizes(compiled)[0].sum(axis=1).tolist()
+    asked = amounts.asked(compiled).tolist()
     return any(
         amount > SCARCE * int(free[usable[: compiled.n_hosts]].sum())
         for amount, free in zip(asked, compiled.free, strict=True)

@@ -55,6 +55,15 @@ def better(
     )
 
 
+def begun(
+    made: compiled.Compiled, start: np.ndarray
+) -> betterment._Betterment:
+    """Return a search of which nothing is done yet."""
+    return betterment._Betterment(
+        made, start, model.Bound(0), 60.0, 0, remainder.Index(made)
+    )
+
+
 class TestWishesThatGoTogether(base.TestCase):
     def test_who_would_meet_does_and_that_it_costs_nothing_less_is_known(
         self,
@@ -193,9 +202,7 @@ class TestTheLeastCost(base.TestCase):
         made = self.problem(hosts)
         start = np.zeros(4, np.int64)
         self.assertEqual(10, amounts.soft_cost(made, start))
-        search = betterment._Betterment(
-            made, start, model.Bound(0), 60.0, 0, remainder.Index(made)
-        )
+        search = begun(made, start)
         search._circles = meetings.least(made, seconds=60)
         search._least = sum(c.soft_cost for c in search._circles)
         self.assertEqual(4, search._least)
@@ -230,9 +237,7 @@ class TestThoseWhoMayShare(base.TestCase):
         made = compiled.Compiled(problem, policies.load())
         start = np.array([0, 1, 2, 3, 4])
         self.assertEqual((0, 5), amounts.value(made, start))
-        search = betterment._Betterment(
-            made, start, model.Bound(0), 60.0, 0, remainder.Index(made)
-        )
+        search = begun(made, start)
         search._pack_others()
         self.assertTrue(amounts.is_valid(made, search.placement))
         self.assertEqual((0, 2), amounts.value(made, search.placement))
@@ -261,9 +266,7 @@ class TestThoseWhoMayShare(base.TestCase):
         made = compiled.Compiled(problem, policies.load())
         start = np.array([0, 1, 1, 2, 3])
         self.assertEqual((3, 4), amounts.value(made, start))
-        search = betterment._Betterment(
-            made, start, model.Bound(0), 60.0, 0, remainder.Index(made)
-        )
+        search = begun(made, start)
         search._bound_cost()
         search._count_others()
         # 2 + 3 twice would do for the four; it would cost 6.
